@@ -1,0 +1,17 @@
+//! Tidegate takes a commit to production and takes it back by itself when a gate fails.
+//!
+//! # The flow: one way
+//! ```text
+//! event + inputs + tidegate.yaml → Settings → Intent → Release → Plan → engine( Steps × Target × Gates ) → Event → journal
+//!                                                                                                          └────→ reports
+//! ```
+//! A strategy compiles to a list of steps; one engine walks them, and the same engine walks the way back. What happens next
+//! is decided by [`rollout::decide`], a pure function of the plan, the replayed journal and what is seen in the target.
+//!
+//! # The layers
+//! Dependencies point inwards: [`rollout`] imports nothing of this crate; the adapters ([`target`], [`journal`], [`gate`],
+//! [`report`]) import only `rollout`; [`engine`] sees `rollout` and the adapters' traits; only [`run`] sees all. A test reads
+//! the `use` lines and fails on a forbidden one.
+
+pub mod rollout;
+pub mod target;

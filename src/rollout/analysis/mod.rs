@@ -1,0 +1,1 @@
+//! Judges: from counts to verdicts.

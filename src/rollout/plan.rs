@@ -1,0 +1,74 @@
+//! What one rollout will do.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::release::digest;
+use super::strategy::StrategyName;
+use super::{Release, Step, millis};
+
+/// What one rollout will do: fixed before it starts, shown by `tidegate plan`, kept in the journal.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The app.
+    pub app: String,
+    /// The environment.
+    pub environment: String,
+    /// The strategy that compiled the steps.
+    pub strategy: StrategyName,
+    /// The release that is rolled out.
+    pub candidate: Release,
+    /// The release that was good before; none at the first deploy of an environment.
+    pub stable: Option<Release>,
+    /// How many instances carry all of the traffic.
+    pub instances: u32,
+    /// How many instances of the candidate there were before: a way back leaves as many.
+    pub kept: u32,
+    /// What is done, in order.
+    pub steps: Vec<Step>,
+    /// Limits in time.
+    pub budgets: Budgets,
+}
+
+/// Limits in time: with them a rollout always ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Budgets {
+    /// For a provision, shift, verify or retire step.
+    #[serde(with = "millis")]
+    pub step: Duration,
+    /// For the way back as a whole, before it is declared stuck.
+    #[serde(with = "millis")]
+    pub back: Duration,
+    /// How long the way back waits for stable capacity before it gives the stable release all traffic regardless.
+    #[serde(with = "millis")]
+    pub restore: Duration,
+    /// For the whole way forward, pauses for a person not counted.
+    #[serde(with = "millis")]
+    pub total: Duration,
+}
+
+impl Default for Budgets {
+    fn default() -> Self {
+        Self {
+            step: Duration::from_secs(180),
+            back: Duration::from_secs(300),
+            restore: Duration::from_secs(30),
+            total: Duration::from_secs(3600),
+        }
+    }
+}
+
+impl Plan {
+    /// Digest of the whole plan: two plans with the same hash do the same.
+    #[must_use]
+    pub fn hash(&self) -> String {
+        digest(serde_json::to_string(self).unwrap_or_default().as_bytes())
+    }
+
+    /// True when the two releases must never run at the same time.
+    #[must_use]
+    pub fn exclusive(&self) -> bool {
+        self.strategy == StrategyName::Recreate
+    }
+}

@@ -1,0 +1,18 @@
+//! Plans without a comparison: the first deploy, and the return of a release that still runs.
+
+use super::{Setting, Step, Weight, shift, verify};
+use crate::rollout::Role;
+
+pub(super) fn compile(setting: &Setting) -> Vec<Step> {
+    let mut steps =
+        vec![Step::Provision { role: Role::Candidate, instances: setting.instances }, shift(Weight::FULL)];
+    steps.extend(verify(setting));
+    steps.push(Step::Promote);
+    steps
+}
+
+pub(super) fn again(setting: &Setting) -> Vec<Step> {
+    let mut steps = compile(setting);
+    steps.push(Step::Retire { role: Role::Stable, instances: 0, after: setting.keep });
+    steps
+}

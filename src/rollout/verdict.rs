@@ -1,0 +1,28 @@
+//! What a gate says.
+
+use serde::{Deserialize, Serialize};
+
+/// The four answers of a gate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// The evidence is for the release.
+    Pass,
+    /// The evidence is against it.
+    Fail,
+    /// The evidence does not settle it (yet).
+    Inconclusive,
+    /// The source was silent. Never a pass.
+    NoData,
+}
+
+/// A verdict with what it rests on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Judgement {
+    /// The answer.
+    pub verdict: Verdict,
+    /// Stable code of the ground, for example `errors-worse`, `slow-worse`, `not-worse`, `too-few`, `silent`.
+    pub code: String,
+    /// One sentence that a person understands, with the figures in it.
+    pub sentence: String,
+}
