@@ -13,5 +13,9 @@
 //! [`report`]) import only `rollout`; [`engine`] sees `rollout` and the adapters' traits; only [`run`] sees all. A test reads
 //! the `use` lines and fails on a forbidden one.
 
+pub mod engine;
+pub mod gate;
+pub mod journal;
+pub mod report;
 pub mod rollout;
 pub mod target;

@@ -25,6 +25,9 @@ pub struct Plan {
     pub instances: u32,
     /// How many instances of the candidate there were before: a way back leaves as many.
     pub kept: u32,
+    /// How long a set that is no longer needed is kept for an instant way back.
+    #[serde(with = "millis")]
+    pub keep: Duration,
     /// What is done, in order.
     pub steps: Vec<Step>,
     /// Limits in time.

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::time::Duration;
 
-use crate::rollout::{Action, Observation, Release};
+use crate::rollout::{Action, Observation, Release, ReleaseId};
 
 pub mod local;
 
@@ -33,6 +33,13 @@ pub trait Target: Send + Sync {
         patience: Duration,
     ) -> impl Future<Output = Result<Observation, TargetError>> + Send;
 
+    /// `host:port` where the release's instances answer directly, or, with no release given, the public address.
+    fn address(&self, release: Option<&ReleaseId>) -> impl Future<Output = Option<String>> + Send;
+
     /// Starts to bring about what `action` names. `releases` holds every release that it may name.
-    fn act(&self, action: &Action, releases: &[&Release]) -> impl Future<Output = Result<(), TargetError>> + Send;
+    fn act(
+        &self,
+        action: &Action,
+        releases: &[&Release],
+    ) -> impl Future<Output = Result<(), TargetError>> + Send;
 }

@@ -1,0 +1,14 @@
+//! Gates collect samples; they never judge.
+
+use std::future::Future;
+
+use crate::rollout::analysis::verify::Answer;
+use crate::rollout::step::Check;
+
+pub mod http;
+
+/// Sends declared requests and brings back the answers.
+pub trait Collector: Send + Sync {
+    /// One answer a check, in their order, from `address` (`host:port`, or a URL without a path). Failures are answers, too.
+    fn collect(&self, address: &str, checks: &[Check]) -> impl Future<Output = Vec<Answer>> + Send;
+}

@@ -1,0 +1,9 @@
+//! Reports: sinks of events. They never feed decisions; one that fails warns and nothing else.
+
+use crate::rollout::{Event, Rollout};
+
+/// Hears of every event, after it is in the journal.
+pub trait Sink: Send {
+    /// `rollout` is the state with the event taken in.
+    fn publish(&mut self, rollout: &Rollout, event: &Event);
+}

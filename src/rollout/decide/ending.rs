@@ -1,0 +1,113 @@
+//! Endings, and the reasons for turning back, in words.
+
+use super::{Cause, Request, Rollout, View};
+use crate::rollout::event::Asked;
+use crate::rollout::{Outcome, OutcomeKind, Role};
+
+impl View<'_> {
+    /// The last step of the present way is done.
+    pub(super) fn completed(&self) -> Outcome {
+        let plan = &self.rollout.plan;
+        let version = &plan.candidate.version;
+        let Some(cause) = &self.rollout.cause else {
+            let sentence = match &plan.stable {
+                Some(stable) => {
+                    format!("{version} is live in {}, in place of {}", plan.environment, stable.version)
+                }
+                None => format!("{version} is live in {}, its first release", plan.environment),
+            };
+            return Outcome { kind: OutcomeKind::Promoted, reason: "promoted".to_owned(), sentence };
+        };
+        let reason = cause.code.clone();
+        match &plan.stable {
+            Some(_) if self.rollout.reached == 0 => Outcome {
+                kind: OutcomeKind::Failed,
+                reason,
+                sentence: format!("{version} was not started: {}", cause.sentence),
+            },
+            Some(stable) => Outcome {
+                kind: OutcomeKind::RolledBack,
+                reason,
+                sentence: format!(
+                    "{version} was taken back: {}; {} serves all requests",
+                    cause.sentence, stable.version
+                ),
+            },
+            None => Outcome {
+                kind: OutcomeKind::Failed,
+                reason,
+                sentence: format!(
+                    "{version} was taken away again: {}; nothing is left changed",
+                    cause.sentence
+                ),
+            },
+        }
+    }
+
+    pub(super) fn paused(&self, sentence: &str) -> Outcome {
+        let plan = &self.rollout.plan;
+        let name = &plan.environment;
+        Outcome {
+            kind: OutcomeKind::Paused,
+            reason: "paused".to_owned(),
+            sentence: format!(
+                "{} waits in {name} with {} of the traffic: {sentence}; `tidegate promote {name}` goes on, `tidegate abort {name}` goes back",
+                plan.candidate.version,
+                self.weight(Role::Candidate)
+            ),
+        }
+    }
+
+    /// The time for the way back is over.
+    pub(super) fn stuck(&self) -> Outcome {
+        let budget = self.rollout.plan.budgets.back;
+        let refused = self.rollout.step.as_ref().and_then(|step| step.refused.as_ref());
+        let why = refused.map_or_else(|| "the target does not change".to_owned(), |r| r.sentence.clone());
+        self.stuck_for(&Cause::new(
+            "back-budget",
+            format!("the way back was not done within {budget:?}: {why}"),
+        ))
+    }
+
+    pub(super) fn stuck_for(&self, cause: &Cause) -> Outcome {
+        let plan = &self.rollout.plan;
+        let first = self.rollout.cause.as_ref().map_or("", |first| first.sentence.as_str());
+        Outcome {
+            kind: OutcomeKind::Stuck,
+            reason: cause.code.clone(),
+            sentence: format!(
+                "{} could not be taken back whole: {}; it was going back because {first}; mend that, then run `tidegate resume {}`",
+                plan.candidate.version, cause.sentence, plan.environment
+            ),
+        }
+    }
+}
+
+pub(super) fn asked_to_pause(asked: &Asked) -> String {
+    let reason = asked.reason.as_deref().map_or_else(String::new, |reason| format!(": {reason}"));
+    format!("{} asked for a pause{reason}", asked.by)
+}
+
+pub(super) fn asked_to_turn_back(asked: &Asked) -> Cause {
+    let reason = asked.reason.as_deref().map_or_else(String::new, |reason| format!(": {reason}"));
+    match &asked.request {
+        Request::Supersede { version } => {
+            Cause::new("superseded", format!("{} came with the newer {version}{reason}", asked.by))
+        }
+        Request::Cancel { signal } => {
+            Cause::new("cancelled", format!("the command was told to stop (signal {signal})"))
+        }
+        Request::Abort | Request::Pause | Request::GoOn { .. } => {
+            Cause::new("aborted", format!("{} aborted it{reason}", asked.by))
+        }
+    }
+}
+
+pub(super) fn total_budget(rollout: &Rollout) -> Cause {
+    let budget = rollout.plan.budgets.total;
+    let steps = rollout.plan.steps.len();
+    Cause::new(
+        "total-budget",
+        format!("it was not done within {budget:?}, after {} of {steps} steps", rollout.done),
+    )
+}

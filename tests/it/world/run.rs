@@ -1,0 +1,179 @@
+//! Runs rollouts in the world.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::json;
+use tidegate::engine::{Cancel, Clock, Engine, EngineError};
+use tidegate::gate::Collector;
+use tidegate::rollout::analysis::verify::Answer;
+use tidegate::rollout::event::{Asked, Request};
+use tidegate::rollout::step::Check;
+use tidegate::rollout::strategy::{self, Setting, Strategy};
+use tidegate::rollout::{Budgets, Environment, Outcome, Plan, Release, Rollout, Weight};
+
+use super::{Behaviour, Fault, MemoryJournal, MemoryLock, MemoryTarget};
+
+/// When every world begins.
+const BEGAN: &str = "2026-01-01T00:00:00Z";
+
+/// A release of that version.
+pub fn release(version: &str) -> Release {
+    Release::new("shop", version, None, Vec::new(), json!({"version": version}), BEGAN.parse().unwrap())
+}
+
+/// Four instances, nothing to verify, the old set kept for a minute.
+pub fn setting() -> Setting {
+    Setting { instances: 4, verify: Vec::new(), keep: Duration::from_secs(60) }
+}
+
+/// Answers every declared request with this status.
+struct Answers(u16);
+
+impl Collector for Answers {
+    async fn collect(&self, _address: &str, checks: &[Check]) -> Vec<Answer> {
+        let came = || Answer::Came { status: self.0, body: Vec::new(), took: Duration::from_millis(2) };
+        checks.iter().map(|_| came()).collect()
+    }
+}
+
+/// A world with version v1 live.
+pub struct World {
+    pub target: MemoryTarget,
+    pub journal: MemoryJournal,
+    pub lock: MemoryLock,
+    pub setting: Setting,
+    pub budgets: Budgets,
+    pub verify_status: u16,
+    pub clock: Clock,
+    began: std::cell::Cell<u32>,
+}
+
+impl World {
+    /// Nothing deployed yet.
+    pub fn empty(behaviours: &[(&str, Behaviour)], rate: f64, fault: Option<Fault>) -> Self {
+        let behaviours: BTreeMap<_, _> = behaviours.iter().map(|(v, b)| (release(v).id, *b)).collect();
+        let setting = setting();
+        let budgets = Budgets {
+            step: Duration::from_secs(20),
+            back: Duration::from_secs(60),
+            restore: Duration::from_secs(5),
+            total: Duration::from_secs(3600),
+        };
+        Self {
+            target: MemoryTarget::new(behaviours, setting.instances, rate, fault),
+            journal: MemoryJournal::default(),
+            lock: MemoryLock::default(),
+            setting,
+            budgets,
+            verify_status: 200,
+            clock: Clock::beginning(BEGAN.parse().unwrap()),
+            began: std::cell::Cell::new(0),
+        }
+    }
+
+    /// Version v1 is live. `fault` counts actions from here on.
+    pub async fn with_v1(behaviours: &[(&str, Behaviour)], rate: f64, fault: Option<Fault>) -> Self {
+        let shifted = fault.map(|fault| match fault {
+            Fault::Refuse { nth, times, fatal } => Fault::Refuse { nth: nth + 2, times, fatal },
+            Fault::Twice => Fault::Twice,
+        });
+        let world = Self::empty(behaviours, rate, shifted);
+        let outcome = world.deploy("v1", &Strategy::by_name(strategy::StrategyName::Recreate)).await.unwrap();
+        assert_eq!(outcome.kind, tidegate::rollout::OutcomeKind::Promoted, "{}", outcome.sentence);
+        world
+    }
+
+    /// The plan for that version at this moment.
+    pub fn plan(&self, version: &str, strategy: &Strategy) -> Plan {
+        let environment = Environment::replay(&self.journal.all()).unwrap();
+        let candidate = release(version);
+        let seen = self.target.now();
+        let kept = seen.sets.get(&candidate.id).map_or(0, |set| set.ready);
+        let stable = environment.stable().cloned();
+        let steps = match &stable {
+            None => strategy::first(&self.setting),
+            Some(_) if kept >= self.setting.instances => strategy::at_once(&self.setting),
+            Some(_) => strategy.compile(&self.setting),
+        };
+        Plan {
+            app: "shop".to_owned(),
+            environment: "test".to_owned(),
+            strategy: strategy.name(),
+            candidate,
+            stable,
+            instances: self.setting.instances,
+            kept,
+            keep: self.setting.keep,
+            steps,
+            budgets: self.budgets,
+        }
+    }
+
+    fn engine(&self) -> Engine<'_, MemoryTarget, MemoryJournal, Answers> {
+        let (told, cancel) = Cancel::channel();
+        std::mem::forget(told);
+        Engine {
+            target: &self.target,
+            journal: &self.journal,
+            collector: Box::leak(Box::new(Answers(self.verify_status))),
+            lock: &self.lock,
+            clock: self.clock,
+            cancel,
+            sinks: Vec::new(),
+            unseen: None,
+        }
+    }
+
+    /// Rolls that version out.
+    pub async fn deploy(&self, version: &str, strategy: &Strategy) -> Result<Outcome, EngineError> {
+        let plan = self.plan(version, strategy);
+        self.run(plan).await
+    }
+
+    /// Runs that plan.
+    pub async fn run(&self, plan: Plan) -> Result<Outcome, EngineError> {
+        self.began.set(self.began.get() + 1);
+        // Rollout identities sort by the millisecond in which they began.
+        tokio::time::sleep(Duration::from_millis(2)).await;
+        Ok(self.engine().start(plan, "a test", self.began.get()).await?.1)
+    }
+
+    /// Goes on with the rollout that is open, as another process would.
+    pub async fn resume(&self) -> Result<Outcome, EngineError> {
+        let Some(mut rollout) = self.last().filter(Rollout::open) else {
+            return Ok(self.last().unwrap().outcome.unwrap().1);
+        };
+        self.engine().drive(&mut rollout).await
+    }
+
+    /// Leaves a request.
+    pub async fn ask(&self, request: Request) {
+        use tidegate::journal::Journal as _;
+        let id = format!("r{}", self.clock.now());
+        let asked = Asked { id, request, by: "ann".to_owned(), reason: None };
+        self.journal.ask(&asked).await.unwrap();
+    }
+
+    /// The last rollout, replayed.
+    pub fn last(&self) -> Option<Rollout> {
+        self.journal.all().last().map(|events| Rollout::replay(events).unwrap())
+    }
+
+    /// The share of the traffic that this version gets.
+    pub fn weight(&self, version: &str) -> Weight {
+        self.target.now().weights.get(&release(version).id).copied().unwrap_or_default()
+    }
+
+    /// Ready instances of this version.
+    pub fn ready(&self, version: &str) -> u32 {
+        self.target.now().sets.get(&release(version).id).map_or(0, |set| set.ready)
+    }
+
+    /// All of the traffic is on `version` with all its instances ready, and `other` is gone or only kept.
+    pub fn is_all(&self, version: &str, other: &str) -> bool {
+        let other = self.target.now().sets.get(&release(other).id).cloned();
+        let gone = other.is_none_or(|set| set.retire_at.is_some());
+        self.weight(version) == Weight::FULL && self.ready(version) == self.setting.instances && gone
+    }
+}
