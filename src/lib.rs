@@ -19,3 +19,5 @@ pub mod journal;
 pub mod report;
 pub mod rollout;
 pub mod target;
+pub mod cli;
+pub mod error;

@@ -1,3 +1,9 @@
 //! The `tidegate` command.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    tidegate::run::run(tidegate::cli::Cli::parse())
+}

@@ -47,7 +47,7 @@ pub struct Engine<'a, T, J, C> {
     /// Where the events go.
     pub journal: &'a J,
     /// What runs the declared requests.
-    pub collector: &'a C,
+    pub collector: C,
     /// Shows that the lock is held.
     pub lock: &'a dyn Held,
     /// The time.

@@ -2,6 +2,13 @@
 
 use crate::rollout::{Event, Rollout};
 
+pub mod lines;
+pub mod log;
+pub mod markdown;
+pub mod metrics;
+pub mod progress;
+pub mod words;
+
 /// Hears of every event, after it is in the journal.
 pub trait Sink: Send {
     /// `rollout` is the state with the event taken in.

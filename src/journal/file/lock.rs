@@ -46,6 +46,20 @@ impl FileLock {
         Ok(Self { file, holder_file, nonce: holder.nonce.clone() })
     }
 
+    /// Takes the lock from whoever holds it: that one finds at its next check that it is lost, and stops acting.
+    ///
+    /// # Errors
+    /// When the files cannot be written.
+    pub fn seize(directory: &Path, holder: &Holder) -> Result<Self, LockError> {
+        let path = directory.join("lock");
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(problem("remove", &path, &error).into())
+            }
+            _ => Self::acquire(directory, holder),
+        }
+    }
+
     /// Who holds the lock of the environment in `directory` at this moment.
     #[must_use]
     pub fn holder(directory: &Path) -> Option<Holder> {
@@ -81,10 +95,4 @@ fn read_holder(path: &Path) -> Option<Holder> {
     let mut text = String::new();
     File::open(path).ok()?.read_to_string(&mut text).ok()?;
     serde_json::from_str(&text).ok()
-}
-
-impl From<JournalError> for Box<LockError> {
-    fn from(error: JournalError) -> Self {
-        Box::new(LockError::Journal(error))
-    }
 }

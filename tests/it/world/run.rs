@@ -116,7 +116,7 @@ impl World {
         Engine {
             target: &self.target,
             journal: &self.journal,
-            collector: Box::leak(Box::new(Answers(self.verify_status))),
+            collector: Answers(self.verify_status),
             lock: &self.lock,
             clock: self.clock,
             cancel,

@@ -1,0 +1,326 @@
+//! The command line: clap's structures, nothing else.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Takes a commit to production, and takes it back by itself when a gate fails.
+#[derive(Debug, Parser)]
+#[command(name = "tidegate", version, about, max_term_width = 110)]
+pub struct Cli {
+    /// What is common to all commands.
+    #[command(flatten)]
+    pub common: Common,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What is common to all commands.
+#[derive(Debug, Clone, Args)]
+pub struct Common {
+    /// The configuration file [default: tidegate.yaml, here or in a directory above]
+    #[arg(long, short = 'f', global = true, env = "TIDEGATE_FILE", value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// Where the embedded target and its journal keep their state [default: .tidegate beside the configuration]
+    #[arg(long, global = true, env = "TIDEGATE_STATE_DIR", value_name = "DIR")]
+    pub state_dir: Option<PathBuf>,
+    /// Form of the answer on standard output
+    #[arg(long, global = true, value_enum, default_value_t = Output::Text)]
+    pub output: Output,
+    /// Form of progress and logs on standard error
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+}
+
+/// Form of the answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people.
+    Text,
+    /// For programs; `tidegate schema output` documents it.
+    Json,
+}
+
+/// Form of progress and logs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people: a live view on a terminal, else a line an event.
+    Text,
+    /// One JSON object an event, with the rollout's id.
+    Json,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// See it work: two releases, one bad, under load, on the embedded target
+    Demo(DemoArgs),
+    /// Write a tidegate.yaml to begin with
+    Init(InitArgs),
+    /// Check the configuration
+    Validate,
+    /// Show what a deploy would do; changes nothing
+    Plan(ReleaseArgs),
+    /// Roll a release out
+    Deploy(DeployArgs),
+    /// Take the environment back to an earlier release
+    Rollback(RollbackArgs),
+    /// Go on with a rollout whose process died or that is stuck
+    Resume(EnvironmentArgs),
+    /// Turn the rollout under way back
+    Abort(SteerArgs),
+    /// Go on from a pause
+    Promote(PromoteArgs),
+    /// Keep the rollout under way where it is
+    Pause(SteerArgs),
+    /// What runs in an environment now
+    Status(EnvironmentArgs),
+    /// What was rolled out, how it ended and why
+    History(HistoryArgs),
+    /// Close an environment for deploys
+    Lock(LockArgs),
+    /// Open an environment again
+    Unlock(UnlockArgs),
+    /// Work with gates
+    #[command(subcommand)]
+    Gate(GateCommand),
+    /// The embedded target's supervisor
+    #[command(subcommand)]
+    Local(LocalCommand),
+    /// Print a JSON Schema
+    Schema(SchemaArgs),
+    /// The program that the demo and the tests deploy
+    #[command(hide = true)]
+    SampleApp(crate::sample::app::AppOptions),
+}
+
+/// An environment by name.
+#[derive(Debug, Clone, Args)]
+pub struct EnvironmentArgs {
+    /// The environment [default: the only one there is]
+    pub environment: Option<String>,
+}
+
+/// Which release, and where to.
+#[derive(Debug, Clone, Args)]
+pub struct ReleaseArgs {
+    /// The environment [default: the only one there is]
+    pub environment: Option<String>,
+    /// The version [default: the tag or the short commit that is checked out]
+    #[arg(long, value_name = "VERSION")]
+    pub version: Option<String>,
+}
+
+/// How to deploy.
+#[derive(Debug, Clone, Args)]
+pub struct DeployArgs {
+    /// Which release, and where to.
+    #[command(flatten)]
+    pub release: ReleaseArgs,
+    /// What to do when another run works on the environment
+    #[arg(long, value_enum, default_value_t = Busy::Supersede)]
+    pub if_busy: Busy,
+    /// Where the reports go.
+    #[command(flatten)]
+    pub reports: ReportArgs,
+}
+
+/// What to do when another run works on the environment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Busy {
+    /// Have it go back, then start.
+    Supersede,
+    /// Wait until it is done.
+    Wait,
+    /// Do nothing, exit with 3.
+    Refuse,
+}
+
+/// Where the reports go.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ReportArgs {
+    /// Write a report in Markdown to this file at the end
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+    /// Write metrics in Prometheus text form to this file at the end
+    #[arg(long, value_name = "FILE")]
+    pub metrics_file: Option<PathBuf>,
+}
+
+/// How to take an environment back.
+#[derive(Debug, Clone, Args)]
+pub struct RollbackArgs {
+    /// The environment [default: the only one there is]
+    pub environment: Option<String>,
+    /// The version to go back to [default: the one before the present one]
+    #[arg(long, value_name = "VERSION")]
+    pub to: Option<String>,
+    /// Where the reports go.
+    #[command(flatten)]
+    pub reports: ReportArgs,
+}
+
+/// How to steer a rollout.
+#[derive(Debug, Clone, Args)]
+pub struct SteerArgs {
+    /// The environment [default: the only one there is]
+    pub environment: Option<String>,
+    /// Why; kept in the history
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+}
+
+/// How to go on.
+#[derive(Debug, Clone, Args)]
+pub struct PromoteArgs {
+    /// The environment [default: the only one there is]
+    pub environment: Option<String>,
+    /// Without any further analysis or pause
+    #[arg(long)]
+    pub full: bool,
+    /// Why; kept in the history
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+}
+
+/// How much of the history.
+#[derive(Debug, Clone, Args)]
+pub struct HistoryArgs {
+    /// The environment [default: the only one there is]
+    pub environment: Option<String>,
+    /// How many rollouts, newest first
+    #[arg(long, short = 'n', default_value_t = 10)]
+    pub number: usize,
+    /// Show every event, too
+    #[arg(long)]
+    pub events: bool,
+}
+
+/// Why to close an environment.
+#[derive(Debug, Clone, Args)]
+pub struct LockArgs {
+    /// The environment [default: the only one there is]
+    pub environment: Option<String>,
+    /// Why; whoever is refused reads it
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+}
+
+/// How to open an environment.
+#[derive(Debug, Clone, Args)]
+pub struct UnlockArgs {
+    /// The environment [default: the only one there is]
+    pub environment: Option<String>,
+    /// Also take the lock from a run that still holds it: that run stops acting, and its rollout is open
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// A new configuration.
+#[derive(Debug, Clone, Args)]
+pub struct InitArgs {
+    /// Name of the app [default: the directory's name]
+    #[arg(long)]
+    pub app: Option<String>,
+    /// The command that starts it; it listens on $PORT
+    #[arg(long, value_name = "COMMAND")]
+    pub command: Option<String>,
+    /// Overwrite a file that is there
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// The demo.
+#[derive(Debug, Clone, Args)]
+pub struct DemoArgs {
+    /// Requests a second that visitors send
+    #[arg(long, default_value_t = 600, value_parser = clap::value_parser!(u32).range(50..=5000))]
+    pub rate: u32,
+    /// Write the report in Markdown to this file
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+}
+
+/// Gates.
+#[derive(Debug, Subcommand)]
+pub enum GateCommand {
+    /// The judge of canaries on simulated requests: how soon it stops a bad one, how often a good one
+    Simulate(SimulateArgs),
+}
+
+/// A simulation.
+#[derive(Debug, Clone, Args)]
+pub struct SimulateArgs {
+    /// Share of the stable release's requests that fail, from 0 to 1
+    #[arg(long, default_value_t = 0.001)]
+    pub stable_error: f64,
+    /// Share of the candidate's requests that fail, from 0 to 1
+    #[arg(long, default_value_t = 0.05)]
+    pub canary_error: f64,
+    /// Requests a second that the candidate gets
+    #[arg(long, default_value_t = 5.0)]
+    pub rate: f64,
+    /// The candidate's share of the traffic, in percent
+    #[arg(long, default_value_t = 5.0)]
+    pub weight: f64,
+    /// Probability that a good candidate is stopped
+    #[arg(long, default_value_t = 0.01)]
+    pub alpha: f64,
+    /// Excess of the error share below which the candidate counts as good
+    #[arg(long, default_value_t = 0.01)]
+    pub margin: f64,
+    /// How many rollouts
+    #[arg(long, default_value_t = 1000)]
+    pub trials: u32,
+    /// Begin of the random numbers
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Candidate requests after which a trial ends undecided
+    #[arg(long, default_value_t = 10_000)]
+    pub max_requests: u64,
+    /// End a trial also when the candidate is shown good
+    #[arg(long)]
+    pub stop_at_pass: bool,
+}
+
+/// The supervisor of the embedded target.
+#[derive(Debug, Subcommand)]
+pub enum LocalCommand {
+    /// What it runs
+    Status(EnvironmentArgs),
+    /// Stop it and everything that it runs
+    Stop(EnvironmentArgs),
+    /// The supervisor itself
+    #[command(hide = true)]
+    Supervise {
+        /// Its state
+        #[arg(long)]
+        state: PathBuf,
+    },
+    /// Waits for the supervisor to die, and takes over
+    #[command(hide = true)]
+    Standby {
+        /// The supervisor's state
+        #[arg(long)]
+        state: PathBuf,
+    },
+}
+
+/// Which schema.
+#[derive(Debug, Clone, Args)]
+pub struct SchemaArgs {
+    /// What it describes
+    #[arg(value_enum, default_value_t = SchemaKind::Config)]
+    pub kind: SchemaKind,
+}
+
+/// The schemas.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SchemaKind {
+    /// tidegate.yaml
+    Config,
+    /// What `--output json` prints
+    Output,
+}
+

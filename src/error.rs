@@ -1,0 +1,121 @@
+//! The one error of the command line: kind, code, sentence, hints.
+
+use std::process::ExitCode;
+
+use crate::engine::EngineError;
+use crate::journal::{JournalError, LockError};
+use crate::target::TargetError;
+
+/// What kind of failure it is; decides the exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// It failed, and nothing is left changed.
+    Failed,
+    /// Usage or configuration is wrong.
+    Usage,
+    /// Lock, hold, approval, permission or policy says no.
+    Refused,
+    /// A person is needed.
+    Stuck,
+}
+
+impl ErrorKind {
+    /// The exit code; README lists all of them.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::Refused => 3,
+            Self::Stuck => 5,
+        }
+    }
+
+    /// The name in json.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Failed => "failed",
+            Self::Usage => "usage",
+            Self::Refused => "refused",
+            Self::Stuck => "stuck",
+        }
+    }
+}
+
+/// Why a command could not do what it was asked to.
+#[derive(Debug, thiserror::Error)]
+#[error("{sentence}")]
+pub struct Error {
+    /// Decides the exit code.
+    pub kind: ErrorKind,
+    /// Stable code; `docs/reasons.md` lists all of them.
+    pub code: String,
+    /// One sentence with place and cause.
+    pub sentence: String,
+    /// What could mend it.
+    pub hints: Vec<String>,
+}
+
+impl Error {
+    /// An error without a hint.
+    pub fn new(kind: ErrorKind, code: &str, sentence: impl Into<String>) -> Self {
+        Self { kind, code: code.to_owned(), sentence: sentence.into(), hints: Vec::new() }
+    }
+
+    /// The same with one more hint.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
+    /// The exit code of the process.
+    #[must_use]
+    pub fn exit(&self) -> ExitCode {
+        ExitCode::from(self.kind.code())
+    }
+}
+
+impl From<JournalError> for Error {
+    /// Before a rollout has begun: nothing was changed.
+    fn from(error: JournalError) -> Self {
+        let kind = if error.code == "corrupt" || error.code == "newer-format" { ErrorKind::Stuck } else { ErrorKind::Failed };
+        Self { kind, code: error.code.to_owned(), sentence: error.sentence, hints: error.hint.into_iter().collect() }
+    }
+}
+
+impl From<LockError> for Error {
+    fn from(error: LockError) -> Self {
+        match error {
+            LockError::Journal(error) => error.into(),
+            LockError::Held(_) => Self::new(ErrorKind::Refused, "locked", error.to_string()),
+            LockError::Lost(_) => Self::new(ErrorKind::Refused, "lock-lost", error.to_string()),
+        }
+    }
+}
+
+impl From<TargetError> for Error {
+    fn from(error: TargetError) -> Self {
+        let hints = error.hint.into_iter().collect();
+        Self { kind: ErrorKind::Failed, code: error.code.to_owned(), sentence: error.sentence, hints }
+    }
+}
+
+impl From<EngineError> for Error {
+    /// In the middle of a rollout: it stays open, and the next command goes on from the journal.
+    fn from(error: EngineError) -> Self {
+        match error {
+            EngineError::Lock(error @ (LockError::Lost(_) | LockError::Held(_))) => {
+                Self::from(error).hint("this run has stopped acting; the other one goes on from the journal")
+            }
+            EngineError::Lock(LockError::Journal(error)) | EngineError::Journal(error) => {
+                let sentence = format!("the rollout stopped half way, because nothing is done unrecorded: {}", error.sentence);
+                let mut stuck = Self::new(ErrorKind::Stuck, error.code, sentence);
+                stuck.hints.extend(error.hint);
+                stuck.hint("then run `tidegate resume`: it goes on from the journal")
+            }
+            EngineError::Replay(error) => Self::new(ErrorKind::Stuck, "contradiction", error.to_string()),
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! Events in words: the one place where facts become sentences, so that every report says the same.
+
+use crate::rollout::event::{Request, Way};
+use crate::rollout::{Action, Event, Fact, Release, ReleaseId, Rollout, Split, Step, Verdict, Weight};
+
+/// One sentence for the event; `None` for those that only the journal needs.
+#[must_use]
+pub fn sentence(rollout: &Rollout, event: &Event) -> Option<String> {
+    let plan = &rollout.plan;
+    Some(match &event.fact {
+        Fact::Started { plan, by, .. } => {
+            let place = plan.stable.as_ref().map_or("as its first release".to_owned(), |s| format!("in place of {}", s.version));
+            format!("{by} rolls {} out to {} by {}, {place}", plan.candidate.version, plan.environment, plan.strategy)
+        }
+        Fact::Entered { way, step: index } => {
+            let steps = rollout.steps();
+            let text = step(rollout, steps.get(*index)?);
+            match way {
+                Way::Forward => format!("step {} of {}: {text}", index + 1, steps.len()),
+                Way::Back => format!("back, step {} of {}: {text}", index + 1, steps.len()),
+            }
+        }
+        Fact::Acting { action: Action::Route { .. } | Action::Verify { .. } } | Fact::Acting { .. } => return None,
+        Fact::Acted { action: Action::Route { weights } } => {
+            let split = Split { stable: Weight::ZERO, candidate: weights.get(&plan.candidate.id).copied().unwrap_or_default() };
+            if weights.is_empty() { "requests are held at the router".to_owned() } else { format!("{} gets {}", plan.candidate.version, split.candidate) }
+        }
+        Fact::Acted { .. } | Fact::Looked { .. } | Fact::Left { .. } => return None,
+        Fact::ActFailed { action, sentence, .. } => format!("could not {}: {sentence}", self::action(rollout, action)),
+        Fact::Judged { judgement, .. } => format!("{}: {}", verdict(judgement.verdict), judgement.sentence),
+        Fact::Asked(asked) => match asked.request {
+            Request::Abort => format!("{} asks to go back", asked.by),
+            Request::Cancel { signal } => format!("the command was told to stop (signal {signal})"),
+            Request::Supersede { ref version } => format!("{} comes with {version}", asked.by),
+            Request::Pause => format!("{} asks for a pause", asked.by),
+            Request::GoOn { full: true } => format!("{} says to go on without further analysis", asked.by),
+            Request::GoOn { full: false } => format!("{} says to go on", asked.by),
+        },
+        Fact::Paused { sentence } => format!("waits for a person: {sentence}"),
+        Fact::WentOn { by } => format!("{by} lets it go on"),
+        Fact::Promoted => format!("{} is now the good release of {}", plan.candidate.version, plan.environment),
+        Fact::TurnedBack { cause } => format!("goes back: {}", cause.sentence),
+        Fact::GivenUp { sentence, .. } | Fact::Warned { sentence, .. } => format!("warning: {sentence}"),
+        Fact::Finished { outcome } => format!("{}: {}", outcome.kind, outcome.sentence),
+    })
+}
+
+/// The step with the versions' names in it.
+#[must_use]
+pub fn step(rollout: &Rollout, step: &Step) -> String {
+    let stable = rollout.plan.stable.as_ref().map_or("stable", |release| release.version.as_str());
+    let candidate = rollout.plan.candidate.version.as_str();
+    step.to_string().replace("candidate", candidate).replace("stable", stable)
+}
+
+/// The action with the versions' names in it.
+#[must_use]
+pub fn action(rollout: &Rollout, action: &Action) -> String {
+    let mut text = action.to_string();
+    for release in rollout.plan.stable.iter().chain([&rollout.plan.candidate]) {
+        text = text.replace(release.id.as_str(), &release.version);
+    }
+    text
+}
+
+/// The verdict's name.
+#[must_use]
+pub const fn verdict(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Pass => "pass",
+        Verdict::Fail => "fail",
+        Verdict::Inconclusive => "inconclusive",
+        Verdict::NoData => "no data",
+    }
+}
+
+/// The version of that release, as far as the rollout knows it.
+#[must_use]
+pub fn version<'a>(rollout: &'a Rollout, id: &ReleaseId) -> Option<&'a str> {
+    let known = |release: &&'a Release| release.id == *id;
+    rollout.plan.stable.iter().chain([&rollout.plan.candidate]).find(known).map(|release| release.version.as_str())
+}

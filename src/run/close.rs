@@ -1,0 +1,58 @@
+//! `lock` and `unlock`: an environment closed and opened by hand.
+
+use jiff::Timestamp;
+
+use super::answer::NoteAnswer;
+use super::place::Place;
+use super::session::{nonce, who};
+use crate::cli::{Common, LockArgs, UnlockArgs};
+use crate::error::{Error, ErrorKind};
+use crate::journal::Holder;
+use crate::journal::file::hold::{self, Hold};
+use crate::journal::file::lock::FileLock;
+
+/// Closes an environment for deploys. A rollout under way goes on; what people ask of it is still heard.
+///
+/// # Errors
+/// When it is closed already, or the state cannot be written.
+pub fn lock(common: &Common, arguments: &LockArgs) -> Result<NoteAnswer, Error> {
+    let place = Place::find(common, arguments.environment.as_deref())?;
+    place.open_journal()?;
+    let name = &place.environment.name;
+    if let Some(hold) = hold::read(&place.journal_directory())? {
+        let sentence = format!("{name} is closed already, by {} since {}: {}", hold.by, hold.since, hold.reason);
+        return Err(Error::new(ErrorKind::Refused, "closed", sentence));
+    }
+    let hold = Hold { by: who(), reason: arguments.reason.clone(), since: Timestamp::now() };
+    hold::write(&place.journal_directory(), &hold)?;
+    let sentence = format!("{name} is closed for deploys: {}; `tidegate unlock {name}` opens it", hold.reason);
+    Ok(NoteAnswer { sentence, findings: Vec::new() })
+}
+
+/// Opens an environment again; with force also takes the lock from a run that holds it.
+///
+/// # Errors
+/// When a run holds the lock and force was not asked for.
+pub fn unlock(common: &Common, arguments: &UnlockArgs) -> Result<NoteAnswer, Error> {
+    let place = Place::find(common, arguments.environment.as_deref())?;
+    let directory = place.journal_directory();
+    let name = &place.environment.name;
+    let opened = hold::remove(&directory)?;
+    let holder = FileLock::holder(&directory);
+    let sentence = match (opened, holder, arguments.force) {
+        (_, Some(holder), true) => {
+            let now = Timestamp::now();
+            let taker = Holder { name: who(), reason: "unlock --force".to_owned(), since: now, nonce: nonce() };
+            drop(FileLock::seize(&directory, &taker)?);
+            format!("the lock of {name} was taken from {}; `tidegate resume {name}` goes on with its rollout", holder.name)
+        }
+        (true, _, _) => format!("{name} is open again"),
+        (false, Some(holder), false) => {
+            let sentence = format!("{} works on {name} since {}: {}", holder.name, holder.since, holder.reason);
+            let hint = "`tidegate abort` turns its rollout back; `--force` takes the lock from it";
+            return Err(Error::new(ErrorKind::Refused, "locked", sentence).hint(hint));
+        }
+        (false, None, _) => format!("{name} was not closed"),
+    };
+    Ok(NoteAnswer { sentence, findings: Vec::new() })
+}

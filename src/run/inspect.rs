@@ -1,0 +1,137 @@
+//! `status`, `history` and `validate`: looks without touching.
+
+use std::time::Duration;
+
+use super::answer::{GateAnswer, HistoryAnswer, HistoryEntry, NoteAnswer, OpenAnswer, SetAnswer, StatusAnswer};
+use super::place::{Place, load};
+use crate::cli::{Common, EnvironmentArgs, HistoryArgs};
+use crate::error::Error;
+use crate::journal::file::FileJournal;
+use crate::journal::file::hold;
+use crate::journal::file::lock::FileLock;
+use crate::report::words;
+use crate::rollout::event::Way;
+use crate::rollout::{Environment, Event, Observation, Rollout};
+use crate::target::Target as _;
+use crate::target::local::LocalTarget;
+
+/// Checks the configuration.
+///
+/// # Errors
+/// When it is wrong: every finding stands in the error, with its place.
+pub fn validate(common: &Common) -> Result<NoteAnswer, Error> {
+    let settings = load(common)?;
+    let names: Vec<_> = settings.environments.iter().map(|environment| environment.name.as_str()).collect();
+    let sentence = format!("{} is right: {} in {}", settings.file.display(), settings.app, names.join(", "));
+    let findings = settings.warnings.iter().map(ToString::to_string).collect();
+    Ok(NoteAnswer { sentence, findings })
+}
+
+/// What runs in an environment now.
+///
+/// # Errors
+/// When the configuration or the journal is wrong.
+pub async fn status(common: &Common, arguments: &EnvironmentArgs) -> Result<StatusAnswer, Error> {
+    let place = Place::find(common, arguments.environment.as_deref())?;
+    let environment = place.replay()?;
+    let seen = match LocalTarget::existing(&place.target_directory()).await? {
+        Some(target) => Some(target.observe(None, Duration::ZERO).await?),
+        None => None,
+    };
+    let holder = FileLock::holder(&place.journal_directory());
+    let closed = hold::read(&place.journal_directory())?;
+    let last = environment.open().or(environment.stuck());
+    Ok(StatusAnswer {
+        app: place.app.clone(),
+        environment: place.environment.name.clone(),
+        live: environment.stable().map(|release| release.version.clone()),
+        url: environment.stable().map(|_| place.url()),
+        reachable: seen.is_some(),
+        sets: seen.map(|seen| sets(&environment, &seen)).unwrap_or_default(),
+        rollout: last.map(open),
+        locked_by: holder.map(|holder| format!("{} works on it since {}: {}", holder.name, holder.since, holder.reason)),
+        closed: closed.map(|hold| format!("closed by {} at {}: {}", hold.by, hold.since, hold.reason)),
+    })
+}
+
+fn sets(environment: &Environment, seen: &Observation) -> Vec<SetAnswer> {
+    let version = |id| environment.rollouts.iter().rev().find_map(|rollout| words::version(rollout, id));
+    let answer = |(id, set): (&crate::rollout::ReleaseId, &crate::rollout::SetView)| SetAnswer {
+        version: version(id).map(str::to_owned),
+        release: id.to_string(),
+        weight_percent: f64::from(seen.weights.get(id).copied().unwrap_or_default().basis_points()) / 100.0,
+        desired: set.desired,
+        ready: set.ready,
+        running: set.running,
+        in_flight: set.in_flight,
+        retire_at: set.retire_at.map(|at| at.strftime("%F %T UTC").to_string()),
+        trouble: set.trouble.as_ref().map(|trouble| trouble.sentence.clone()),
+    };
+    seen.sets.iter().map(answer).collect()
+}
+
+fn open(rollout: &Rollout) -> OpenAnswer {
+    let phase = match (&rollout.outcome, &rollout.paused, rollout.way) {
+        (Some(_), _, _) => "stuck",
+        (None, Some(_), _) => "paused",
+        (None, None, Way::Forward) => "forward",
+        (None, None, Way::Back) => "back",
+    };
+    let steps = rollout.steps();
+    let step = rollout.step.as_ref().and_then(|current| steps.get(current.index));
+    let ended = rollout.outcome.as_ref().map(|(_, outcome)| outcome.sentence.clone());
+    let waits = rollout.paused.as_ref().map(|(_, sentence)| sentence.clone());
+    OpenAnswer {
+        id: rollout.id.to_string(),
+        version: rollout.plan.candidate.version.clone(),
+        phase: phase.to_owned(),
+        step: step.map(|step| words::step(rollout, step)),
+        started: rollout.started.to_string(),
+        why: ended.or(waits).or_else(|| rollout.cause.as_ref().map(|cause| cause.sentence.clone())),
+    }
+}
+
+/// What was rolled out, newest first.
+///
+/// # Errors
+/// When the configuration or the journal is wrong.
+pub fn history(common: &Common, arguments: &HistoryArgs) -> Result<HistoryAnswer, Error> {
+    let place = Place::find(common, arguments.environment.as_deref())?;
+    let environment = place.replay()?;
+    let histories = match FileJournal::existing(&place.journal_directory()) {
+        Some(journal) if arguments.events => journal.read()?,
+        _ => Vec::new(),
+    };
+    let newest = environment.rollouts.iter().rev().take(arguments.number);
+    let rollouts = newest.map(|rollout| {
+        let events = histories.iter().find(|events| events.first().is_some_and(|e| e.rollout == rollout.id));
+        entry(rollout, events.map_or(&[], Vec::as_slice))
+    });
+    Ok(HistoryAnswer { environment: place.environment.name.clone(), rollouts: rollouts.collect() })
+}
+
+fn entry(rollout: &Rollout, events: &[Event]) -> HistoryEntry {
+    let plan = &rollout.plan;
+    let ended = rollout.outcome.as_ref();
+    let gate = |(step, judgement): &(usize, crate::rollout::Judgement)| GateAnswer {
+        step: step + 1,
+        verdict: words::verdict(judgement.verdict).to_owned(),
+        code: judgement.code.clone(),
+        sentence: judgement.sentence.clone(),
+    };
+    let line = |event: &Event| words::sentence(rollout, event).map(|text| format!("{} {text}", event.at));
+    HistoryEntry {
+        id: rollout.id.to_string(),
+        started: rollout.started.strftime("%F %T UTC").to_string(),
+        seconds: ended.map(|(at, _)| at.duration_since(rollout.started).as_secs_f64()),
+        version: plan.candidate.version.clone(),
+        previous_version: plan.stable.as_ref().map(|release| release.version.clone()),
+        strategy: plan.strategy.to_string(),
+        by: rollout.by.clone(),
+        outcome: ended.map_or("open".to_owned(), |(_, outcome)| outcome.kind.to_string()),
+        reason: ended.map(|(_, outcome)| outcome.reason.clone()),
+        sentence: ended.map(|(_, outcome)| outcome.sentence.clone()),
+        gates: rollout.judgements.iter().map(gate).collect(),
+        events: events.iter().filter_map(line).collect(),
+    }
+}

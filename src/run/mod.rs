@@ -1,0 +1,136 @@
+//! The composition root: picks the adapters, calls the stages, prints the answer. The only part that sees all others.
+
+use std::fmt::Display;
+use std::io::{IsTerminal as _, Write as _, stderr, stdout};
+use std::process::ExitCode;
+
+use serde::Serialize;
+use tracing_subscriber::EnvFilter;
+
+use crate::cli::{Cli, Command, Common, GateCommand, LocalCommand, LogFormat, Output};
+use crate::error::Error;
+
+pub mod answer;
+mod close;
+mod demo;
+mod deploy;
+mod init;
+mod inspect;
+mod local;
+mod place;
+mod release;
+mod reports;
+mod router;
+mod session;
+mod signals;
+mod simulate;
+mod steer;
+
+use answer::{ErrorAnswer, ErrorBody};
+
+/// Runs a command: the answer goes to standard output, progress and logs to standard error.
+#[must_use]
+pub fn run(cli: Cli) -> ExitCode {
+    start_logs(cli.common.log_format);
+    let common = cli.common;
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            let sentence = format!("the runtime cannot be started: {error}");
+            return refuse(&common, &Error::new(crate::error::ErrorKind::Failed, "runtime", sentence));
+        }
+    };
+    let result = runtime.block_on(Box::pin(dispatch(cli.command, &common)));
+    runtime.shutdown_background();
+    result.unwrap_or_else(|error| refuse(&common, &error))
+}
+
+async fn dispatch(command: Command, common: &Common) -> Result<ExitCode, Error> {
+    let rollout = match command {
+        Command::Deploy(arguments) => deploy::deploy(common, &arguments).await?,
+        Command::Rollback(arguments) => deploy::rollback(common, &arguments).await?,
+        Command::Resume(arguments) => steer::resume(common, &arguments).await?,
+        Command::Abort(arguments) => steer::abort(common, &arguments).await?,
+        Command::Promote(arguments) => steer::promote(common, &arguments).await?,
+        Command::Pause(arguments) => steer::pause(common, &arguments).await?,
+        other => return Box::pin(look(other, common)).await,
+    };
+    Ok(print(common, &rollout, rollout.exit_code))
+}
+
+/// The commands that are no rollout.
+async fn look(command: Command, common: &Common) -> Result<ExitCode, Error> {
+    Ok(match command {
+        Command::Demo(arguments) => {
+            let answer = demo::demo(common, &arguments).await?;
+            let code = u8::from(!answer.is_as_promised());
+            print(common, &answer, code)
+        }
+        Command::Init(arguments) => print(common, &init::init(common, &arguments)?, 0),
+        Command::Validate => print(common, &inspect::validate(common)?, 0),
+        Command::Plan(arguments) => print(common, &deploy::show_plan(common, &arguments).await?, 0),
+        Command::Status(arguments) => print(common, &inspect::status(common, &arguments).await?, 0),
+        Command::History(arguments) => print(common, &inspect::history(common, &arguments)?, 0),
+        Command::Lock(arguments) => print(common, &close::lock(common, &arguments)?, 0),
+        Command::Unlock(arguments) => print(common, &close::unlock(common, &arguments)?, 0),
+        Command::Gate(GateCommand::Simulate(arguments)) => print(common, &simulate::simulate(&arguments)?, 0),
+        Command::Local(LocalCommand::Status(arguments)) => print(common, &local::status(common, &arguments).await?, 0),
+        Command::Local(LocalCommand::Stop(arguments)) => print(common, &local::stop(common, &arguments).await?, 0),
+        Command::Local(LocalCommand::Supervise { state }) => local::supervise(&state).await?,
+        Command::Local(LocalCommand::Standby { state }) => local::standby(&state).await?,
+        Command::Schema(arguments) => {
+            let schema = init::schema(arguments.kind);
+            let text = serde_json::to_string_pretty(&schema).unwrap_or_default();
+            write(&format!("{text}\n"));
+            ExitCode::SUCCESS
+        }
+        Command::SampleApp(options) => local::sample_app(options).await,
+        Command::Deploy(_)
+        | Command::Rollback(_)
+        | Command::Resume(_)
+        | Command::Abort(_)
+        | Command::Promote(_)
+        | Command::Pause(_) => ExitCode::SUCCESS,
+    })
+}
+
+fn print<A: Serialize + Display>(common: &Common, answer: &A, code: u8) -> ExitCode {
+    match common.output {
+        Output::Text => write(&answer.to_string()),
+        Output::Json => write(&format!("{}\n", serde_json::to_string_pretty(answer).unwrap_or_default())),
+    }
+    ExitCode::from(code)
+}
+
+fn refuse(common: &Common, error: &Error) -> ExitCode {
+    let body = ErrorBody {
+        kind: error.kind.as_str().to_owned(),
+        code: error.code.clone(),
+        sentence: error.sentence.clone(),
+        hints: error.hints.clone(),
+        exit_code: error.kind.code(),
+    };
+    let answer = ErrorAnswer { error: body };
+    if common.output == Output::Json {
+        write(&format!("{}\n", serde_json::to_string_pretty(&answer).unwrap_or_default()));
+    } else {
+        let _ = write!(stderr().lock(), "{answer}");
+    }
+    error.exit()
+}
+
+/// A reader that has closed its end has seen what it wanted.
+fn write(text: &str) {
+    let mut out = stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+fn start_logs(format: LogFormat) {
+    let usual = if format == LogFormat::Json { "info" } else { "warn" };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(usual));
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr);
+    match format {
+        LogFormat::Json => logs.json().flatten_event(true).init(),
+        LogFormat::Text => logs.with_target(false).with_ansi(stderr().is_terminal()).init(),
+    }
+}

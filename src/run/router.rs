@@ -1,0 +1,25 @@
+//! From settings to the router's settings.
+
+use super::place::Place;
+use crate::target::local::proxy::{HeaderMatch, ProxySettings, UpstreamProtocol};
+
+/// How the router of this environment behaves.
+#[must_use]
+pub fn settings(place: &Place) -> ProxySettings {
+    let options = &place.local().proxy;
+    let comparison = place.environment.strategy.comparison();
+    let header = options.header.clone().map(|(name, value)| HeaderMatch { name, value });
+    ProxySettings {
+        slow_bound: comparison.and_then(|comparison| comparison.slower_than),
+        hold: options.hold,
+        connect_timeout: options.connect_timeout,
+        response_header_timeout: options.response_timeout,
+        idle_timeout: options.idle_timeout,
+        upgraded_grace: options.upgraded_grace,
+        sticky_cookie: options.sticky_cookie.clone(),
+        header_match: header,
+        upstream: if options.h2c { UpstreamProtocol::H2c } else { UpstreamProtocol::Http1 },
+        trust_forwarded: options.trust_forwarded,
+        ..ProxySettings::default()
+    }
+}

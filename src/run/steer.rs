@@ -1,0 +1,128 @@
+//! `resume`, `abort`, `promote` and `pause`: a word to a rollout that has not ended.
+
+use std::time::Duration;
+
+use super::answer::{RolloutAnswer, exit_code};
+use super::deploy::as_asked;
+use super::place::Place;
+use super::session::{OnLock, Session, again, nonce, who};
+use crate::cli::{Common, EnvironmentArgs, PromoteArgs, ReportArgs, SteerArgs};
+use crate::error::{Error, ErrorKind};
+use crate::journal::Journal as _;
+use crate::journal::file::lock::FileLock;
+use crate::rollout::event::{Asked, Request};
+use crate::rollout::{Outcome, OutcomeKind, Rollout};
+
+/// How often a rollout in another process is looked at.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// Goes on with what a process left that died, or that is stuck.
+///
+/// # Errors
+/// When another process works on it, or it had to be left half way again.
+pub async fn resume(common: &Common, arguments: &EnvironmentArgs) -> Result<RolloutAnswer, Error> {
+    let place = Place::find(common, arguments.environment.as_deref())?;
+    let reports = ReportArgs::default();
+    let mut session = Session::begin(place, common, &reports, "resume", OnLock::Refuse).await?;
+    if let Some(rollout) = session.environment.open().cloned() {
+        return drive(&mut session, rollout, None, exit_code).await;
+    }
+    if let Some(rollout) = session.environment.stuck().cloned() {
+        let first = again(&rollout);
+        return drive(&mut session, rollout, Some(first), exit_code).await;
+    }
+    let Some(last) = session.environment.rollouts.last() else { return Err(nothing_here(&session.place)) };
+    let name = &session.place.environment.name;
+    let sentence = format!("no rollout of {name} is open; the last one, of {}, has ended", last.plan.candidate.version);
+    let outcome = Outcome { kind: OutcomeKind::Nothing, reason: "nothing-open".to_owned(), sentence };
+    Ok(RolloutAnswer::new(last, &outcome, Some(session.place.url()), 0))
+}
+
+/// Turns the rollout under way back.
+///
+/// # Errors
+/// When there is none, or it had to be left half way.
+pub async fn abort(common: &Common, arguments: &SteerArgs) -> Result<RolloutAnswer, Error> {
+    steer(common, arguments.environment.as_deref(), Request::Abort, arguments.reason.clone(), as_asked).await
+}
+
+/// Lets a rollout go on that waits for a person.
+///
+/// # Errors
+/// When there is none, or it had to be left half way.
+pub async fn promote(common: &Common, arguments: &PromoteArgs) -> Result<RolloutAnswer, Error> {
+    let request = Request::GoOn { full: arguments.full };
+    steer(common, arguments.environment.as_deref(), request, arguments.reason.clone(), exit_code).await
+}
+
+/// Keeps the rollout under way where it is.
+///
+/// # Errors
+/// When there is none.
+pub async fn pause(common: &Common, arguments: &SteerArgs) -> Result<RolloutAnswer, Error> {
+    let paused = |outcome: &Outcome, signal| if outcome.kind == OutcomeKind::Paused { 0 } else { exit_code(outcome, signal) };
+    steer(common, arguments.environment.as_deref(), Request::Pause, arguments.reason.clone(), paused).await
+}
+
+/// Leaves the request with the process that works on the rollout, or takes its place where there is none.
+async fn steer(
+    common: &Common,
+    environment: Option<&str>,
+    request: Request,
+    reason: Option<String>,
+    code: fn(&Outcome, Option<i32>) -> u8,
+) -> Result<RolloutAnswer, Error> {
+    let place = Place::find(common, environment)?;
+    let open = place.replay()?.open().cloned().ok_or_else(|| nothing_here(&place))?;
+    if FileLock::holder(&place.journal_directory()).is_some() {
+        let asked = Asked { id: nonce(), request: request.clone(), by: who(), reason: reason.clone() };
+        place.open_journal()?.ask(&asked).await?;
+        if let Some((rollout, outcome)) = follow(&place, &open, &request).await? {
+            let code = code(&outcome, None);
+            return Ok(RolloutAnswer::new(&rollout, &outcome, Some(place.url()), code));
+        }
+    }
+    let mut session = Session::begin(place, common, &ReportArgs::default(), "steer", OnLock::Refuse).await?;
+    let rollout = session.environment.open().cloned().ok_or_else(|| nothing_here(&session.place))?;
+    let first = session.asked(request, reason);
+    drive(&mut session, rollout, Some(first), code).await
+}
+
+/// Watches the rollout in another process until it has ended or waits; `None` when that process is gone and it has not.
+async fn follow(place: &Place, open: &Rollout, request: &Request) -> Result<Option<(Rollout, Outcome)>, Error> {
+    loop {
+        let worked_on = FileLock::holder(&place.journal_directory()).is_some();
+        let environment = place.replay()?;
+        let Some(rollout) = environment.rollouts.iter().find(|rollout| rollout.id == open.id) else { return Ok(None) };
+        if let Some((_, outcome)) = &rollout.outcome {
+            return Ok(Some((rollout.clone(), outcome.clone())));
+        }
+        if let (Some((_, sentence)), Request::Pause) = (&rollout.paused, request) {
+            let sentence = format!("{} waits: {sentence}", rollout.plan.candidate.version);
+            let outcome = Outcome { kind: OutcomeKind::Paused, reason: "paused".to_owned(), sentence };
+            return Ok(Some((rollout.clone(), outcome)));
+        }
+        if !worked_on {
+            return Ok(None);
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+async fn drive(
+    session: &mut Session,
+    rollout: Rollout,
+    first: Option<crate::rollout::Fact>,
+    code: fn(&Outcome, Option<i32>) -> u8,
+) -> Result<RolloutAnswer, Error> {
+    let target = session.target().await?;
+    let (rollout, outcome) = session.drive(&target, rollout, first).await?;
+    let code = code(&outcome, session.signal());
+    Ok(RolloutAnswer::new(&rollout, &outcome, Some(session.place.url()), code))
+}
+
+fn nothing_here(place: &Place) -> Error {
+    let name = &place.environment.name;
+    Error::new(ErrorKind::Refused, "nothing-open", format!("no rollout of {name} is under way"))
+        .hint(format!("`tidegate history {name}` lists those that have ended"))
+}
