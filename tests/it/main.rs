@@ -1,0 +1,3 @@
+//! The integration tests, in one crate: it links once.
+
+mod sample;
