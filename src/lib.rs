@@ -18,6 +18,7 @@ pub mod gate;
 pub mod journal;
 pub mod report;
 pub mod rollout;
+pub mod sample;
 pub mod target;
 pub mod cli;
 pub mod error;
