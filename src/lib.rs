@@ -14,4 +14,5 @@
 //! the `use` lines and fails on a forbidden one.
 
 pub mod rollout;
+pub mod settings;
 pub mod target;
