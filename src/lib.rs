@@ -13,12 +13,13 @@
 //! [`report`]) import only `rollout`; [`engine`] sees `rollout` and the adapters' traits; only [`run`] sees all. A test reads
 //! the `use` lines and fails on a forbidden one.
 
+pub mod cli;
 pub mod engine;
+pub mod error;
 pub mod gate;
 pub mod journal;
 pub mod report;
 pub mod rollout;
 pub mod sample;
+pub mod settings;
 pub mod target;
-pub mod cli;
-pub mod error;

@@ -3,5 +3,6 @@
 mod layering;
 mod sample;
 mod scenarios;
+mod settings;
 mod sweeps;
 mod world;

@@ -1,0 +1,183 @@
+//! What is wrong in a file, for people: sentence, place, source line, cure.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::finding::Finding;
+
+/// How grave it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Severity {
+    /// The file cannot be used.
+    Error,
+    /// The file can be used, but this is probably not what was meant.
+    Warning,
+}
+
+/// Something that is wrong at a place in a file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Diagnostic {
+    /// How grave it is.
+    pub severity: Severity,
+    /// The file, as it was named by the caller.
+    pub file: PathBuf,
+    /// Line, from 1.
+    pub line: usize,
+    /// Column in characters, from 1.
+    pub column: usize,
+    /// The way to the value, such as `environments.production.strategy`; empty for the file as a whole.
+    pub path: String,
+    /// One sentence that names the cause.
+    pub message: String,
+    /// The cure, where one is known.
+    pub hint: Option<String>,
+    /// The source line with control characters made harmless; empty where the file has no such line.
+    pub snippet: String,
+    /// How many characters of the snippet are meant, from `column` on.
+    pub width: usize,
+}
+
+/// Longest source line that is shown whole, in characters.
+const SHOWN: usize = 110;
+
+impl Diagnostic {
+    pub(super) fn new(file: &Path, text: &str, finding: Finding) -> Self {
+        let Finding { severity, path, at, message, help } = finding;
+        // Values of the file stand in sentences too; they may not move the cursor of a terminal.
+        let snippet = harmless(text.lines().nth(at.line - 1).unwrap_or_default());
+        Self {
+            severity,
+            file: file.to_owned(),
+            line: at.line,
+            column: at.column,
+            path: harmless(&path.to_string()),
+            message: harmless(&message),
+            hint: help.as_deref().map(harmless),
+            snippet,
+            width: at.width,
+        }
+    }
+
+    /// The part of the source line around the place, and the marks that go under it.
+    fn picture(&self) -> (String, String) {
+        let length = self.snippet.chars().count();
+        let start = if length <= SHOWN { 0 } else { (self.column - 1).min(length).saturating_sub(SHOWN / 2) };
+        let shown: String = self.snippet.chars().skip(start).take(SHOWN).collect();
+        let before = if start > 0 { "…" } else { "" };
+        let after = if start + SHOWN < length { "…" } else { "" };
+        let indent = before.chars().count() + (self.column - 1).min(length) - start;
+        let room = shown.chars().count().saturating_sub((self.column - 1).min(length) - start);
+        let marks = "^".repeat(self.width.min(room).max(1));
+        (format!("{before}{shown}{after}"), format!("{}{marks}", " ".repeat(indent)))
+    }
+}
+
+/// Control characters, which could play with a terminal, as visible marks; a tab as one space so that marks stay in line.
+fn harmless(text: &str) -> String {
+    text.chars()
+        .map(|character| match character {
+            '\t' => ' ',
+            // Direction marks can make a text read as another than it is.
+            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '\u{fffd}',
+            other if other.is_control() => '\u{fffd}',
+            other => other,
+        })
+        .collect()
+}
+
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match self.severity {
+            Severity::Error => "",
+            Severity::Warning => "warning: ",
+        };
+        write!(f, "{}:{}:{}: {kind}{}", self.file.display(), self.line, self.column, self.message)?;
+        if !self.snippet.trim().is_empty() {
+            let (shown, marks) = self.picture();
+            let gutter = " ".repeat(self.line.to_string().len());
+            write!(f, "\n{gutter} |\n{} | {shown}\n{gutter} | {marks}", self.line)?;
+        }
+        if let Some(hint) = &self.hint {
+            write!(f, "\n  help: {hint}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Why there are no settings.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// The file could not be read.
+    #[error("{sentence}")]
+    Read {
+        /// The file.
+        file: PathBuf,
+        /// One sentence with place and cause.
+        sentence: String,
+        /// The cure.
+        hint: String,
+    },
+    /// The file is wrong: all that is wrong with it, warnings included, in the order of the file.
+    #[error("{}", render(.0))]
+    Invalid(Vec<Diagnostic>),
+}
+
+impl SettingsError {
+    /// What is wrong in the file; empty when it could not be read at all.
+    #[must_use]
+    pub fn diagnostics(&self) -> &[Diagnostic] {
+        match self {
+            Self::Read { .. } => &[],
+            Self::Invalid(diagnostics) => diagnostics,
+        }
+    }
+}
+
+/// All of them below each other, with a blank line between.
+#[must_use]
+pub fn render(diagnostics: &[Diagnostic]) -> String {
+    let all: Vec<String> = diagnostics.iter().map(ToString::to_string).collect();
+    all.join("\n\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::{Diagnostic, Finding};
+    use crate::settings::yaml::{Path as Way, Position};
+
+    fn show(text: &str, column: usize, width: usize) -> String {
+        let at = Position { line: 1, column, width };
+        Diagnostic::new(Path::new("x.yaml"), text, Finding::error(Way::default(), at, "wrong").help("cure"))
+            .to_string()
+    }
+
+    #[test]
+    fn marks_the_place() {
+        assert_eq!(show("a: bad", 4, 3), "x.yaml:1:4: wrong\n  |\n1 | a: bad\n  |    ^^^\n  help: cure");
+    }
+
+    #[test]
+    fn cuts_a_long_line_around_the_place() {
+        let shown = show(&format!("{}bad{}", "x".repeat(500), "y".repeat(500)), 501, 3);
+        let lines: Vec<&str> = shown.lines().collect();
+        let caret = lines[3].find('^').unwrap();
+        let marked: String = lines[2].chars().skip(lines[3][..caret].chars().count()).take(3).collect();
+        assert_eq!(marked, "bad");
+        assert!(lines[2].chars().count() < 130);
+    }
+
+    #[test]
+    fn survives_a_place_outside_of_the_text() {
+        assert!(show("a", 900, 900).contains('^'));
+    }
+
+    #[test]
+    fn lets_no_control_character_through() {
+        assert!(!show("a: \u{1b}[2J\u{202e}", 4, 2).contains(['\u{1b}', '\u{202e}']));
+    }
+}

@@ -1,0 +1,159 @@
+//! `tidegate.yaml` as it is written: types, key names and their documents, nothing interpreted. The JSON Schema is made
+//! from these types, and their doc comments are its descriptions. A required key is an `Option` here all the same: what is
+//! missing is told together with all else that is wrong.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, Visitor};
+
+mod check;
+mod local;
+mod strategy;
+mod units;
+
+pub(super) use check::Check;
+pub(super) use local::{Command, Listen, Local, Logs, Proxy, Text, Upstream};
+pub(super) use strategy::{Amount, BlueGreen, Canary, Compare, Rolling, Stage, Strategy};
+pub(super) use units::{Percent, Size, Time};
+
+/// What Tidegate deploys, and where and how.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(
+    deny_unknown_fields,
+    rename_all = "kebab-case",
+    expecting = "a mapping with `app` and `environments`"
+)]
+#[schemars(rename = "tidegate.yaml")]
+pub(super) struct File {
+    /// Name of the app: small letters, digits and inner dashes, at most 63 characters.
+    #[schemars(required, regex(pattern = "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"))]
+    pub(super) app: Option<String>,
+    /// The environments by name. A name has small letters, digits and inner dashes, at most 63 characters.
+    #[schemars(required, extend("minProperties" = 1))]
+    pub(super) environments: Option<Ordered<Environment>>,
+}
+
+/// One environment: where the app runs there, and how a release takes over.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(
+    deny_unknown_fields,
+    rename_all = "kebab-case",
+    expecting = "a mapping with the settings of an environment"
+)]
+pub(super) struct Environment {
+    /// Where it runs.
+    #[schemars(required)]
+    pub(super) target: Option<Target>,
+    /// How an instance is asked for its health. Without it, an instance whose port is open is healthy.
+    pub(super) health: Option<Health>,
+    /// How a new release takes over: a name, or a mapping of one name to its settings.
+    #[schemars(extend("default" = "blue-green"))]
+    pub(super) strategy: Option<Strategy>,
+    /// Requests that are checked after the deploy against the public address. When one fails, the release is taken back.
+    pub(super) verify: Option<Vec<Check>>,
+    /// How long the former release is kept running for an instant way back. Only with `blue-green` and `canary`.
+    #[schemars(extend("default" = "10m"))]
+    pub(super) keep: Option<Time>,
+    /// Limits in time: with them a rollout always ends.
+    pub(super) budgets: Option<Budgets>,
+    /// How many rollouts the journal keeps.
+    #[schemars(range(min = 1, max = 10_000), extend("default" = 50))]
+    pub(super) history: Option<u32>,
+}
+
+/// Where an environment runs.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Target {
+    /// Processes on this machine behind the embedded router.
+    Local(Box<Local>),
+}
+
+/// How an instance is asked for its health.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(
+    deny_unknown_fields,
+    rename_all = "kebab-case",
+    expecting = "a mapping with the settings of the health check"
+)]
+pub(super) struct Health {
+    /// Path that is asked with GET; 2xx means healthy.
+    #[schemars(required, regex(pattern = "^/"))]
+    pub(super) get: Option<String>,
+    /// An answer must come within this time.
+    #[schemars(extend("default" = "2s"))]
+    pub(super) within: Option<Time>,
+    /// Time between two questions.
+    #[schemars(extend("default" = "1s"))]
+    pub(super) every: Option<Time>,
+    /// A new instance must be healthy within this time.
+    #[schemars(extend("default" = "60s"))]
+    pub(super) start_within: Option<Time>,
+    /// When the answer's JSON names a `version`, it must be the version of the release.
+    #[schemars(extend("default" = true))]
+    pub(super) version: Option<bool>,
+}
+
+/// Limits in time: with them a rollout always ends.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", expecting = "a mapping with limits in time")]
+pub(super) struct Budgets {
+    /// For one step: starting instances, shifting traffic, verifying, retiring.
+    #[schemars(extend("default" = "3m"))]
+    pub(super) step: Option<Time>,
+    /// For the way back as a whole, before it is declared stuck.
+    #[schemars(extend("default" = "5m"))]
+    pub(super) back: Option<Time>,
+    /// How long the way back waits for capacity of the former release before it gets all traffic regardless.
+    #[schemars(extend("default" = "30s"))]
+    pub(super) restore: Option<Time>,
+    /// For the whole way forward. Waiting for a person does not count.
+    #[schemars(extend("default" = "1h"))]
+    pub(super) total: Option<Time>,
+}
+
+/// A mapping from names in the order of the file.
+#[derive(Debug)]
+pub(super) struct Ordered<T>(pub(super) Vec<(String, T)>);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Ordered<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct InOrder<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for InOrder<T> {
+            type Value = Ordered<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a mapping from names")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut entries = Vec::new();
+                while let Some(entry) = map.next_entry()? {
+                    entries.push(entry);
+                }
+                Ok(Ordered(entries))
+            }
+        }
+
+        deserializer.deserialize_map(InOrder(PhantomData))
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for Ordered<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        format!("mapping to {}", T::schema_name()).into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        std::collections::BTreeMap::<String, T>::json_schema(generator)
+    }
+}

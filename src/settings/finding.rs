@@ -1,0 +1,32 @@
+//! Something to say about a place in the file, before it becomes a diagnostic.
+
+use super::diagnostic::Severity;
+use super::yaml::{Path, Position};
+
+/// A sentence about a place, with the cure.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Finding {
+    /// Error or warning.
+    pub(super) severity: Severity,
+    /// The way to the value that is meant.
+    pub(super) path: Path,
+    /// Where the caret goes.
+    pub(super) at: Position,
+    /// The sentence.
+    pub(super) message: String,
+    /// The cure.
+    pub(super) help: Option<String>,
+}
+
+impl Finding {
+    /// Something that makes the file unusable.
+    pub(super) fn error(path: Path, at: Position, message: impl Into<String>) -> Self {
+        Self { severity: Severity::Error, path, at, message: message.into(), help: None }
+    }
+
+    /// Adds the cure.
+    pub(super) fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+}

@@ -1,0 +1,64 @@
+//! `tidegate.yaml`: read strictly, checked as a whole, every fault told at its line and column.
+//!
+//! # The flow
+//! ```text
+//! text → tree with places (yaml) → types as written (file) → complete, checked Settings (resolve, model)
+//!              └──────────── findings ────────────┴──────────────┴→ diagnostics
+//! ```
+//! Reading does not stop at a fault: what is wrong is left out and the rest is read on, so that one run tells all. What has no
+//! effect is a fault too. The JSON Schema for editors is made from the types as written.
+
+mod diagnostic;
+mod file;
+mod find;
+mod finding;
+mod init;
+mod model;
+mod read;
+mod resolve;
+mod schema;
+mod shell;
+mod words;
+mod yaml;
+
+use std::path::{self, Path};
+
+pub use diagnostic::{Diagnostic, SettingsError, Severity, render};
+pub use find::{LARGEST, NAMES, find, load};
+pub use init::template;
+pub use model::{
+    EnvValue, EnvironmentSettings, HealthSettings, LocalSettings, LogOptions, ProxyOptions, Settings,
+    TargetSettings, UnknownEnvironment,
+};
+pub use schema::schema;
+
+/// Reads settings from a text. `file` names it in diagnostics; its folder is what relative directories start from. Nothing
+/// is read from the disk.
+///
+/// # Errors
+/// [`SettingsError::Invalid`] with all that is wrong.
+pub fn parse(file: &Path, text: &str) -> Result<Settings, SettingsError> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let absolute = path::absolute(file).unwrap_or_else(|_| file.to_owned());
+    let folder = absolute.parent().unwrap_or(&absolute);
+    let (tree, mut findings) = yaml::load(text);
+    let mut resolved = None;
+    if let Some(tree) = tree {
+        let (raw, damaged) = read::read(&tree, &mut findings);
+        if let Some(raw) = raw {
+            let mut check = resolve::Findings::new(&tree, damaged, &mut findings);
+            resolved = resolve::resolve(raw, folder, &mut check);
+        }
+    } else if findings.is_empty() {
+        findings.push(read::empty());
+    }
+    findings.sort_by_key(|finding| (finding.at.line, finding.at.column));
+    let faulty = findings.iter().any(|finding| finding.severity == Severity::Error);
+    let diagnostics = findings.into_iter().map(|finding| Diagnostic::new(file, text, finding)).collect();
+    match resolved {
+        Some((app, environments)) if !faulty => {
+            Ok(Settings { app, file: absolute, environments, warnings: diagnostics })
+        }
+        _ => Err(SettingsError::Invalid(diagnostics)),
+    }
+}

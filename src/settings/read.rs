@@ -1,0 +1,155 @@
+//! Tree to types as written, and faults into sentences.
+
+use std::collections::HashSet;
+
+use serde::Deserialize;
+
+use super::file::File;
+use super::finding::Finding;
+use super::schema::home;
+use super::words::{listed, nearest};
+use super::yaml::{Fault, Kind, Node, Path, Position, Reader, Scalar, Segment, Value};
+
+/// After so many faults no more are looked for.
+const MOST: usize = 100;
+
+/// The finding for a file in which nothing stands.
+pub(super) fn empty() -> Finding {
+    Finding::error(Path::default(), Position::START, "the file is empty")
+        .help("it needs at least `app` and `environments`; `tidegate init` writes an example")
+}
+
+/// Reads the tree. Faults go to `findings`, and what they are about is left out. Also returns the ways to what was left
+/// out, so that nobody calls it missing.
+pub(super) fn read(tree: &Node, findings: &mut Vec<Finding>) -> (Option<File>, Vec<Path>) {
+    let mut damaged: Vec<Path> = findings.iter().map(|finding| finding.path.clone()).collect();
+    if matches!(tree.value, Value::Scalar(Scalar::Null, _)) {
+        findings.push(empty());
+        return (None, damaged);
+    }
+    let mut left_out = HashSet::new();
+    for _ in 0..MOST {
+        let fault = match File::deserialize(Reader::new(tree, &left_out)) {
+            Ok(file) => return (Some(file), damaged),
+            Err(fault) => fault,
+        };
+        let path = fault.path();
+        damaged.extend(meant(&fault, &path));
+        if !fault.follows {
+            findings.push(worded(&fault, path, tree));
+        }
+        match fault.culprit {
+            Some(id) if left_out.insert(id) => {}
+            _ => return (None, damaged),
+        }
+    }
+    (None, damaged)
+}
+
+/// What is not to be called missing: the value itself, or for an unknown key the one that was probably meant.
+fn meant(fault: &Fault, path: &Path) -> Option<Path> {
+    match &fault.kind {
+        Kind::Unknown { name, expected, key: true } => {
+            nearest(name, expected.iter().copied()).map(|name| path.parent().key(name))
+        }
+        _ => Some(path.clone()),
+    }
+}
+
+fn worded(fault: &Fault, path: Path, tree: &Node) -> Finding {
+    let at = fault.at.unwrap_or(tree.at);
+    let subject = path.last_key().map_or_else(|| "this".to_owned(), |key| format!("`{key}`"));
+    let (message, help) = match &fault.kind {
+        Kind::Unknown { name, expected, .. } => return unknown(name, expected, path, at, fault),
+        Kind::Missing(name) => (format!("`{name}` is missing in {}", place(&path)), None),
+        Kind::Type { found, expected, .. } if found == "no value" => (
+            format!("{subject} has no value; it takes {expected}"),
+            Some("give it a value, or take the line out for the default".to_owned()),
+        ),
+        Kind::Type { found, scalar, expected } => {
+            let quotes = scalar.as_ref().filter(|_| expected == "text");
+            let help = quotes.map(|scalar| format!("put it in quotes to make it a text: \"{scalar}\""));
+            (format!("{subject} takes {expected}, not {found}"), help)
+        }
+        Kind::Message(message, help) => (message.clone(), help.clone()),
+    };
+    let finding = Finding::error(path, at, message);
+    match help {
+        Some(help) => finding.help(help),
+        None => finding,
+    }
+}
+
+fn unknown(name: &str, expected: &[&str], path: Path, at: Position, fault: &Fault) -> Finding {
+    let holder = match (&fault.kind, path.last_key()) {
+        (Kind::Unknown { key: false, .. }, last) if last != Some(name) => path.clone(),
+        _ => path.parent(),
+    };
+    if let Some((message, help)) = planned(&holder, name) {
+        return Finding::error(path, at, message).help(help);
+    }
+    let names = || expected.iter().copied();
+    let known = match expected {
+        [] => "it takes no keys".to_owned(),
+        [only] => format!("there is only `{only}`"),
+        _ => format!("there are {}", listed(names())),
+    };
+    let help = match (nearest(name, names()), home(name)) {
+        (Some(name), _) => format!("did you mean `{name}`?"),
+        (None, Some(home)) => format!("`{name}` belongs in {home}"),
+        (None, None) => known,
+    };
+    let message = match &fault.kind {
+        Kind::Unknown { key: true, .. } => format!("unknown key `{name}` in {}", place(&holder)),
+        _ => format!("`{name}` is no {}", holder.last_key().map_or("known name", kind_of)),
+    };
+    Finding::error(path, at, message).help(help)
+}
+
+/// What the names under a key are called.
+fn kind_of(key: &str) -> &str {
+    match key {
+        "inconclusive" => "way to go on when the evidence does not settle it",
+        "upstream" => "protocol for instances",
+        other => other,
+    }
+}
+
+fn place(path: &Path) -> String {
+    if path.0.is_empty() { "the file's top level".to_owned() } else { path.to_string() }
+}
+
+/// Keys of the design that this version does not read: they say so, rather than have no effect.
+fn planned(holder: &Path, name: &str) -> Option<(String, &'static str)> {
+    let keys: Vec<&str> = holder
+        .0
+        .iter()
+        .map(|segment| match segment {
+            Segment::Key(key) => key.as_str(),
+            Segment::Index(_) => "",
+        })
+        .collect();
+    match (keys.as_slice(), name) {
+        ([], "image") => Some((
+            "`image` is not in this version of Tidegate; programs on this machine are".to_owned(),
+            "take `image` out, and name the program by `command` in a `local` target",
+        )),
+        (["environments", _], "on" | "after") => Some((
+            format!("`{name}` is not in this version of Tidegate; `tidegate deploy ENVIRONMENT` is"),
+            "take it out, and let the workflow decide when to call `tidegate deploy`",
+        )),
+        (["environments", _], "migrate") => Some((
+            "`migrate` is not in this version of Tidegate; deploys without a migration are".to_owned(),
+            "take it out, and run migrations before `tidegate deploy`",
+        )),
+        (["environments", _], "url" | "ttl" | "limit") => Some((
+            format!("`{name}` is for preview environments, which are not in this version of Tidegate"),
+            "take it out",
+        )),
+        (["environments", _, "target"], "docker" | "kubernetes") => Some((
+            format!("`{name}` targets are not in this version of Tidegate; `local` is"),
+            "use `target: { local: { command: …, listen: … } }`, or take the environment out",
+        )),
+        _ => None,
+    }
+}

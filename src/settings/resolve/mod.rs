@@ -1,0 +1,212 @@
+//! Types as written to settings: defaults filled in, what does not fit together told.
+
+use std::path::Path as FilePath;
+use std::time::Duration;
+
+use super::file::{self, Environment, File, Target};
+use super::model::{EnvironmentSettings, HealthSettings, TargetSettings};
+use super::yaml::Path;
+use crate::rollout::Budgets;
+use crate::rollout::strategy::{Strategy, StrategyName};
+
+mod address;
+mod check;
+mod comparison;
+mod env;
+mod findings;
+mod local;
+mod strategy;
+
+pub(super) use findings::Findings;
+
+/// The app and its environments, or `None` where something required is missing; then a finding says so.
+pub(super) fn resolve(
+    file: File,
+    folder: &FilePath,
+    findings: &mut Findings<'_>,
+) -> Option<(String, Vec<EnvironmentSettings>)> {
+    let root = Path::default();
+    let app = required(file.app, &root.key("app"), "write `app: NAME`", findings);
+    if let Some(app) = &app {
+        label(app, "an app", findings, |findings, message, help| {
+            findings.error(&root.key("app"), message, help)
+        });
+    }
+    let all = root.key("environments");
+    let entries = required(file.environments, &all, "name at least one, such as `development`", findings)?.0;
+    if entries.is_empty() {
+        findings.error(&all, "there is no environment", "name at least one, such as `development`");
+    }
+    let mut environments = Vec::new();
+    for (name, raw) in entries {
+        let path = all.key(&name);
+        check_name(&name, &path, findings);
+        environments.extend(environment(name, raw, folder, &path, findings));
+    }
+    address::distinct(&environments, &all, findings);
+    Some((app?, environments))
+}
+
+/// The value, or a finding that it is missing.
+fn required<T>(value: Option<T>, path: &Path, help: &str, findings: &mut Findings<'_>) -> Option<T> {
+    if value.is_none() {
+        findings.missing(path, help);
+    }
+    value
+}
+
+fn check_name(name: &str, path: &Path, findings: &mut Findings<'_>) {
+    if name == "preview" {
+        let message =
+            "the name `preview` is kept for preview environments, which are not in this version of Tidegate";
+        findings.error_at_key(path, message, "give the environment another name");
+    }
+    label(name, "an environment", findings, |findings, message, help| {
+        findings.error_at_key(path, message, help)
+    });
+}
+
+/// Checks a name by the rule for DNS labels (RFC 1123, section 2.1, in small letters): it stands in host names and paths.
+fn label(
+    name: &str,
+    whose: &str,
+    findings: &mut Findings<'_>,
+    tell: impl Fn(&mut Findings<'_>, String, &str),
+) {
+    let allowed = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
+    let inner = !name.starts_with('-') && !name.ends_with('-');
+    if name.is_empty() || name.len() > 63 || !inner || !name.bytes().all(allowed) {
+        let message = format!("`{name}` cannot be the name of {whose}");
+        tell(findings, message, "use small letters, digits and inner dashes, at most 63 characters");
+    }
+}
+
+fn environment(
+    name: String,
+    raw: Environment,
+    folder: &FilePath,
+    path: &Path,
+    findings: &mut Findings<'_>,
+) -> Option<EnvironmentSettings> {
+    let budgets = budgets(raw.budgets, &path.key("budgets"), findings);
+    let health = raw.health.and_then(|raw| health(raw, &path.key("health"), &budgets, findings));
+    let target = required(raw.target, &path.key("target"), "write `target: { local: { … } }`", findings);
+    let target = target.and_then(|Target::Local(raw)| {
+        local::resolve(*raw, folder, &path.key("target").key("local"), findings)
+    });
+    let instances = target.as_ref().map(|target| target.instances);
+    let at = path.key("strategy");
+    let strategy = match raw.strategy {
+        Some(raw) => strategy::resolve(raw, instances, &budgets, &at, findings),
+        None => Strategy::by_name(StrategyName::BlueGreen),
+    };
+    if let Some(target) = &target {
+        local::check_use(target, strategy.name(), &path.key("target").key("local").key("proxy"), findings);
+    }
+    let verify = check::resolve_all(raw.verify, &path.key("verify"), &budgets, findings);
+    let keep = keep(raw.keep, &strategy, &path.key("keep"), findings);
+    let history = raw.history.unwrap_or(50);
+    if !(1..=10_000).contains(&history) {
+        findings.error(
+            &path.key("history"),
+            "`history` takes 1 to 10000",
+            "give how many rollouts the journal keeps",
+        );
+    }
+    let history = usize::try_from(history).unwrap_or(usize::MAX);
+    let target = TargetSettings::Local(target?);
+    Some(EnvironmentSettings { name, target, health, strategy, verify, keep, budgets, history })
+}
+
+/// How long the former release stays: strategies that take it away piece by piece have none to keep.
+fn keep(raw: Option<file::Time>, strategy: &Strategy, path: &Path, findings: &mut Findings<'_>) -> Duration {
+    match (strategy, raw) {
+        (Strategy::Rolling(_) | Strategy::Recreate(_), Some(_)) => {
+            let message =
+                format!("`keep` has no effect: `{}` leaves no former release to keep", strategy.name());
+            findings.error(path, message, "take it out, or use `blue-green` or `canary`");
+            Duration::ZERO
+        }
+        (Strategy::Rolling(_) | Strategy::Recreate(_), None) => Duration::ZERO,
+        (_, raw) => raw.map_or(Duration::from_secs(600), |time| time.0),
+    }
+}
+
+/// A duration that may not be zero, or its default.
+fn positive(
+    raw: Option<file::Time>,
+    default: Duration,
+    path: &Path,
+    findings: &mut Findings<'_>,
+) -> Duration {
+    match raw {
+        Some(file::Time(time)) if time.is_zero() => {
+            let message =
+                format!("`{}` must be longer than zero", path.last_key().unwrap_or("this duration"));
+            findings.error(path, message, "give it a longer time, or take it out for the default");
+            default
+        }
+        Some(file::Time(time)) => time,
+        None => default,
+    }
+}
+
+fn budgets(raw: Option<file::Budgets>, path: &Path, findings: &mut Findings<'_>) -> Budgets {
+    let default = Budgets::default();
+    let Some(raw) = raw else { return default };
+    let (total_given, step_given) = (raw.total.is_some(), raw.step.is_some());
+    let (back_given, restore_given) = (raw.back.is_some(), raw.restore.is_some());
+    let mut read = |raw, default, key: &str| positive(raw, default, &path.key(key), findings);
+    let mut budgets = Budgets {
+        step: read(raw.step, default.step, "step"),
+        back: read(raw.back, default.back, "back"),
+        restore: read(raw.restore, default.restore, "restore"),
+        total: read(raw.total, default.total, "total"),
+    };
+    // A default gives way to what is written.
+    if !step_given {
+        budgets.step = budgets.step.min(budgets.total);
+    }
+    if !restore_given {
+        budgets.restore = budgets.restore.min(budgets.back);
+    }
+    if budgets.step > budgets.total {
+        let cause = if total_given { "than `total`" } else { "than the default of `total` (1h)" };
+        let message = format!("`step` has no effect: it is longer {cause}");
+        findings.error(&path.key("step"), message, "make `step` shorter or `total` longer");
+    }
+    if budgets.restore > budgets.back {
+        let cause = if back_given { "than `back`" } else { "than the default of `back` (5m)" };
+        let message = format!("`restore` has no effect: it is longer {cause}");
+        findings.error(&path.key("restore"), message, "make `restore` shorter or `back` longer");
+    }
+    budgets
+}
+
+fn health(
+    raw: file::Health,
+    path: &Path,
+    budgets: &Budgets,
+    findings: &mut Findings<'_>,
+) -> Option<HealthSettings> {
+    let get = required(raw.get, &path.key("get"), "write `get: /health`, or the path that answers", findings);
+    if let Some(get) = &get {
+        check::request_path(get, &path.key("get"), findings);
+    }
+    let start_given = raw.start_within.is_some();
+    let mut read =
+        |raw, seconds, key: &str| positive(raw, Duration::from_secs(seconds), &path.key(key), findings);
+    let within = read(raw.within, 2, "within");
+    let every = read(raw.every, 1, "every");
+    let start_within = read(raw.start_within, 60, "start-within");
+    if start_given && start_within > budgets.step {
+        let message =
+            format!("`start-within` has no effect: `budgets.step` ends the start after {:?}", budgets.step);
+        findings.error(&path.key("start-within"), message, "make it shorter, or `budgets.step` longer");
+    }
+    if within > start_within {
+        let message = format!("`within` is longer than the whole start may take ({start_within:?})");
+        findings.error(&path.key("within"), message, "make `within` shorter or `start-within` longer");
+    }
+    Some(HealthSettings { path: get?, within, every, start_within, version: raw.version.unwrap_or(true) })
+}
