@@ -82,6 +82,25 @@ impl<T: Target, J: Journal, C: Collector> Engine<'_, T, J, C> {
         Ok((rollout, outcome))
     }
 
+    /// Takes up a rollout that another process left, with something to note first if there is, and drives it to its end.
+    ///
+    /// # Errors
+    /// As [`Engine::drive`].
+    pub async fn resume(
+        &mut self,
+        rollout: &mut Rollout,
+        by: &str,
+        first: Option<Fact>,
+    ) -> Result<Outcome, EngineError> {
+        if rollout.open() {
+            self.note(rollout, Fact::Resumed { by: by.to_owned() }).await?;
+        }
+        if let Some(fact) = first {
+            self.note(rollout, fact).await?;
+        }
+        self.drive(rollout).await
+    }
+
     /// Drives a rollout to its end, or to where it waits for a person.
     ///
     /// # Errors

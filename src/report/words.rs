@@ -37,6 +37,7 @@ pub fn sentence(rollout: &Rollout, event: &Event) -> Option<String> {
             Request::GoOn { full: false } => format!("{} says to go on", asked.by),
         },
         Fact::Paused { sentence } => format!("waits for a person: {sentence}"),
+        Fact::Resumed { by } => format!("{by} takes it up again"),
         Fact::WentOn { by } => format!("{by} lets it go on"),
         Fact::Promoted => format!("{} is now the good release of {}", plan.candidate.version, plan.environment),
         Fact::TurnedBack { cause } => format!("goes back: {}", cause.sentence),

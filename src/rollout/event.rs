@@ -192,6 +192,11 @@ pub enum Fact {
         /// What for.
         sentence: String,
     },
+    /// Another process took it up, after the one before had died or left it; the time between counts for no budget.
+    Resumed {
+        /// Who.
+        by: String,
+    },
     /// A person let it go on.
     WentOn {
         /// Who.

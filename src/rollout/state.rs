@@ -52,6 +52,8 @@ pub struct Rollout {
     pub outcome: Option<(Timestamp, Outcome)>,
     /// The next event's position.
     pub next: u64,
+    /// When the last event happened.
+    pub last: Timestamp,
 }
 
 /// The step under way.
@@ -167,6 +169,7 @@ impl Rollout {
             promoted: None,
             outcome: None,
             next: 1,
+            last: event.at,
         })
     }
 
@@ -183,6 +186,7 @@ impl Rollout {
         }
         self.next += 1;
         self.take(event);
+        self.last = event.at;
         Ok(())
     }
 
@@ -214,6 +218,7 @@ impl Rollout {
                 self.paused = Some((at, sentence.clone()));
                 self.asked = None;
             }
+            Fact::Resumed { .. } => self.resume(at),
             Fact::WentOn { .. } => self.go_on(at, true),
             Fact::Promoted => self.promoted = Some(at),
             Fact::TurnedBack { cause } => self.turn_back(at, cause),
@@ -287,6 +292,14 @@ impl Rollout {
             step.since = at;
             step.confirmed |= confirmed;
         });
+    }
+
+    fn resume(&mut self, at: Timestamp) {
+        let gap = at.duration_since(self.last);
+        if self.paused.is_none() {
+            self.waited += gap.as_millis() as i64;
+        }
+        self.with_step(|step| step.since += gap);
     }
 
     fn turn_back(&mut self, at: Timestamp, cause: &Cause) {

@@ -112,16 +112,9 @@ impl Session {
         mut rollout: Rollout,
         first: Option<Fact>,
     ) -> Result<(Rollout, Outcome), Error> {
-        let mut engine = self.engine(target)?;
-        let result = async {
-            if let Some(fact) = first {
-                engine.note(&mut rollout, fact).await?;
-            }
-            let outcome = engine.drive(&mut rollout).await?;
-            Ok((rollout, outcome))
-        }
-        .await;
-        drop(engine);
+        let by = self.by.clone();
+        let driven = self.engine(target)?.resume(&mut rollout, &by, first).await;
+        let result = driven.map(|outcome| (rollout, outcome));
         self.ended(result)
     }
 

@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use super::store::{problem, write_atomically};
-use crate::journal::{Held, Holder, JournalError, LockError};
+use crate::journal::{Held, Holder, LockError};
 
 /// The lock, held until this is dropped or the process dies.
 #[derive(Debug)]

@@ -1,16 +1,20 @@
 //! Runs rollouts in the world.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::json;
 use tidegate::engine::{Cancel, Clock, Engine, EngineError};
 use tidegate::gate::Collector;
+use tidegate::report::Sink;
 use tidegate::rollout::analysis::verify::Answer;
-use tidegate::rollout::event::{Asked, Request};
+use tidegate::rollout::event::{Asked, Cause, Request};
 use tidegate::rollout::step::Check;
 use tidegate::rollout::strategy::{self, Setting, Strategy};
-use tidegate::rollout::{Budgets, Environment, Outcome, Plan, Release, Rollout, Weight};
+use tidegate::rollout::{
+    Budgets, Environment, Event, Fact, Outcome, OutcomeKind, Plan, Release, Rollout, Weight,
+};
 
 use super::{Behaviour, Fault, MemoryJournal, MemoryLock, MemoryTarget};
 
@@ -46,14 +50,29 @@ pub struct World {
     pub budgets: Budgets,
     pub verify_status: u16,
     pub clock: Clock,
+    /// The live state after every event, in order.
+    pub states: Arc<Mutex<Vec<Rollout>>>,
     began: std::cell::Cell<u32>,
+}
+
+/// Keeps the live states.
+struct States(Arc<Mutex<Vec<Rollout>>>);
+
+impl Sink for States {
+    fn publish(&mut self, rollout: &Rollout, _event: &Event) {
+        self.0.lock().unwrap().push(rollout.clone());
+    }
 }
 
 impl World {
     /// Nothing deployed yet.
     pub fn empty(behaviours: &[(&str, Behaviour)], rate: f64, fault: Option<Fault>) -> Self {
+        Self::empty_of(behaviours, rate, fault, setting().instances)
+    }
+
+    fn empty_of(behaviours: &[(&str, Behaviour)], rate: f64, fault: Option<Fault>, instances: u32) -> Self {
         let behaviours: BTreeMap<_, _> = behaviours.iter().map(|(v, b)| (release(v).id, *b)).collect();
-        let setting = setting();
+        let setting = Setting { instances, ..setting() };
         let budgets = Budgets {
             step: Duration::from_secs(20),
             back: Duration::from_secs(60),
@@ -68,17 +87,28 @@ impl World {
             budgets,
             verify_status: 200,
             clock: Clock::beginning(BEGAN.parse().unwrap()),
+            states: Arc::default(),
             began: std::cell::Cell::new(0),
         }
     }
 
     /// Version v1 is live. `fault` counts actions from here on.
     pub async fn with_v1(behaviours: &[(&str, Behaviour)], rate: f64, fault: Option<Fault>) -> Self {
+        Self::with_v1_of(behaviours, rate, fault, setting().instances).await
+    }
+
+    /// The same with another number of instances.
+    pub async fn with_v1_of(
+        behaviours: &[(&str, Behaviour)],
+        rate: f64,
+        fault: Option<Fault>,
+        instances: u32,
+    ) -> Self {
         let shifted = fault.map(|fault| match fault {
             Fault::Refuse { nth, times, fatal } => Fault::Refuse { nth: nth + 2, times, fatal },
             Fault::Twice => Fault::Twice,
         });
-        let world = Self::empty(behaviours, rate, shifted);
+        let world = Self::empty_of(behaviours, rate, shifted, instances);
         let outcome = world.deploy("v1", &Strategy::by_name(strategy::StrategyName::Recreate)).await.unwrap();
         assert_eq!(outcome.kind, tidegate::rollout::OutcomeKind::Promoted, "{}", outcome.sentence);
         world
@@ -120,7 +150,7 @@ impl World {
             lock: &self.lock,
             clock: self.clock,
             cancel,
-            sinks: Vec::new(),
+            sinks: vec![Box::new(States(Arc::clone(&self.states)))],
             unseen: None,
         }
     }
@@ -139,18 +169,43 @@ impl World {
         Ok(self.engine().start(plan, "a test", self.began.get()).await?.1)
     }
 
+    /// Ends whatever is left, as the commands do: an open rollout goes on, a paused one gets this request first, a stuck one is
+    /// taken up again. Gives up after ten rounds.
+    pub async fn settle(&self, when_paused: &Request) -> Outcome {
+        for _ in 0..10 {
+            let rollout = self.last().expect("a rollout has begun");
+            match &rollout.outcome {
+                Some((_, outcome)) if outcome.kind != OutcomeKind::Stuck => return outcome.clone(),
+                Some(_) => {
+                    let cause = rollout.cause.clone().unwrap_or_else(|| Cause::new("stuck", "it was stuck"));
+                    let mut rollout = rollout;
+                    let first = Some(Fact::TurnedBack { cause });
+                    let _ = self.engine().resume(&mut rollout, "a test", first).await;
+                }
+                None => {
+                    if rollout.paused.is_some() {
+                        self.ask(when_paused.clone()).await;
+                    }
+                    let _ = self.resume().await;
+                }
+            }
+        }
+        self.last().expect("a rollout has begun").outcome.expect("it ends within ten rounds").1
+    }
+
     /// Goes on with the rollout that is open, as another process would.
     pub async fn resume(&self) -> Result<Outcome, EngineError> {
         let Some(mut rollout) = self.last().filter(Rollout::open) else {
             return Ok(self.last().unwrap().outcome.unwrap().1);
         };
-        self.engine().drive(&mut rollout).await
+        self.engine().resume(&mut rollout, "a test", None).await
     }
 
     /// Leaves a request.
     pub async fn ask(&self, request: Request) {
         use tidegate::journal::Journal as _;
-        let id = format!("r{}", self.clock.now());
+        self.began.set(self.began.get() + 1);
+        let id = format!("r{}", self.began.get());
         let asked = Asked { id, request, by: "ann".to_owned(), reason: None };
         self.journal.ask(&asked).await.unwrap();
     }
