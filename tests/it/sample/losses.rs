@@ -9,7 +9,7 @@ use tidegate::sample::app::Faults;
 use tidegate::sample::load::{Kind, Load, Mix};
 use tidegate::sample::{Ledger, LossKind};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::sleep;
 use tokio_tungstenite::accept_async;
 use tokio_util::task::AbortOnDropHandle;
@@ -65,7 +65,10 @@ async fn an_answer_without_the_version_is_somebody_elses() {
 
 #[tokio::test]
 async fn a_refused_connection_is_a_loss_without_a_connection() {
-    let address = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    // Held but not listened on, so that no other test can take it meanwhile.
+    let held = TcpSocket::new_v4().unwrap();
+    held.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = held.local_addr().unwrap();
     for kind in [Kind::Get, Kind::Http2, Kind::WebSocket { messages: 1, pause: ms(1) }] {
         let ledger = load_for(address, kind, ms(100)).await;
         assert!(ledger.lost >= 5, "{ledger}");
