@@ -36,6 +36,8 @@ pub struct Ledger {
     pub by_version: BTreeMap<String, VersionTally>,
     /// By the kind of request.
     pub by_kind: BTreeMap<&'static str, KindTally>,
+    /// All losses by how they came about ([`LossKind`] in words).
+    pub by_loss: BTreeMap<String, u64>,
     /// The first 100 losses.
     pub losses: Vec<Loss>,
     /// The first tries of the first 100 requests that were reconnected: how the kept connection failed them.
@@ -191,6 +193,7 @@ impl Ledger {
     pub fn lose(&mut self, loss: Loss) {
         self.lost += 1;
         self.by_kind.entry(loss.kind).or_default().lost += 1;
+        *self.by_loss.entry(loss.what.to_string()).or_default() += 1;
         self.series.at(loss.at).lost += 1;
         if self.losses.len() < MOST_LOSSES {
             self.losses.push(loss);
@@ -317,6 +320,7 @@ mod tests {
         (0..250).for_each(|i| ledger.lose(loss(i, LossKind::Foreign(502))));
         assert_eq!((ledger.lost, ledger.losses.len()), (250, 100));
         assert_eq!(ledger.losses[99].at, ms(99));
+        assert_eq!(ledger.by_loss["status 502 not from the app"], 250);
         assert_eq!(ledger.series.slices.iter().map(|s| s.lost).collect::<Vec<_>>(), [100, 100, 50]);
     }
 

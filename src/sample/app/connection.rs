@@ -33,6 +33,8 @@ async fn run(app: Arc<App>, stream: TcpStream) {
         () = async { app.stop.cancelled().await; sleep(FIRST_REQUEST).await } => None,
     };
     let Some(is_http2) = begins else { return };
+    // Biased below: hyper closes a connection at once when it is asked to end before it has read anything. The first poll
+    // reads the request that is waiting, after which the end waits for its answer.
     let (io, stop) = (TokioIo::new(stream), app.stop.clone());
     let service = service_fn(move |request| Arc::clone(&app).respond(request));
     let ended = if is_http2 {
@@ -40,6 +42,7 @@ async fn run(app: Arc<App>, stream: TcpStream) {
             http2::Builder::new(TokioExecutor::new()).timer(TokioTimer::new()).serve_connection(io, service),
         );
         tokio::select! {
+            biased;
             ended = connection.as_mut() => ended,
             () = stop.cancelled() => {
                 connection.as_mut().graceful_shutdown();
@@ -51,6 +54,7 @@ async fn run(app: Arc<App>, stream: TcpStream) {
             http1::Builder::new().timer(TokioTimer::new()).serve_connection(io, service).with_upgrades(),
         );
         tokio::select! {
+            biased;
             ended = connection.as_mut() => ended,
             () = stop.cancelled() => {
                 connection.as_mut().graceful_shutdown();

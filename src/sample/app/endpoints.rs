@@ -4,8 +4,8 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::header::{HeaderValue, SEC_WEBSOCKET_VERSION, UPGRADE};
-use http::{Method, Request, Response, StatusCode};
+use http::header::{CONNECTION, HeaderValue, SEC_WEBSOCKET_VERSION, UPGRADE};
+use http::{Method, Request, Response, StatusCode, Version};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use serde_json::{Value, json};
@@ -59,6 +59,7 @@ impl App {
         request: Request<Incoming>,
     ) -> Result<Response<Body>, Infallible> {
         let path = request.uri().path();
+        let is_http1 = request.version() <= Version::HTTP_11;
         let mut response = if path == "/health" {
             self.health()
         } else if path == "/metrics" {
@@ -72,6 +73,10 @@ impl App {
             open.finish(self.fated(request).await)
         };
         response.headers_mut().insert(VERSION_HEADER, self.header.clone());
+        if is_http1 && self.stop.is_cancelled() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            // Says so as early as can be, so that nobody sends another request on this connection.
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
         Ok(response)
     }
 

@@ -30,9 +30,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use endpoints::App;
-use futures_util::FutureExt;
 pub use options::{AppOptions, Faults};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -86,11 +85,7 @@ pub async fn serve_on(
     let _kill = app.kill.clone().drop_guard();
     let life = async {
         stop.run_until_cancelled(accept(&listener, &app)).await;
-        // Connections that the system has already made for us are ours to answer.
-        while let Some(Ok((stream, _))) = listener.accept().now_or_never() {
-            connection::spawn(&app, stream);
-        }
-        drop(listener);
+        take_the_rest(listener, &app);
         app.tasks.close();
         if tokio::time::timeout(DRAIN_LIMIT, app.tasks.wait()).await.is_err() {
             tracing::warn!(
@@ -120,6 +115,19 @@ async fn accept(listener: &TcpListener, app: &Arc<App>) {
                 tracing::warn!(%error, "sample app: cannot take a connection");
                 sleep(ACCEPT_PAUSE).await;
             }
+        }
+    }
+}
+
+/// Takes the connections that the system has already made for us, which are ours to answer, and closes the socket.
+///
+/// The system is asked directly: tokio knows of a connection only once its driver has run, and would say that there is none.
+fn take_the_rest(listener: TcpListener, app: &Arc<App>) {
+    let Ok(listener) = listener.into_std() else { return };
+    while let Ok((stream, _)) = listener.accept() {
+        match stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream)) {
+            Ok(stream) => connection::spawn(app, stream),
+            Err(error) => tracing::warn!(%error, "sample app: cannot take a connection"),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Each endpoint of the sample app, and its end in good order.
 
+use std::io::{Read, Write};
 use std::time::Instant;
 
 use futures_util::{SinkExt, StreamExt};
@@ -178,4 +179,26 @@ async fn the_end_lets_requests_in_flight_finish_and_takes_no_new_ones() {
     assert_eq!(events.await.unwrap().matches("data: ").count(), 6);
     assert!(TcpStream::connect(address).await.is_err());
     drop(idle);
+}
+
+/// Connections that the system has made and requests that have come before the end are answered, though the app has seen
+/// neither of them when the end begins.
+#[tokio::test]
+async fn the_end_answers_what_has_come_before_it() {
+    let app = Running::start("1", Faults::default()).await;
+    let mut streams: Vec<std::net::TcpStream> = (0..30)
+        .map(|_| {
+            // Nothing here awaits, so the app does not run in between.
+            let mut stream = std::net::TcpStream::connect(app.address).unwrap();
+            stream.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").unwrap();
+            stream
+        })
+        .collect();
+    app.stopped().await.unwrap();
+    for stream in &mut streams {
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with('}'), "{answer:?}");
+        assert!(answer.contains("connection: close\r\n"), "{answer:?}");
+    }
 }
