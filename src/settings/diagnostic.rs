@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::finding::Finding;
+use super::yaml::Position;
 
 /// How grave it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -44,10 +45,11 @@ pub struct Diagnostic {
 const SHOWN: usize = 110;
 
 impl Diagnostic {
-    pub(super) fn new(file: &Path, text: &str, finding: Finding) -> Self {
-        let Finding { severity, path, at, message, help } = finding;
+    /// What stands at the places in `secrets` is not shown.
+    pub(super) fn new(file: &Path, text: &str, secrets: &[Position], finding: Finding) -> Self {
+        let Finding { severity, path, at, message, help, .. } = finding;
         // Values of the file stand in sentences too; they may not move the cursor of a terminal.
-        let snippet = harmless(text.lines().nth(at.line - 1).unwrap_or_default());
+        let snippet = harmless(&concealed(text, at.line, secrets));
         Self {
             severity,
             file: file.to_owned(),
@@ -73,6 +75,19 @@ impl Diagnostic {
         let marks = "^".repeat(self.width.min(room).max(1));
         (format!("{before}{shown}{after}"), format!("{}{marks}", " ".repeat(indent)))
     }
+}
+
+/// A line of the text with stars in place of what is secret.
+fn concealed(text: &str, line: usize, secrets: &[Position]) -> String {
+    let content = text.lines().nth(line - 1).unwrap_or_default();
+    let here = |column: usize| {
+        secrets.iter().any(|secret| {
+            // A width of one is that of a value over many lines, too.
+            let end = if secret.width == 1 { usize::MAX } else { secret.column + secret.width };
+            secret.line == line && (secret.column..end).contains(&column)
+        })
+    };
+    content.chars().enumerate().map(|(index, shown)| if here(index + 1) { '*' } else { shown }).collect()
 }
 
 /// Control characters, which could play with a terminal, as visible marks; a tab as one space so that marks stay in line.
@@ -152,8 +167,13 @@ mod tests {
 
     fn show(text: &str, column: usize, width: usize) -> String {
         let at = Position { line: 1, column, width };
-        Diagnostic::new(Path::new("x.yaml"), text, Finding::error(Way::default(), at, "wrong").help("cure"))
-            .to_string()
+        Diagnostic::new(
+            Path::new("x.yaml"),
+            text,
+            &[],
+            Finding::error(Way::default(), at, "wrong").help("cure"),
+        )
+        .to_string()
     }
 
     #[test]

@@ -14,6 +14,8 @@ pub(super) struct Finding {
     pub(super) at: Position,
     /// The sentence.
     pub(super) message: String,
+    /// True when the value must not be shown.
+    pub(super) secret: bool,
     /// The cure.
     pub(super) help: Option<String>,
 }
@@ -21,7 +23,7 @@ pub(super) struct Finding {
 impl Finding {
     /// Something that makes the file unusable.
     pub(super) fn error(path: Path, at: Position, message: impl Into<String>) -> Self {
-        Self { severity: Severity::Error, path, at, message: message.into(), help: None }
+        Self { severity: Severity::Error, path, at, message: message.into(), secret: false, help: None }
     }
 
     /// Adds the cure.
