@@ -32,3 +32,25 @@ impl Finding {
         self
     }
 }
+
+/// The most that is told of one file.
+const MOST: usize = 100;
+
+/// Puts findings in the order of the file. What stands behind an alias is told once. Of too many, the first are kept, and
+/// errors before warnings.
+pub(super) fn tidy(findings: &mut Vec<Finding>) {
+    findings.sort_by_key(|finding| (finding.at.line, finding.at.column));
+    findings.dedup_by(|one, other| one.at == other.at && one.message == other.message);
+    if findings.len() <= MOST {
+        return;
+    }
+    if findings.iter().any(|finding| finding.severity == Severity::Error) {
+        findings.retain(|finding| finding.severity == Severity::Error);
+    }
+    findings.truncate(MOST);
+    if let Some(last) = findings.last() {
+        let message = format!("there may be more: only the first {MOST} are told");
+        let note = Finding::error(Path::default(), last.at, message).help("mend these first");
+        findings.push(Finding { severity: last.severity, ..note });
+    }
+}

@@ -93,6 +93,9 @@ fn collect(root: &Value, node: &Value, way: &str, depth: usize, homes: &mut Vec<
     if let Some(named) = node.get("additionalProperties") {
         collect(root, named, &below("NAME"), depth + 1, homes);
     }
+    if let Some(item) = node.get("items") {
+        collect(root, item, &format!("{way}[]"), depth + 1, homes);
+    }
     for forms in ["oneOf", "anyOf"] {
         for form in node.get(forms).and_then(Value::as_array).into_iter().flatten() {
             collect(root, form, way, depth + 1, homes);

@@ -217,11 +217,12 @@ fn scalar(text: &str, style: ScalarStyle) -> Value {
         return Value::from(text);
     }
     match text {
-        "" | "~" | "null" => Value::Null,
-        "true" => Value::from(true),
-        "false" => Value::from(false),
-        _ => text
-            .parse::<i64>()
+        "" | "~" | "null" | "Null" | "NULL" => Value::Null,
+        "true" | "True" | "TRUE" => Value::from(true),
+        "false" | "False" | "FALSE" => Value::from(false),
+        _ if !text.contains(|character: char| character.is_ascii_digit()) => Value::from(text),
+        _ => i64::from_str_radix(text.trim_start_matches("0x"), if text.starts_with("0x") { 16 } else { 10 })
+            .or_else(|_| i64::from_str_radix(text.strip_prefix("0o").unwrap_or("x"), 8))
             .map(Value::from)
             .or_else(|_| text.parse::<f64>().map(Value::from))
             .unwrap_or_else(|_| Value::from(text)),
