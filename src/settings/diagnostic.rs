@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::finding::Finding;
+use super::yaml::Position;
 
 /// How grave it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -34,44 +35,68 @@ pub struct Diagnostic {
     pub message: String,
     /// The cure, where one is known.
     pub hint: Option<String>,
-    /// The source line with control characters made harmless; empty where the file has no such line.
+    /// The source line, or of a long one the part around the place, with control characters made harmless; empty where the
+    /// file has no such line.
     pub snippet: String,
-    /// How many characters of the snippet are meant, from `column` on.
+    /// Where in the snippet the place begins, in characters from 0.
+    pub indent: usize,
+    /// How many characters of the snippet are meant, at least 1.
     pub width: usize,
 }
 
 /// Longest source line that is shown whole, in characters.
 const SHOWN: usize = 110;
 
+/// Longest sentence, in characters.
+const LONGEST: usize = 400;
+
 impl Diagnostic {
-    pub(super) fn new(file: &Path, text: &str, finding: Finding) -> Self {
-        let Finding { severity, path, at, message, help } = finding;
-        // Values of the file stand in sentences too; they may not move the cursor of a terminal.
-        let snippet = harmless(text.lines().nth(at.line - 1).unwrap_or_default());
+    /// What stands at the places in `secrets` is not shown. Values of the file stand in the sentences too; they may not move
+    /// the cursor of a terminal.
+    pub(super) fn new(file: &Path, text: &str, secrets: &[Position], finding: Finding) -> Self {
+        let Finding { severity, path, at, message, help, .. } = finding;
+        let (snippet, indent) = excerpt(text, at, secrets);
+        let width = at.width.min(snippet.chars().count().saturating_sub(indent)).max(1);
         Self {
             severity,
             file: file.to_owned(),
             line: at.line,
             column: at.column,
-            path: harmless(&path.to_string()),
-            message: harmless(&message),
-            hint: help.as_deref().map(harmless),
+            path: clipped(&path.to_string()),
+            message: clipped(&message),
+            hint: help.as_deref().map(clipped),
             snippet,
-            width: at.width,
+            indent,
+            width,
         }
     }
+}
 
-    /// The part of the source line around the place, and the marks that go under it.
-    fn picture(&self) -> (String, String) {
-        let length = self.snippet.chars().count();
-        let start = if length <= SHOWN { 0 } else { (self.column - 1).min(length).saturating_sub(SHOWN / 2) };
-        let shown: String = self.snippet.chars().skip(start).take(SHOWN).collect();
-        let before = if start > 0 { "…" } else { "" };
-        let after = if start + SHOWN < length { "…" } else { "" };
-        let indent = before.chars().count() + (self.column - 1).min(length) - start;
-        let room = shown.chars().count().saturating_sub((self.column - 1).min(length) - start);
-        let marks = "^".repeat(self.width.min(room).max(1));
-        (format!("{before}{shown}{after}"), format!("{}{marks}", " ".repeat(indent)))
+/// The part of the line around a place, with stars for what is secret, and where in it the place begins.
+fn excerpt(text: &str, at: Position, secrets: &[Position]) -> (String, usize) {
+    let content = text.lines().nth(at.line - 1).unwrap_or_default();
+    let length = content.chars().count();
+    let place = (at.column - 1).min(length);
+    let start = if length <= SHOWN { 0 } else { place.saturating_sub(SHOWN / 2) };
+    let mut shown: Vec<char> = content.chars().skip(start).take(SHOWN).collect();
+    for secret in secrets.iter().filter(|secret| secret.line == at.line) {
+        let from = (secret.column - 1).saturating_sub(start).min(shown.len());
+        // A width of one is that of a value over many lines, too.
+        let end = if secret.width == 1 { length } else { secret.column - 1 + secret.width };
+        let to = end.saturating_sub(start).clamp(from, shown.len());
+        shown[from..to].fill('*');
+    }
+    let before = if start > 0 { "…" } else { "" };
+    let after = if start + SHOWN < length { "…" } else { "" };
+    let shown: String = shown.into_iter().collect();
+    (format!("{before}{}{after}", harmless(&shown)), before.chars().count() + place - start)
+}
+
+/// At most [`LONGEST`] characters of a sentence: values of the file stand in it, and they may be of any length.
+fn clipped(text: &str) -> String {
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", harmless(&text[..end])),
+        None => harmless(text),
     }
 }
 
@@ -96,9 +121,9 @@ impl fmt::Display for Diagnostic {
         };
         write!(f, "{}:{}:{}: {kind}{}", self.file.display(), self.line, self.column, self.message)?;
         if !self.snippet.trim().is_empty() {
-            let (shown, marks) = self.picture();
             let gutter = " ".repeat(self.line.to_string().len());
-            write!(f, "\n{gutter} |\n{} | {shown}\n{gutter} | {marks}", self.line)?;
+            let marks = format!("{}{}", " ".repeat(self.indent), "^".repeat(self.width));
+            write!(f, "\n{gutter} |\n{} | {}\n{gutter} | {marks}", self.line, self.snippet)?;
         }
         if let Some(hint) = &self.hint {
             write!(f, "\n  help: {hint}")?;
@@ -152,8 +177,13 @@ mod tests {
 
     fn show(text: &str, column: usize, width: usize) -> String {
         let at = Position { line: 1, column, width };
-        Diagnostic::new(Path::new("x.yaml"), text, Finding::error(Way::default(), at, "wrong").help("cure"))
-            .to_string()
+        Diagnostic::new(
+            Path::new("x.yaml"),
+            text,
+            &[],
+            Finding::error(Way::default(), at, "wrong").help("cure"),
+        )
+        .to_string()
     }
 
     #[test]

@@ -40,7 +40,7 @@ pub fn load(file: &Path) -> Result<Settings, SettingsError> {
     let bytes = read(file).map_err(|error| unreadable(file, &error))?;
     let whole = |message: String, at: Position, help: &str| {
         let finding = Finding::error(Way::default(), at, message).help(help);
-        SettingsError::Invalid(vec![Diagnostic::new(file, "", finding)])
+        SettingsError::Invalid(vec![Diagnostic::new(file, "", &[], finding)])
     };
     if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > LARGEST {
         let message = "the file is larger than 1 MiB".to_owned();

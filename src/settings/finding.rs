@@ -14,6 +14,8 @@ pub(super) struct Finding {
     pub(super) at: Position,
     /// The sentence.
     pub(super) message: String,
+    /// True when the value must not be shown.
+    pub(super) secret: bool,
     /// The cure.
     pub(super) help: Option<String>,
 }
@@ -21,12 +23,34 @@ pub(super) struct Finding {
 impl Finding {
     /// Something that makes the file unusable.
     pub(super) fn error(path: Path, at: Position, message: impl Into<String>) -> Self {
-        Self { severity: Severity::Error, path, at, message: message.into(), help: None }
+        Self { severity: Severity::Error, path, at, message: message.into(), secret: false, help: None }
     }
 
     /// Adds the cure.
     pub(super) fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
+    }
+}
+
+/// The most that is told of one file.
+const MOST: usize = 100;
+
+/// Puts findings in the order of the file. What stands behind an alias is told once. Of too many, the first are kept, and
+/// errors before warnings.
+pub(super) fn tidy(findings: &mut Vec<Finding>) {
+    findings.sort_by_key(|finding| (finding.at.line, finding.at.column));
+    findings.dedup_by(|one, other| one.at == other.at && one.message == other.message);
+    if findings.len() <= MOST {
+        return;
+    }
+    if findings.iter().any(|finding| finding.severity == Severity::Error) {
+        findings.retain(|finding| finding.severity == Severity::Error);
+    }
+    findings.truncate(MOST);
+    if let Some(last) = findings.last() {
+        let message = format!("there may be more: only the first {MOST} are told");
+        let note = Finding::error(Path::default(), last.at, message).help("mend these first");
+        findings.push(Finding { severity: last.severity, ..note });
     }
 }

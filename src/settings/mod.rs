@@ -52,9 +52,12 @@ pub fn parse(file: &Path, text: &str) -> Result<Settings, SettingsError> {
     } else if findings.is_empty() {
         findings.push(read::empty());
     }
-    findings.sort_by_key(|finding| (finding.at.line, finding.at.column));
+    let secrets: Vec<_> =
+        findings.iter().filter(|finding| finding.secret).map(|finding| finding.at).collect();
     let faulty = findings.iter().any(|finding| finding.severity == Severity::Error);
-    let diagnostics = findings.into_iter().map(|finding| Diagnostic::new(file, text, finding)).collect();
+    finding::tidy(&mut findings);
+    let tell = |finding| Diagnostic::new(file, text, &secrets, finding);
+    let diagnostics = findings.into_iter().map(tell).collect();
     match resolved {
         Some((app, environments)) if !faulty => {
             Ok(Settings { app, file: absolute, environments, warnings: diagnostics })

@@ -10,8 +10,8 @@ use super::schema::home;
 use super::words::{listed, nearest};
 use super::yaml::{Fault, Kind, Node, Path, Position, Reader, Scalar, Segment, Value};
 
-/// After so many faults no more are looked for.
-const MOST: usize = 100;
+/// After so many faults no more are looked for: somewhat more than are told.
+const MOST: usize = 110;
 
 /// The finding for a file in which nothing stands.
 pub(super) fn empty() -> Finding {
@@ -47,21 +47,30 @@ pub(super) fn read(tree: &Node, findings: &mut Vec<Finding>) -> (Option<File>, V
 }
 
 /// What is not to be called missing: the value itself, or for an unknown key the one that was probably meant.
-fn meant(fault: &Fault, path: &Path) -> Option<Path> {
-    match &fault.kind {
+fn meant(fault: &Fault, path: &Path) -> Vec<Path> {
+    match &*fault.kind {
         Kind::Unknown { name, expected, key: true } => {
-            nearest(name, expected.iter().copied()).map(|name| path.parent().key(name))
+            let meant = nearest(name, expected.iter().copied()).map(|name| path.parent().key(name));
+            meant.into_iter().chain([path.clone()]).collect()
         }
-        _ => Some(path.clone()),
+        _ => vec![path.clone()],
     }
 }
 
 fn worded(fault: &Fault, path: Path, tree: &Node) -> Finding {
     let at = fault.at.unwrap_or(tree.at);
-    let subject = path.last_key().map_or_else(|| "this".to_owned(), |key| format!("`{key}`"));
-    let (message, help) = match &fault.kind {
+    let subject = match path.0.last() {
+        None => "the file".to_owned(),
+        Some(Segment::Key(key)) => format!("`{key}`"),
+        Some(Segment::Index(index)) => {
+            format!("item {} of `{}`", index + 1, path.parent().last_key().unwrap_or("the list"))
+        }
+    };
+    let (message, help) = match &*fault.kind {
         Kind::Unknown { name, expected, .. } => return unknown(name, expected, path, at, fault),
-        Kind::Missing(name) => (format!("`{name}` is missing in {}", place(&path)), None),
+        Kind::Missing(name) => {
+            (format!("`{name}` is missing {}", path.place()), Some(format!("add `{name}: …`")))
+        }
         Kind::Type { found, expected, .. } if found == "no value" => (
             format!("{subject} has no value; it takes {expected}"),
             Some("give it a value, or take the line out for the default".to_owned()),
@@ -81,7 +90,7 @@ fn worded(fault: &Fault, path: Path, tree: &Node) -> Finding {
 }
 
 fn unknown(name: &str, expected: &[&str], path: Path, at: Position, fault: &Fault) -> Finding {
-    let holder = match (&fault.kind, path.last_key()) {
+    let holder = match (&*fault.kind, path.last_key()) {
         (Kind::Unknown { key: false, .. }, last) if last != Some(name) => path.clone(),
         _ => path.parent(),
     };
@@ -94,16 +103,27 @@ fn unknown(name: &str, expected: &[&str], path: Path, at: Position, fault: &Faul
         [only] => format!("there is only `{only}`"),
         _ => format!("there are {}", listed(names())),
     };
-    let help = match (nearest(name, names()), home(name)) {
-        (Some(name), _) => format!("did you mean `{name}`?"),
-        (None, Some(home)) => format!("`{name}` belongs in {home}"),
+    let key = matches!(*fault.kind, Kind::Unknown { key: true, .. });
+    let help = match (nearest(name, names()), home(name).filter(|_| key)) {
+        (Some(name), _) if key => format!("did you mean `{name}`?"),
+        (Some(name), _) => format!("did you mean `{name}`? ({known})"),
+        (None, Some(home)) => format!("`{name}` belongs {}", filled(&home, &path)),
         (None, None) => known,
     };
-    let message = match &fault.kind {
-        Kind::Unknown { key: true, .. } => format!("unknown key `{name}` in {}", place(&holder)),
-        _ => format!("`{name}` is no {}", holder.last_key().map_or("known name", kind_of)),
+    let message = if key {
+        format!("unknown key `{name}` {}", holder.place())
+    } else {
+        format!("`{name}` is no {}", holder.last_key().map_or("known name", kind_of))
     };
     Finding::error(path, at, message).help(help)
+}
+
+/// A home with the name of the environment that is at hand.
+fn filled(home: &str, path: &Path) -> String {
+    match path.0.as_slice() {
+        [Segment::Key(_), Segment::Key(name), ..] => home.replacen("NAME", name, 1),
+        _ => home.to_owned(),
+    }
 }
 
 /// What the names under a key are called.
@@ -113,10 +133,6 @@ fn kind_of(key: &str) -> &str {
         "upstream" => "protocol for instances",
         other => other,
     }
-}
-
-fn place(path: &Path) -> String {
-    if path.0.is_empty() { "the file's top level".to_owned() } else { path.to_string() }
 }
 
 /// Keys of the design that this version does not read: they say so, rather than have no effect.

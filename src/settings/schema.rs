@@ -12,7 +12,22 @@ use super::file::File;
 pub fn schema() -> Value {
     let mut value = schemars::schema_for!(File).to_value();
     without_null(&mut value);
+    one_line(&mut value);
     value
+}
+
+/// Line breaks of the source have no meaning in a description.
+fn one_line(value: &mut Value) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(one_line),
+        Value::Object(object) => {
+            if let Some(Value::String(text)) = object.get_mut("description") {
+                *text = text.replace('\n', " ");
+            }
+            object.values_mut().for_each(one_line);
+        }
+        _ => {}
+    }
 }
 
 /// A key without a value is a fault, so no optional key may be null.
@@ -53,8 +68,8 @@ pub(super) fn home(key: &str) -> Option<String> {
     });
     let mut places = HOMES.iter().filter(|(name, _)| name == key).map(|(_, place)| place.as_str());
     match (places.next(), places.next()) {
-        (Some(""), None) => Some("the file's top level".to_owned()),
-        (Some(place), None) => Some(format!("`{place}`")),
+        (Some(""), None) => Some("at the top level of the file".to_owned()),
+        (Some(place), None) => Some(format!("in `{place}`")),
         _ => None,
     }
 }
@@ -78,6 +93,9 @@ fn collect(root: &Value, node: &Value, way: &str, depth: usize, homes: &mut Vec<
     if let Some(named) = node.get("additionalProperties") {
         collect(root, named, &below("NAME"), depth + 1, homes);
     }
+    if let Some(item) = node.get("items") {
+        collect(root, item, &format!("{way}[]"), depth + 1, homes);
+    }
     for forms in ["oneOf", "anyOf"] {
         for form in node.get(forms).and_then(Value::as_array).into_iter().flatten() {
             collect(root, form, way, depth + 1, homes);
@@ -91,8 +109,8 @@ mod tests {
 
     #[test]
     fn knows_where_a_key_belongs() {
-        assert_eq!(home("stop-grace").as_deref(), Some("`environments.NAME.target.local`"));
-        assert_eq!(home("app").as_deref(), Some("the file's top level"));
+        assert_eq!(home("stop-grace").as_deref(), Some("in `environments.NAME.target.local`"));
+        assert_eq!(home("app").as_deref(), Some("at the top level of the file"));
         assert_eq!(home("within"), None, "it is known in several places");
         assert_eq!(home("nonsense"), None);
     }

@@ -1,8 +1,14 @@
 //! Everything that needs no root, no network and no testbed.
 
+#[cfg(test)]
 mod layering;
+#[cfg(test)]
 mod sample;
+#[cfg(test)]
 mod scenarios;
+#[cfg(test)]
 mod settings;
+#[cfg(test)]
 mod sweeps;
+#[cfg(test)]
 mod world;

@@ -38,6 +38,7 @@ pub(in crate::settings) struct Local {
     pub(in crate::settings) admin: Option<Listen>,
     /// Environment variables of the instances. A value that is exactly `$NAME` or `${NAME}` is taken from the
     /// environment of the deploying process and treated as a secret.
+    #[schemars(extend("propertyNames" = { "pattern": "^[A-Za-z_][A-Za-z0-9_]*$" }))]
     pub(in crate::settings) env: Option<Ordered<Text>>,
     /// Time between the request to end (SIGTERM) and the forced end (SIGKILL).
     #[schemars(extend("default" = "10s"))]
@@ -161,7 +162,7 @@ impl JsonSchema for Listen {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "pattern": "^([0-9.]+|\\[[0-9A-Fa-f:.]+\\]):[0-9]{1,5}$" })
+        json_schema!({ "type": "string", "pattern": "^([0-9.]+|\\[[0-9A-Fa-f:.%]+\\]):[0-9]{1,5}$" })
     }
 }
 

@@ -33,7 +33,11 @@ pub(super) struct File {
     #[schemars(required, regex(pattern = "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"))]
     pub(super) app: Option<String>,
     /// The environments by name. A name has small letters, digits and inner dashes, at most 63 characters.
-    #[schemars(required, extend("minProperties" = 1))]
+    #[schemars(
+        required,
+        extend("minProperties" = 1),
+        extend("propertyNames" = { "pattern": "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$" })
+    )]
     pub(super) environments: Option<Ordered<Environment>>,
 }
 

@@ -287,7 +287,7 @@ impl JsonSchema for Share {
 
 /// Reads a share of the requests.
 fn share(text: &str) -> Result<Weight, String> {
-    let percent = Percent::read(&format!("{}%", text.trim_end_matches('%'))).map_err(|_| {
+    let percent = Percent::read(&format!("{}%", text.strip_suffix('%').unwrap_or(text))).map_err(|_| {
         format!("`{text}` is not a share of the requests\nwrite percent, such as `5` or `0.5%`")
     })?;
     let points = u16::try_from(percent.millionths() / 100).unwrap_or(u16::MAX);

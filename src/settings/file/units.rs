@@ -59,7 +59,28 @@ impl Time {
     }
 }
 
+/// In the form in which it is written.
+impl fmt::Display for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut rest = self.0.as_millis();
+        if rest == 0 {
+            return f.write_str("0s");
+        }
+        for (unit, size) in [("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)] {
+            if rest >= size {
+                write!(f, "{}{unit}", rest / size)?;
+                rest %= size;
+            }
+        }
+        Ok(())
+    }
+}
+
 fn unitless(text: &str, number: &str) -> String {
+    if text != number {
+        let cure = "there are `h`, `m`, `s` and `ms`, as in `1h30m`";
+        return format!("the last number of the duration `{text}` has no unit\n{cure}");
+    }
     format!(
         "the duration `{text}` has no unit\nwrite `{number}s` for seconds; there are `ms`, `s`, `m` and `h`"
     )
@@ -252,6 +273,13 @@ mod tests {
             assert!(Time::read(text).is_err(), "{text}");
         }
         assert!(Time::read("1h30").unwrap_err().contains("no unit"));
+    }
+
+    #[test]
+    fn writes_durations_as_they_are_read() {
+        for text in ["0s", "1h30m", "1500h", "1s5ms", "3m"] {
+            assert_eq!(Time::read(text).map(|time| time.to_string()), Ok(text.to_owned()));
+        }
     }
 
     #[test]

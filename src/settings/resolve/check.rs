@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Findings, positive};
 use crate::rollout::Budgets;
 use crate::rollout::step::Check;
-use crate::settings::file;
+use crate::settings::file::{self, Time};
 use crate::settings::yaml::Path;
 
 pub(super) fn resolve_all(
@@ -24,18 +24,18 @@ fn resolve(raw: file::Check, path: &Path, budgets: &Budgets, findings: &mut Find
     let within = positive(raw.within, default, &path.key("within"), findings);
     if within_given && within > budgets.step {
         let message =
-            format!("`within` has no effect: `budgets.step` ends the check after {:?}", budgets.step);
-        findings.error(&path.key("within"), message, "make it shorter, or `budgets.step` longer");
+            format!("`within` has no effect: `budgets.step` ends the check after {}", Time(budgets.step));
+        findings.conflict(&path.key("within"), message, "make it shorter, or `budgets.step` longer");
     }
     let (method, target) = match (raw.get, raw.head) {
         (Some(get), None) => ("GET", get),
         (None, Some(head)) => ("HEAD", head),
         (Some(_), Some(_)) => {
-            findings.error(path, "the check has both `get` and `head`", "make it two checks");
+            findings.conflict(path, "the check has both `get` and `head`", "make it two checks");
             return None;
         }
         (None, None) => {
-            findings.error(path, "the check has no request", "write `get: /path` or `head: /path`");
+            findings.conflict(path, "the check has no request", "write `get: /path` or `head: /path`");
             return None;
         }
     };
@@ -50,7 +50,7 @@ fn resolve(raw: file::Check, path: &Path, budgets: &Budgets, findings: &mut Find
     for (given, key) in [(json.is_some(), "json"), (contains.is_some(), "contains")] {
         if given && method == "HEAD" {
             let message = format!("`{key}` can never match: the answer to HEAD has no body");
-            findings.error(&at.key(key), message, "use `get`, or take it out");
+            findings.conflict(&at.key(key), message, "use `get`, or take it out");
         }
     }
     if contains.as_ref().is_some_and(String::is_empty) {

@@ -11,7 +11,7 @@ pub(super) fn resolve(raw: Compare, path: &Path, findings: &mut Findings<'_>) ->
     let default = Comparison::default();
     if raw.slow.is_some() && raw.slower_than.is_none() {
         let message = "`slow` has no effect: nothing says which requests are slow";
-        findings.error(&path.key("slow"), message, "add `slower-than`, such as `500ms`");
+        findings.conflict(&path.key("slow"), message, "add `slower-than`, such as `500ms`");
     }
     let slower_than = raw.slower_than.map(|time| {
         let default = std::time::Duration::from_millis(500);

@@ -8,7 +8,8 @@ use crate::settings::model::EnvValue;
 use crate::settings::yaml::Path;
 
 /// The last words of names whose values are probably secrets.
-const SECRET: [&str; 7] = ["PASSWORD", "PASSWD", "TOKEN", "SECRET", "KEY", "CREDENTIAL", "CREDENTIALS"];
+const SECRET: [&str; 8] =
+    ["PASSWORD", "PASSWD", "TOKEN", "SECRET", "_KEY", "APIKEY", "CREDENTIAL", "CREDENTIALS"];
 
 pub(super) fn resolve(
     raw: Option<Ordered<Text>>,
@@ -56,18 +57,24 @@ fn value(text: String) -> EnvValue {
 }
 
 fn check_literal(name: &str, text: &str, at: &Path, findings: &mut Findings<'_>) {
-    let upper = name.to_ascii_uppercase();
     if text.contains('\0') {
         findings.error(at, "an environment variable cannot hold the character NUL", "take the `\\0` out");
-    } else if !text.is_empty() && (SECRET.iter().any(|end| upper.ends_with(end)) || has_password(text)) {
+    } else if !text.is_empty() && (is_secret(name) || has_password(text)) {
         let message = format!("`{name}` looks like a secret, and its value stands in this file");
         let help =
             format!("write `{name}: ${name}` and give the value to the environment of `tidegate deploy`");
-        findings.warn(at, message, &help);
+        findings.warn_of_secret(at, message, &help);
     } else if mentions_variable(text) {
         let message = "a `$` within a text is not expanded: the instances get it as it is written";
         findings.warn(at, message, "only a value that is exactly `$NAME` is taken from the environment");
     }
+}
+
+/// True for a name that people give to secrets.
+fn is_secret(name: &str) -> bool {
+    let upper = name.to_ascii_uppercase();
+    let secret = upper == "KEY" || SECRET.iter().any(|end| upper.ends_with(end));
+    secret && !upper.contains("PUBLIC")
 }
 
 /// True for a URL with a password in it.
@@ -90,7 +97,7 @@ pub(super) fn mentions_variable(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{EnvValue, has_password, value};
+    use super::{EnvValue, has_password, is_secret, value};
 
     #[test]
     fn takes_only_a_whole_name_from_the_environment() {
@@ -99,6 +106,17 @@ mod tests {
         }
         for text in ["", "$", "${}", "${A", "$A}", "$1", "x$A", "$A ", "$A$B"] {
             assert_eq!(value(text.to_owned()), EnvValue::Literal(text.to_owned()));
+        }
+    }
+
+    #[test]
+    fn knows_the_names_of_secrets() {
+        for (name, secret) in [("db_password", true), ("API_KEY", true), ("KEY", true), ("DBPASSWORD", true)]
+        {
+            assert_eq!(is_secret(name), secret, "{name}");
+        }
+        for name in ["MONKEY", "PUBLIC_KEY", "TOKEN_FILE", "LOG"] {
+            assert!(!is_secret(name), "{name}");
         }
     }
 

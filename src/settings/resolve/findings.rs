@@ -4,8 +4,8 @@ use crate::settings::diagnostic::Severity;
 use crate::settings::finding::Finding;
 use crate::settings::yaml::{Node, Path, Segment};
 
-/// Collects findings. One that is about the neighbourhood of something left out is dropped: it would often only follow from
-/// that, and comes back when that is mended.
+/// Collects findings. One that is about how values fit together is dropped where one of them was left out: it would often
+/// only follow from that, and comes back when that is mended.
 pub(in crate::settings) struct Findings<'a> {
     tree: &'a Node,
     damaged: Vec<Path>,
@@ -29,16 +29,30 @@ impl<'a> Findings<'a> {
         }
         let holder = path.parent();
         let at = self.tree.locate_key(&holder).unwrap_or_else(|| self.tree.locate(&holder));
-        let place = if holder.0.is_empty() { "the file's top level".to_owned() } else { holder.to_string() };
-        let message = format!("`{}` is missing in {place}", path.last_key().unwrap_or("a value"));
+        let message = format!("`{}` is missing {}", path.last_key().unwrap_or("a value"), holder.place());
         self.found.push(Finding::error(path.clone(), at, message).help(help));
     }
 
-    /// A value does not do.
+    /// A value does not do, whatever stands beside it.
     pub(super) fn error(&mut self, path: &Path, message: impl Into<String>, help: &str) {
-        if !self.follows(path) {
+        if !self.shifted(path) {
             let at = self.tree.locate(path);
             self.found.push(Finding::error(path.clone(), at, message).help(help));
+        }
+    }
+
+    /// A value does not do together with, or for want of, what stands beside it.
+    pub(super) fn conflict(&mut self, path: &Path, message: impl Into<String>, help: &str) {
+        if !self.shifted(path) && !self.beside(path) {
+            let at = self.tree.locate(path);
+            self.found.push(Finding::error(path.clone(), at, message).help(help));
+        }
+    }
+
+    /// A list or mapping has nothing in it, and nothing in it was left out.
+    pub(super) fn empty(&mut self, path: &Path, message: impl Into<String>, help: &str) {
+        if !self.damaged.iter().any(|damaged| damaged.0.starts_with(&path.0)) {
+            self.error(path, message, help);
         }
     }
 
@@ -50,25 +64,32 @@ impl<'a> Findings<'a> {
 
     /// A value does, but is probably not what was meant.
     pub(super) fn warn(&mut self, path: &Path, message: impl Into<String>, help: &str) {
-        if !self.follows(path) {
+        if !self.shifted(path) {
             let finding = Finding::error(path.clone(), self.tree.locate(path), message).help(help);
             self.found.push(Finding { severity: Severity::Warning, ..finding });
         }
     }
 
-    /// True when something beside the value was left out, or an item of a list on the way to it: then the places after
-    /// that item are not to be trusted.
-    fn follows(&self, path: &Path) -> bool {
+    /// As [`Self::warn`], and the value is not shown.
+    pub(super) fn warn_of_secret(&mut self, path: &Path, message: impl Into<String>, help: &str) {
+        let finding = Finding::error(path.clone(), self.tree.locate(path), message).help(help);
+        self.found.push(Finding { severity: Severity::Warning, secret: true, ..finding });
+    }
+
+    /// True when something beside the value was left out.
+    fn beside(&self, path: &Path) -> bool {
         let parent = path.parent();
-        self.damaged.iter().any(|damaged| {
-            let beside = damaged.0.len() > parent.0.len() && damaged.0.starts_with(&parent.0);
-            let shifted = match damaged.0.split_last() {
-                Some((Segment::Index(_), list)) => {
-                    path.0.starts_with(list) && matches!(path.0.get(list.len()), Some(Segment::Index(_)))
-                }
-                _ => false,
-            };
-            beside || shifted
+        let within = |damaged: &Path| damaged.0.len() > parent.0.len() && damaged.0.starts_with(&parent.0);
+        self.damaged.iter().any(within)
+    }
+
+    /// True when an item of a list on the way was left out: the places after it are not to be trusted.
+    fn shifted(&self, path: &Path) -> bool {
+        self.damaged.iter().any(|damaged| match damaged.0.split_last() {
+            Some((Segment::Index(_), list)) => {
+                path.0.starts_with(list) && matches!(path.0.get(list.len()), Some(Segment::Index(_)))
+            }
+            _ => false,
         })
     }
 }

@@ -1,6 +1,6 @@
 //! The `local` target.
 
-use std::path::{Path as FilePath, PathBuf};
+use std::path::{Component, Path as FilePath, PathBuf};
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
@@ -29,7 +29,7 @@ pub(super) fn resolve(
         && address::clash(listen, admin)
     {
         let message = format!("`admin` is the same address as `listen` ({listen})");
-        findings.error(&path.key("admin"), message, "give it another port");
+        findings.conflict(&path.key("admin"), message, "give it another port");
     }
     let instances = raw.instances.unwrap_or(1);
     if !(1..=1000).contains(&instances) {
@@ -74,7 +74,7 @@ pub(super) fn check_use(
         if given {
             let message =
                 format!("`{key}` has no effect: with `recreate` there is only one release at a time");
-            findings.error(&path.key(key), message, "take it out, or use another strategy");
+            findings.conflict(&path.key(key), message, "take it out, or use another strategy");
         }
     }
 }
@@ -91,7 +91,7 @@ fn command(raw: Command, path: &Path, findings: &mut Findings<'_>) -> Option<Vec
         Command::Words(words) => words,
     };
     if words.first().is_none_or(String::is_empty) {
-        findings.error(path, "the command names no program", "write the program first, such as `[./server]`");
+        findings.empty(path, "the command names no program", "write the program first, such as `[./server]`");
         return None;
     }
     if words.iter().any(|word| word.contains('\0')) {
@@ -113,7 +113,8 @@ fn text_path(text: &str, path: &Path, findings: &mut Findings<'_>) {
 
 /// Takes `.` out, which says nothing; `..` stays, as it can lead elsewhere over a symbolic link.
 fn tidy(path: &FilePath) -> PathBuf {
-    path.components().collect()
+    let tidy: PathBuf = path.components().filter(|part| *part != Component::CurDir).collect();
+    if tidy.as_os_str().is_empty() { PathBuf::from(".") } else { tidy }
 }
 
 fn files(raw: Option<Vec<String>>, path: &Path, findings: &mut Findings<'_>) -> Vec<PathBuf> {

@@ -3,7 +3,7 @@
 use std::path::Path as FilePath;
 use std::time::Duration;
 
-use super::file::{self, Environment, File, Target};
+use super::file::{self, Environment, File, Target, Time};
 use super::model::{EnvironmentSettings, HealthSettings, TargetSettings};
 use super::yaml::Path;
 use crate::rollout::Budgets;
@@ -35,7 +35,7 @@ pub(super) fn resolve(
     let all = root.key("environments");
     let entries = required(file.environments, &all, "name at least one, such as `development`", findings)?.0;
     if entries.is_empty() {
-        findings.error(&all, "there is no environment", "name at least one, such as `development`");
+        findings.empty(&all, "there is no environment", "name at least one, such as `development`");
     }
     let mut environments = Vec::new();
     for (name, raw) in entries {
@@ -124,7 +124,7 @@ fn keep(raw: Option<file::Time>, strategy: &Strategy, path: &Path, findings: &mu
         (Strategy::Rolling(_) | Strategy::Recreate(_), Some(_)) => {
             let message =
                 format!("`keep` has no effect: `{}` leaves no former release to keep", strategy.name());
-            findings.error(path, message, "take it out, or use `blue-green` or `canary`");
+            findings.conflict(path, message, "take it out, or use `blue-green` or `canary`");
             Duration::ZERO
         }
         (Strategy::Rolling(_) | Strategy::Recreate(_), None) => Duration::ZERO,
@@ -173,12 +173,12 @@ fn budgets(raw: Option<file::Budgets>, path: &Path, findings: &mut Findings<'_>)
     if budgets.step > budgets.total {
         let cause = if total_given { "than `total`" } else { "than the default of `total` (1h)" };
         let message = format!("`step` has no effect: it is longer {cause}");
-        findings.error(&path.key("step"), message, "make `step` shorter or `total` longer");
+        findings.conflict(&path.key("step"), message, "make `step` shorter or `total` longer");
     }
     if budgets.restore > budgets.back {
         let cause = if back_given { "than `back`" } else { "than the default of `back` (5m)" };
         let message = format!("`restore` has no effect: it is longer {cause}");
-        findings.error(&path.key("restore"), message, "make `restore` shorter or `back` longer");
+        findings.conflict(&path.key("restore"), message, "make `restore` shorter or `back` longer");
     }
     budgets
 }
@@ -200,13 +200,15 @@ fn health(
     let every = read(raw.every, 1, "every");
     let start_within = read(raw.start_within, 60, "start-within");
     if start_given && start_within > budgets.step {
-        let message =
-            format!("`start-within` has no effect: `budgets.step` ends the start after {:?}", budgets.step);
-        findings.error(&path.key("start-within"), message, "make it shorter, or `budgets.step` longer");
+        let message = format!(
+            "`start-within` has no effect: `budgets.step` ends the start after {}",
+            Time(budgets.step)
+        );
+        findings.conflict(&path.key("start-within"), message, "make it shorter, or `budgets.step` longer");
     }
     if within > start_within {
-        let message = format!("`within` is longer than the whole start may take ({start_within:?})");
-        findings.error(&path.key("within"), message, "make `within` shorter or `start-within` longer");
+        let message = format!("`within` is longer than the whole start may take ({})", Time(start_within));
+        findings.conflict(&path.key("within"), message, "make `within` shorter or `start-within` longer");
     }
     Some(HealthSettings { path: get?, within, every, start_within, version: raw.version.unwrap_or(true) })
 }

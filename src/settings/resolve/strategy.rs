@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Findings, check, comparison, positive};
 use crate::rollout::strategy::{BlueGreen, Canary, Recreate, Rolling, Stage, Strategy};
 use crate::rollout::{Budgets, Weight};
-use crate::settings::file::{self, Amount, Compare};
+use crate::settings::file::{self, Amount, Compare, Time};
 use crate::settings::yaml::Path;
 
 pub(super) fn resolve(
@@ -62,14 +62,18 @@ fn rolling(
     if max_unavailable > instances {
         let message =
             format!("`max-unavailable` comes to {max_unavailable}, but there are only {instances} instances");
-        findings.error(&path.key("max-unavailable"), message, "give at most as many as there are, or `100%`");
+        findings.conflict(
+            &path.key("max-unavailable"),
+            message,
+            "give at most as many as there are, or `100%`",
+        );
     }
     if max_surge == 0 && max_unavailable == 0 {
         let at = if raw.max_unavailable.is_some() { "max-unavailable" } else { "max-surge" };
         let message = format!(
             "`max-surge` and `max-unavailable` both come to 0 of {instances} instances: nothing could move"
         );
-        findings.error(&path.key(at), message, "give one of them at least 1");
+        findings.conflict(&path.key(at), message, "give one of them at least 1");
     }
     Rolling { max_surge, max_unavailable, wait }
 }
@@ -86,7 +90,7 @@ fn blue_green(
     let at = path.key("compare");
     if matches!(raw.compare, Some(Compare::On(_))) && watch.is_zero() {
         let message = "`compare` has no effect: without `watch` there is no time to compare";
-        findings.error(&at, message, "add `watch`, such as `watch: 30s`");
+        findings.conflict(&at, message, "add `watch`, such as `watch: 30s`");
     }
     let comparison = raw.compare.and_then(|raw| comparison::resolve(raw, &at, findings));
     BlueGreen { before, comparison, watch, confirm: raw.confirm.unwrap_or(false) }
@@ -111,10 +115,10 @@ fn canary(raw: file::Canary, budgets: &Budgets, path: &Path, findings: &mut Find
     };
     if off && raw.at_least.is_some() {
         let message = "`at-least` has no effect: without a comparison each weight lasts `at-most`";
-        findings.error(&path.key("at-least"), message, "take it out, or take `compare: false` out");
+        findings.conflict(&path.key("at-least"), message, "take it out, or take `compare: false` out");
     } else if at_least > at_most {
-        let message = format!("`at-least` ({at_least:?}) is longer than `at-most` ({at_most:?})");
-        findings.error(&path.key("at-least"), message, "make it shorter, or `at-most` longer");
+        let message = format!("`at-least` ({}) is longer than `at-most` ({})", Time(at_least), Time(at_most));
+        findings.conflict(&path.key("at-least"), message, "make it shorter, or `at-most` longer");
     }
     if raw.at_most.is_some() {
         within_total(at_most, "at-most", budgets, path, findings);
@@ -124,10 +128,11 @@ fn canary(raw: file::Canary, budgets: &Budgets, path: &Path, findings: &mut Find
     if at_most <= budgets.total && least.saturating_mul(number) > budgets.total {
         let key = if off { "at-most" } else { "at-least" };
         let message = format!(
-            "{number} weights of {least:?} take longer than `budgets.total` allows ({:?})",
-            budgets.total
+            "{number} weights of {} take longer than `budgets.total` allows ({})",
+            Time(least),
+            Time(budgets.total)
         );
-        findings.error(&path.key(key), message, "make it shorter, or `budgets.total` longer");
+        findings.conflict(&path.key(key), message, "make it shorter, or `budgets.total` longer");
     }
     let before = check::resolve_all(raw.before, &path.key("before"), budgets, findings);
     Canary { stages, comparison, at_least, at_most, before }
@@ -136,7 +141,7 @@ fn canary(raw: file::Canary, budgets: &Budgets, path: &Path, findings: &mut Find
 /// The weights, strictly growing.
 fn stages(raw: &[file::Stage], path: &Path, findings: &mut Findings<'_>) -> Vec<Stage> {
     if raw.is_empty() {
-        findings.error(path, "there is no weight", "give at least one, such as `[5, 25, 50]`");
+        findings.empty(path, "there is no weight", "give at least one, such as `[5, 25, 50]`");
     }
     let mut former: Option<Weight> = None;
     for (index, stage) in raw.iter().enumerate() {
@@ -145,7 +150,7 @@ fn stages(raw: &[file::Stage], path: &Path, findings: &mut Findings<'_>) -> Vec<
             && stage.weight <= former
         {
             let message = format!("the weights must grow, but {} comes after {former}", stage.weight);
-            findings.error(&at, message, "put them in growing order, each once");
+            findings.conflict(&at, message, "put them in growing order, each once");
         }
         if stage.weight == Weight::FULL && stage.confirm {
             let message = "`confirm` has no effect at weight 100: no weight comes after it";
@@ -160,9 +165,9 @@ fn stages(raw: &[file::Stage], path: &Path, findings: &mut Findings<'_>) -> Vec<
 fn within_total(time: Duration, key: &str, budgets: &Budgets, path: &Path, findings: &mut Findings<'_>) {
     if time > budgets.total {
         let message = format!(
-            "`{key}` is longer than the whole rollout may take (`budgets.total`, {:?})",
-            budgets.total
+            "`{key}` is longer than the whole rollout may take (`budgets.total`, {})",
+            Time(budgets.total)
         );
-        findings.error(&path.key(key), message, "make it shorter, or `budgets.total` longer");
+        findings.conflict(&path.key(key), message, "make it shorter, or `budgets.total` longer");
     }
 }

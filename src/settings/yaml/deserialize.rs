@@ -63,7 +63,7 @@ impl<'a> Reader<'a> {
     fn entry<T: DeserializeSeed<'a>>(self, entry: &'a Entry, seed: T) -> Result<T::Value, Fault> {
         let value = self.on(&entry.value);
         seed.deserialize(value).map_err(|fault| {
-            let at = match fault.kind {
+            let at = match *fault.kind {
                 Kind::Missing(_) => entry.at,
                 _ => entry.value.at,
             };
@@ -110,6 +110,19 @@ impl<'de> de::Deserializer<'de> for Reader<'de> {
         }
     }
 
+    /// A list is never taken for a mapping by the order of its items.
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        _fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Fault> {
+        match &self.node.value {
+            Value::Map(_) => self.deserialize_any(visitor),
+            _ => Err(Fault::invalid_type(self.unexpected(), &visitor)),
+        }
+    }
+
     fn deserialize_enum<V: Visitor<'de>>(
         self,
         _name: &'static str,
@@ -141,8 +154,7 @@ impl<'de> de::Deserializer<'de> for Reader<'de> {
     }
 
     forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct seq tuple
-        tuple_struct map struct identifier ignored_any
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct seq tuple tuple_struct map identifier ignored_any
     }
 }
 

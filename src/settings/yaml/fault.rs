@@ -10,7 +10,7 @@ use super::{Path, Position, Segment};
 #[derive(Debug)]
 pub(in crate::settings) struct Fault {
     /// The cause.
-    pub(in crate::settings) kind: Kind,
+    pub(in crate::settings) kind: Box<Kind>,
     /// The entry or item to leave out so that reading can go on; none at the root.
     pub(in crate::settings) culprit: Option<usize>,
     /// Where it stands.
@@ -50,7 +50,7 @@ pub(in crate::settings) enum Kind {
 
 impl Fault {
     fn new(kind: Kind) -> Self {
-        Self { kind, culprit: None, at: None, follows: false, upwards: Vec::new() }
+        Self { kind: Box::new(kind), culprit: None, at: None, follows: false, upwards: Vec::new() }
     }
 
     /// Says where it is, unless that is known already from further inside.
@@ -134,7 +134,7 @@ impl de::Error for Fault {
 /// The names that serde gives to plain types, in the words of this program.
 fn words(expected: &str) -> String {
     match expected {
-        "u16" | "u32" | "u64" => "a whole number, not negative".to_owned(),
+        "u16" | "u32" | "u64" => "a whole number from 0 up".to_owned(),
         "a boolean" => "`true` or `false`".to_owned(),
         "a string" => "text".to_owned(),
         "a sequence" => "a list".to_owned(),

@@ -156,7 +156,7 @@ impl Loader {
         content: Content,
     ) -> Result<(), Finding> {
         self.check_tag(tag, at);
-        self.stack.push(Frame { at, anchor, content });
+        self.stack.push(Frame { at: Position { width: 1, ..at }, anchor, content });
         self.check_depth(0, at)
     }
 

@@ -106,6 +106,11 @@ impl Path {
         Self(self.0.split_last().map(|(_, rest)| rest.to_vec()).unwrap_or_default())
     }
 
+    /// Where this is, in words.
+    pub(super) fn place(&self) -> String {
+        if self.0.is_empty() { "at the top level of the file".to_owned() } else { format!("in {self}") }
+    }
+
     /// The key that it ends with.
     pub(super) fn last_key(&self) -> Option<&str> {
         match self.0.last() {

@@ -66,7 +66,8 @@ fn table(root: &Value, node: &Value, way: &str, title: &str, out: &mut String) {
                 None => "–".to_owned(),
             };
             let meaning = meaning.and_then(Value::as_str).expect("every key says what it means");
-            let row = [key.as_str(), &kind(root, value), &default, &meaning.replace(['\n', '|'], " ")].join(" | ");
+            let row =
+                [key.as_str(), &kind(root, value), &default, &meaning.replace(['\n', '|'], " ")].join(" | ");
             writeln!(out, "| {row} |").unwrap();
         }
         for (key, value) in properties {
@@ -78,15 +79,12 @@ fn table(root: &Value, node: &Value, way: &str, title: &str, out: &mut String) {
 /// The mappings within the value of a key.
 fn below(root: &Value, value: &Value, way: &str, out: &mut String) {
     let node = target(root, value);
-    // A check is explained once.
-    let heading = format!("### `{way}`\n");
-    if value.get("$ref").is_some_and(|name| name == "#/$defs/Check") && out.contains("### a check\n") {
-        return;
-    }
-    if value.get("$ref").is_some_and(|name| name == "#/$defs/Check") {
-        return table(root, value, way, "a check", out);
-    }
-    if out.contains(&heading) {
+    // What stands in several places is explained once, under its own name.
+    if let Some(name) = shared(value) {
+        let title = format!("A {name}");
+        if !out.contains(&format!("### {title}\n")) {
+            table(root, value, &name.to_uppercase(), &title, out);
+        }
         return;
     }
     table(root, value, way, &format!("`{way}`"), out);
@@ -108,18 +106,31 @@ fn below(root: &Value, value: &Value, way: &str, out: &mut String) {
     }
 }
 
+/// The name of a mapping that stands in several places.
+fn shared(value: &Value) -> Option<&'static str> {
+    match value.get("$ref").and_then(Value::as_str) {
+        Some("#/$defs/Check") => Some("check"),
+        Some("#/$defs/Comparison") => Some("comparison"),
+        _ => None,
+    }
+}
+
 fn join(way: &str, key: &str) -> String {
     if way.is_empty() { key.to_owned() } else { format!("{way}.{key}") }
 }
 
 /// The type of a value in words.
 fn kind(root: &Value, value: &Value) -> String {
+    if let Some(name) = shared(value) {
+        return name.to_owned();
+    }
     let node = target(root, value);
     if let Some(constant) = node.get("const") {
-        return format!("`{constant}`");
+        return format!("`{}`", constant.as_str().map_or_else(|| constant.to_string(), str::to_owned));
     }
     if let Some(names) = node.get("enum").and_then(Value::as_array) {
-        let names: Vec<String> = names.iter().filter_map(Value::as_str).map(|name| format!("`{name}`")).collect();
+        let names: Vec<String> =
+            names.iter().filter_map(Value::as_str).map(|name| format!("`{name}`")).collect();
         return names.join(" or ");
     }
     if let Some(forms) = ["oneOf", "anyOf"].iter().find_map(|name| node.get(*name)?.as_array()) {
@@ -136,11 +147,14 @@ fn kind(root: &Value, value: &Value) -> String {
             ("string", Some("^/")) => "path".to_owned(),
             ("string", _) => "text".to_owned(),
             ("integer" | "number", _) => "number".to_owned(),
-            ("array", _) => format!("list of {}", node.get("items").map_or("anything".to_owned(), |i| kind(root, i))),
+            ("array", _) => {
+                format!("list of {}", node.get("items").map_or("anything".to_owned(), |i| kind(root, i)))
+            }
             ("object", _) => "mapping".to_owned(),
+            ("boolean", _) => "`true` or `false`".to_owned(),
             (other, _) => other.to_owned(),
         },
-        (Some(Value::Array(_)), _) => "text or number".to_owned(),
+        (Some(Value::Array(_)), _) => "text".to_owned(),
         _ => "anything".to_owned(),
     }
 }
@@ -203,11 +217,12 @@ fn scalar(text: &str, style: ScalarStyle) -> Value {
         return Value::from(text);
     }
     match text {
-        "" | "~" | "null" => Value::Null,
-        "true" => Value::from(true),
-        "false" => Value::from(false),
-        _ => text
-            .parse::<i64>()
+        "" | "~" | "null" | "Null" | "NULL" => Value::Null,
+        "true" | "True" | "TRUE" => Value::from(true),
+        "false" | "False" | "FALSE" => Value::from(false),
+        _ if !text.contains(|character: char| character.is_ascii_digit()) => Value::from(text),
+        _ => i64::from_str_radix(text.trim_start_matches("0x"), if text.starts_with("0x") { 16 } else { 10 })
+            .or_else(|_| i64::from_str_radix(text.strip_prefix("0o").unwrap_or("x"), 8))
             .map(Value::from)
             .or_else(|_| text.parse::<f64>().map(Value::from))
             .unwrap_or_else(|_| Value::from(text)),
