@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use http::{Request, Response};
-use tidegate::rollout::ReleaseId;
 use tidegate::target::local::proxy::{HeaderMatch, ProxySettings};
 
 use super::kit::{Router, client, full, instance, nobody, pool, says, text};
@@ -56,17 +55,15 @@ async fn a_busy_instance_gets_less() {
     let url = router.url("/");
     let stuck =
         tokio::spawn(async move { client().request(Request::get(url).body(full("")).unwrap()).await });
-    while router.proxy.in_flight(&super::kit::key("one-0")) == 0 {
-        tokio::task::yield_now().await;
-        if router.proxy.counts()[&ReleaseId::new("one")].requests > 0 {
-            break;
+    let busy = super::kit::key("one-0");
+    let waiting = async {
+        while router.proxy.in_flight(&busy) == 0 {
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
         }
-    }
-    let before = router.proxy.in_flight(&super::kit::key("one-0"));
-    if before == 1 {
-        for _ in 0..10 {
-            assert_eq!(router.get("/").await.1, "free");
-        }
+    };
+    super::kit::within(5, waiting).await;
+    for _ in 0..10 {
+        assert_eq!(router.get("/").await.1, "free");
     }
     stuck.abort();
 }
