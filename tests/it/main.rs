@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod layering;
 #[cfg(test)]
+mod proxy;
+#[cfg(test)]
 mod sample;
 #[cfg(test)]
 mod scenarios;

@@ -110,19 +110,22 @@ impl Link {
     ) -> Fate {
         let mut answer = pin!(self.sender.try_send_request(request));
         let (driver, deadline, closed) = (&mut self.driver, &mut self.deadline, &mut self.closed);
-        let outcome = poll_fn(|cx| {
+        let fate = poll_fn(|cx| {
             if !*closed && Pin::new(&mut *driver).poll(cx).is_ready() {
                 *closed = true;
             }
             // Only the driver, polled above, can bring the answer: no wake-up of our own is needed.
             if let Poll::Ready(answer) = answer.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-                return Poll::Ready(Some(answer));
+                return Poll::Ready(fate(answer, progress));
             }
-            poll_patience(deadline, progress, patience, cx).map(|()| None)
+            if *closed {
+                return Poll::Ready(Fate::Broken);
+            }
+            poll_patience(deadline, progress, patience, cx).map(|()| Fate::TimedOut)
         })
         .await;
         self.deadline.lift();
-        fate(outcome, progress)
+        fate
     }
 
     /// Leaves the driving to a task of its own. Needed where a response is to be read while the request is still being sent:
@@ -186,14 +189,13 @@ pub(super) async fn exchange_multiplexed(
 ) -> Fate {
     let mut answer = pin!(sender.try_send_request(request));
     let mut deadline = Deadline::default();
-    let outcome = poll_fn(|cx| {
+    poll_fn(|cx| {
         if let Poll::Ready(answer) = answer.as_mut().poll(cx) {
-            return Poll::Ready(Some(answer));
+            return Poll::Ready(fate(answer, progress));
         }
-        poll_patience(&mut deadline, progress, patience, cx).map(|()| None)
+        poll_patience(&mut deadline, progress, patience, cx).map(|()| Fate::TimedOut)
     })
-    .await;
-    fate(outcome, progress)
+    .await
 }
 
 async fn connect(address: SocketAddr, patience: Duration) -> Result<TcpStream, NoConnection> {
@@ -229,16 +231,15 @@ fn poll_patience(
 }
 
 fn fate(
-    outcome: Option<Result<Response<Incoming>, TrySendError<Request<Upload>>>>,
+    answer: Result<Response<Incoming>, TrySendError<Request<Upload>>>,
     progress: Option<&Arc<Progress>>,
 ) -> Fate {
-    match outcome {
-        Some(Ok(response)) => Fate::Answered(response),
-        Some(Err(mut error)) => match error.take_message() {
+    match answer {
+        Ok(response) => Fate::Answered(response),
+        Err(mut error) => match error.take_message() {
             Some(request) => Fate::NotSent(request),
             None if progress.is_some_and(|progress| progress.is_failed()) => Fate::ClientFailed,
             None => Fate::Broken,
         },
-        None => Fate::TimedOut,
     }
 }

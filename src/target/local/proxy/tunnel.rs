@@ -2,7 +2,9 @@
 
 use std::future::Future;
 use std::io::Cursor;
+use std::pin::pin;
 
+use futures_util::future::{Either, select};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
@@ -60,7 +62,14 @@ impl Tunnel {
                 Direction { from: from_instance, to: to_client, goodbye: down, moved: &mut tally.bytes_out };
             let up =
                 Direction { from: from_client, to: to_instance, goodbye: up, moved: &mut tally.bytes_in };
-            tokio::join!(down.carry(leave()), up.carry(leave()));
+            let (down, up) = (pin!(down.carry(leave())), pin!(up.carry(leave())));
+            match select(down, up).await {
+                // An instance that has ended does not listen any more; the client has a moment to see it.
+                Either::Left(((), up)) => drop(timeout(GOODBYE, up).await),
+                Either::Right(((), down)) if websocket => drop(timeout(GOODBYE, down).await),
+                // A client may end its half and wait for the rest of the answer.
+                Either::Right(((), down)) => down.await,
+            }
         };
         tokio::select! {
             () = cut.cancelled() => {}

@@ -1,0 +1,15 @@
+//! The router of the `local` target, over real sockets on the loopback interface.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail where it stands")]
+
+mod counting;
+mod drain;
+mod failure;
+mod hold;
+mod http2;
+mod kit;
+mod malformed;
+mod message;
+mod routing;
+mod streaming;
+mod swap;
+mod upgrade;
