@@ -16,7 +16,7 @@
 //! Whether a request is bad does not depend on how others went. Within one look both sides' rates stand still; from look to
 //! look they may move together, for each look compares like with like. Only where the stable release answers nothing at all
 //! (full weight, or after a switch) is the candidate held against what the stable release answered earlier in the rollout
-//! (`alone`), and then its rate is taken to have stood still. A tenth of the stake is on that.
+//! (`alone`), and then its rate is taken to have stood still. A twentieth of the stake is on that.
 
 use serde::{Deserialize, Serialize};
 
@@ -40,7 +40,7 @@ mod sentence;
 pub mod simulate;
 
 /// Stake on requests that both sides answered at the same time; the rest is on those that the candidate answered alone.
-const PAIRED_STAKE: f64 = 0.9;
+const PAIRED_STAKE: f64 = 0.95;
 /// Bounds within which the settings of a comparison are used; validation is the settings' matter.
 const ALPHA: (f64, f64) = (1e-12, 0.5);
 const MARGIN: (f64, f64) = (1e-6, 0.999);

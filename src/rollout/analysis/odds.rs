@@ -21,16 +21,11 @@ use super::nats::{Nats, mean};
 
 /// The odds ratios that are bet on, with the part of the stake on each. Large ratios get most, since evidence for them comes
 /// in few requests, where the price of having split the stake is felt; for small ones it is lost in the crowd.
-const BETS: [(f64, f64); 8] = [
-    (1.15, 0.04),
-    (1.4, 0.04),
-    (2.0, 0.05),
-    (3.5, 0.07),
-    (8.0, 0.15),
-    (20.0, 0.20),
-    (60.0, 0.25),
-    (250.0, 0.20),
-];
+const BETS: [(f64, f64); 7] =
+    [(1.2, 0.03), (1.6, 0.04), (2.3, 0.06), (5.0, 0.10), (15.0, 0.20), (50.0, 0.42), (200.0, 0.15)];
+
+/// So many different outcomes are few. The largest ratio to this power is far from overflow.
+const FEW: usize = 64;
 
 /// Evidence that the candidate's rate is above the stable one's.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -40,8 +35,11 @@ pub(super) struct Odds([Nats; BETS.len()]);
 impl Odds {
     /// Takes in one block.
     pub(super) fn absorb(&mut self, block: Pair) {
+        let Some(law) = Law::of(block) else { return };
+        let table = law.table();
         for (nats, (ratio, _)) in self.0.iter_mut().zip(BETS) {
-            nats.gain(log_e_value(block, ratio));
+            let log_mean = table.as_ref().map_or_else(|| law.log_mean(ratio), |table| table.log_mean(ratio));
+            nats.gain(block.candidate.k() * ratio.ln() - log_mean);
         }
     }
 
@@ -49,16 +47,6 @@ impl Odds {
     pub(super) fn log_evidence(&self) -> f64 {
         mean(self.0.iter().zip(BETS).map(|(nats, (_, stake))| (stake, nats.get())))
     }
-}
-
-/// Logarithm of the e-value of one block for the odds ratio `ratio` against 1.
-fn log_e_value(block: Pair, ratio: f64) -> f64 {
-    let (na, nb) = (block.stable.n(), block.candidate.n());
-    let (bad, all) = (block.stable.k() + block.candidate.k(), na + nb);
-    if na < 1.0 || nb < 1.0 || bad < 1.0 || bad >= all {
-        return 0.0;
-    }
-    block.candidate.k() * ratio.ln() - Law { na, nb, bad }.log_mean(ratio)
 }
 
 /// The central hypergeometric law: of `na + nb` requests `bad` are bad, so many of them among the `nb`.
@@ -69,12 +57,49 @@ struct Law {
 }
 
 impl Law {
-    /// `ln E[ratio^J]`.
+    /// The law of a block; `None` when only one number of bad ones is possible, so that the block says nothing.
+    fn of(block: Pair) -> Option<Self> {
+        let (na, nb, bad) = (block.stable.n(), block.candidate.n(), block.stable.k() + block.candidate.k());
+        (na >= 1.0 && nb >= 1.0 && bad >= 1.0 && bad < na + nb).then_some(Self { na, nb, bad })
+    }
+
+    /// The least and the largest number that is possible.
+    fn range(&self) -> (f64, f64) {
+        ((self.bad - self.na).max(0.0), self.nb.min(self.bad))
+    }
+
+    /// All probabilities, when they are few, as they are at most looks: one table serves all ratios.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small and not negative")]
+    #[expect(clippy::cast_precision_loss, reason = "at most 64")]
+    fn table(&self) -> Option<Table> {
+        let (low, high) = self.range();
+        if high - low >= FEW as f64 {
+            return None;
+        }
+        let mut table = Table { low, len: (high - low) as usize + 1, parts: [0.0; FEW] };
+        // From the largest outwards each is smaller than the last, so nothing can overflow.
+        let middle = (self.mode(low, high, 1.0) - low) as usize;
+        table.parts[middle] = 1.0;
+        for at in middle + 1..table.len {
+            table.parts[at] = table.parts[at - 1] * self.growth(low + at as f64);
+        }
+        for at in (0..middle).rev() {
+            table.parts[at] = table.parts[at + 1] / self.growth(low + (at + 1) as f64);
+        }
+        Some(table)
+    }
+
+    /// `P(J = j) / P(J = j - 1)`.
+    fn growth(&self, j: f64) -> f64 {
+        (self.nb - j + 1.0) * (self.bad - j + 1.0) / (j * (self.na - self.bad + j))
+    }
+
+    /// `ln E[ratio^J]`, at any size.
     ///
     /// Summed around the largest term. Where the law is wide, only every so many terms one is taken: for so smooth a function
     /// that rule is exact to rounding as long as the stride is well below the standard deviation.
     fn log_mean(&self, ratio: f64) -> f64 {
-        let (low, high) = ((self.bad - self.na).max(0.0), self.nb.min(self.bad));
+        let (low, high) = self.range();
         let mode = self.mode(low, high, ratio);
         let around =
             [self.nb - mode + 1.0, self.bad - mode + 1.0, mode + 1.0, self.na - self.bad + mode + 1.0];
@@ -110,8 +135,7 @@ impl Law {
         let (mut below, mut above) = (low, high);
         while below < above {
             let j = ((below + above) / 2.0).ceil();
-            let grows = (self.nb - j + 1.0) * (self.bad - j + 1.0) * ratio >= j * (self.na - self.bad + j);
-            if grows {
+            if self.growth(j) * ratio >= 1.0 {
                 below = j;
             } else if j - 1.0 < above {
                 above = j - 1.0;
@@ -123,6 +147,26 @@ impl Law {
     }
 }
 
+/// The probabilities of a law, up to a common factor, from `low` on.
+struct Table {
+    low: f64,
+    len: usize,
+    parts: [f64; FEW],
+}
+
+impl Table {
+    /// `ln E[ratio^J]`.
+    fn log_mean(&self, ratio: f64) -> f64 {
+        let parts = &self.parts[..self.len];
+        let (mut with, mut without) = (0.0, 0.0);
+        for part in parts.iter().rev() {
+            with = with * ratio + part;
+            without += part;
+        }
+        self.low * ratio.ln() + (with / without).ln()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::count::Tally;
@@ -130,6 +174,11 @@ mod tests {
 
     fn pair(na: u64, ka: u64, nb: u64, kb: u64) -> Pair {
         Pair { stable: Tally::new(na, ka), candidate: Tally::new(nb, kb) }
+    }
+
+    fn log_e_value(block: Pair, ratio: f64) -> f64 {
+        Law::of(block)
+            .map_or(0.0, |law| block.candidate.k() * ratio.ln() - law.table().unwrap().log_mean(ratio))
     }
 
     fn law(na: f64, nb: f64, bad: f64) -> Law {
@@ -170,6 +219,22 @@ mod tests {
                 assert!(mean(p, p * 0.7, ratio) < 1.0);
             }
             assert!(mean(0.1, 0.4, ratio) > 1.0);
+        }
+    }
+
+    #[test]
+    fn table_and_sum_agree() {
+        for (na, nb, bad) in
+            [(19.0, 1.0, 1.0), (950.0, 50.0, 40.0), (3.0, 60.0, 61.0), (1e9, 63.0, 1e8), (5.0, 1e9, 1e9)]
+        {
+            let law = law(na, nb, bad);
+            for (ratio, _) in BETS {
+                let (table, sum) = (law.table().unwrap().log_mean(ratio), law.log_mean(ratio));
+                assert!(
+                    (table - sum).abs() < 1e-6 * (1.0 + table.abs()),
+                    "{na} {nb} {bad} {ratio}: {table} {sum}"
+                );
+            }
         }
     }
 
