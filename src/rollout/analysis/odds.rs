@@ -43,6 +43,11 @@ impl Odds {
         }
     }
 
+    /// A number that the logarithm of the e-process does not exceed, cheaper to have.
+    pub(super) fn at_most(&self) -> f64 {
+        self.0.iter().copied().max().unwrap_or_default().get()
+    }
+
     /// Logarithm of the e-process.
     pub(super) fn log_evidence(&self) -> f64 {
         mean(self.0.iter().zip(BETS).map(|(nats, (_, stake))| (stake, nats.get())))
@@ -104,13 +109,19 @@ impl Law {
         let around =
             [self.nb - mode + 1.0, self.bad - mode + 1.0, mode + 1.0, self.na - self.bad + mode + 1.0];
         let deviation = around.iter().map(|part| 1.0 / part).sum::<f64>().sqrt().recip();
-        let stride = (deviation / 4.0).floor().max(1.0);
+        let stride = (deviation / 2.0).floor().max(1.0);
         let top = self.log_term(mode, ratio);
         let mut sum = 1.0;
         for direction in [-stride, stride] {
-            let mut at = mode + direction;
+            let (mut at, mut term) = (mode + direction, 1.0);
             while at >= low && at <= high {
-                let term = (self.log_term(at, ratio) - top).exp();
+                term = if stride > 1.0 {
+                    (self.log_term(at, ratio) - top).exp()
+                } else if direction > 0.0 {
+                    term * self.growth(at) * ratio
+                } else {
+                    term / (self.growth(at + 1.0) * ratio)
+                };
                 sum += term;
                 if term < sum * 1e-17 {
                     break;
