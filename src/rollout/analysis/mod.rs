@@ -64,8 +64,6 @@ pub struct Evidence {
     min_requests: u64,
     tests: Vec<Test>,
     pool: Pool,
-    /// Compared in pairs since the first look: what the guesses of the test for the candidate are learned from.
-    known: Block,
     totals: Block,
     stage: Block,
     /// The candidate's requests without concurrent stable ones: since the first look, and in this stage.
@@ -102,7 +100,6 @@ impl Evidence {
             min_requests: comparison.min_requests,
             tests,
             pool: Pool::default(),
-            known: Block::default(),
             totals: Block::default(),
             stage: Block::default(),
             alone: Counts::default(),
@@ -120,18 +117,24 @@ impl Evidence {
         match self.pool.put(block) {
             Drawn::Nothing => {}
             Drawn::Pair(pair) => {
+                let known = self.known_before(&pair);
                 for test in &mut self.tests {
                     let pair = test.metric.pair(&pair);
                     test.odds.absorb(pair);
-                    test.within.absorb(pair, test.metric.pair(&self.known), test.margin);
+                    test.within.absorb(pair, test.metric.pair(&known), test.margin);
                 }
-                add_block(&mut self.known, &pair);
             }
             Drawn::Alone(counts) => {
                 add(&mut self.alone, counts);
                 add(&mut self.alone_in_stage, counts);
             }
         }
+    }
+
+    /// All that was counted before the requests of `pair`, compared or not: what guesses about `pair` may rest on.
+    fn known_before(&self, pair: &Block) -> Block {
+        let Block { stable, candidate } = self.totals;
+        Block { stable: stable.since(pair.stable), candidate: candidate.since(pair.candidate) }
     }
 
     /// A new weight: the test against the candidate keeps its evidence, since `alpha` is for the whole rollout; the test for
@@ -143,9 +146,6 @@ impl Evidence {
                 test.odds.absorb(test.metric.pair(rest));
             }
             test.within = Within::default();
-        }
-        if let Some(rest) = &rest {
-            add_block(&mut self.known, rest);
         }
         self.stage = Block::default();
         self.alone_in_stage = Counts::default();

@@ -150,6 +150,17 @@ fn without_concurrent_requests_the_earlier_ones_are_the_reference() {
 }
 
 #[test]
+fn guesses_rest_on_what_came_before_only() {
+    let mut evidence = fold(&Comparison::default(), &[block((1000, 30), (0, 0))]);
+    evidence.begin_stage();
+    evidence.absorb(&block((70, 2), (0, 0)));
+    let pair = block((100, 4), (10, 1));
+    evidence.absorb(&block((30, 2), (10, 1)));
+    assert_eq!(evidence.known_before(&pair), block((1000, 30), (0, 0)));
+    assert_eq!(evidence.totals(), block((1100, 34), (10, 1)));
+}
+
+#[test]
 fn absurd_counts_are_survived() {
     let huge = [1, 1_000_000_000, u64::MAX / 2, u64::MAX];
     for a in huge {
