@@ -145,6 +145,7 @@ impl Evidence {
             if let Some(rest) = &rest {
                 test.odds.absorb(test.metric.pair(rest));
             }
+            test.odds.begin_stage();
             test.within = Within::default();
         }
         self.stage = Block::default();

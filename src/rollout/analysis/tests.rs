@@ -246,21 +246,6 @@ proptest! {
         prop_assert_eq!(&evidence, &run(true));
         prop_assert_eq!(evidence.judge(), run(false).judge());
     }
-
-    #[test]
-    fn the_order_of_blocks_does_not_change_the_evidence_against(
-        mut blocks in prop::collection::vec(any_block(), 1..10),
-    ) {
-        for block in &mut blocks {
-            // Large enough that each is a pair of its own.
-            block.stable.requests += 300;
-            block.candidate.requests += 300;
-        }
-        let odds = |blocks: &[Block]| fold(&Comparison::default(), blocks).tests[0].odds.clone();
-        let forwards = odds(&blocks);
-        blocks.reverse();
-        prop_assert_eq!(forwards, odds(&blocks));
-    }
 }
 
 #[test]
