@@ -30,6 +30,7 @@ use pool::{Drawn, Pool};
 mod alone;
 mod binomial;
 mod count;
+mod hypergeometric;
 mod margin;
 mod nats;
 mod odds;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
+use super::random::Random;
 use super::simulate::Simulation;
 use super::*;
 
@@ -266,6 +267,36 @@ fn good_candidates_are_stopped_no_more_often_than_alpha() {
         let result = simulation.run();
         assert!(result.aborted < 35, "{rate} {look_every:?}: {result}");
     }
+}
+
+#[test]
+fn a_whole_rollout_of_stages_keeps_alpha() {
+    // Four weights with looks of every kind, the last without concurrent requests. Bound as above, for 300 trials.
+    let mut stopped = 0;
+    for trial in 0..300 {
+        let mut random = Random::new(7, trial);
+        let comparison = Comparison { alpha: 0.05, ..Comparison::default() };
+        let mut evidence = Evidence::new(&comparison);
+        let mut failed = false;
+        for stable_mean in [190.0, 30.0, 10.0, 0.0] {
+            for look in 0..40 {
+                // From look to look both rates move together; alone, the candidate has the rate that it had on average.
+                let rate = if stable_mean > 0.0 && look % 2 == 0 { 0.03 } else { 0.01 };
+                let rate = if stable_mean > 0.0 { rate } else { 0.02 };
+                let side = |random: &mut Random, mean| {
+                    let requests = random.poisson(mean);
+                    counts(requests, random.binomial(requests, rate))
+                };
+                let stable = side(&mut random, stable_mean);
+                evidence.absorb(&Block { stable, candidate: side(&mut random, 10.0) });
+                failed |= evidence.verdict() == Verdict::Fail;
+            }
+            evidence.begin_stage();
+        }
+        stopped += u32::from(failed);
+    }
+    assert!(stopped < 28, "{stopped} of 300");
+    assert!(stopped > 0, "so strict that nothing would ever be found");
 }
 
 #[test]
