@@ -55,6 +55,11 @@ impl Within {
         self.apart.gain(log_e_value(block, stable, candidate, margin));
     }
 
+    /// A number that the logarithm of the e-process does not exceed, cheaper to have.
+    pub(super) fn at_most(&self) -> f64 {
+        self.shared.max(self.apart).get()
+    }
+
     /// Logarithm of the e-process.
     pub(super) fn log_evidence(&self) -> f64 {
         mean([(SHARED_STAKE, self.shared.get()), (1.0 - SHARED_STAKE, self.apart.get())].into_iter())

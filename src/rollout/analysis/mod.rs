@@ -16,7 +16,7 @@
 //! Whether a request is bad does not depend on how others went. Within one look both sides' rates stand still; from look to
 //! look they may move together, for each look compares like with like. Only where the stable release answers nothing at all
 //! (full weight, or after a switch) is the candidate held against what the stable release answered earlier in the rollout
-//! (`alone`), and then its rate is taken to have stood still. A tenth of the stake is on that.
+//! (`alone`), and then its rate is taken to have stood still. A twentieth of the stake is on that.
 
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +30,7 @@ use pool::{Drawn, Pool};
 mod alone;
 mod binomial;
 mod count;
+mod hypergeometric;
 mod margin;
 mod nats;
 mod odds;
@@ -41,7 +42,7 @@ pub mod simulate;
 pub mod verify;
 
 /// Stake on requests that both sides answered at the same time; the rest is on those that the candidate answered alone.
-const PAIRED_STAKE: f64 = 0.9;
+const PAIRED_STAKE: f64 = 0.95;
 /// Bounds within which the settings of a comparison are used; validation is the settings' matter.
 const ALPHA: (f64, f64) = (1e-12, 0.5);
 const MARGIN: (f64, f64) = (1e-6, 0.999);
@@ -65,8 +66,6 @@ pub struct Evidence {
     min_requests: u64,
     tests: Vec<Test>,
     pool: Pool,
-    /// Compared in pairs since the first look: what the guesses of the test for the candidate are learned from.
-    known: Block,
     totals: Block,
     stage: Block,
     /// The candidate's requests without concurrent stable ones: since the first look, and in this stage.
@@ -103,7 +102,6 @@ impl Evidence {
             min_requests: comparison.min_requests,
             tests,
             pool: Pool::default(),
-            known: Block::default(),
             totals: Block::default(),
             stage: Block::default(),
             alone: Counts::default(),
@@ -121,18 +119,24 @@ impl Evidence {
         match self.pool.put(block) {
             Drawn::Nothing => {}
             Drawn::Pair(pair) => {
+                let known = self.known_before(&pair);
                 for test in &mut self.tests {
                     let pair = test.metric.pair(&pair);
                     test.odds.absorb(pair);
-                    test.within.absorb(pair, test.metric.pair(&self.known), test.margin);
+                    test.within.absorb(pair, test.metric.pair(&known), test.margin);
                 }
-                add_block(&mut self.known, &pair);
             }
             Drawn::Alone(counts) => {
                 add(&mut self.alone, counts);
                 add(&mut self.alone_in_stage, counts);
             }
         }
+    }
+
+    /// All that was counted before the requests of `pair`, compared or not: what guesses about `pair` may rest on.
+    fn known_before(&self, pair: &Block) -> Block {
+        let Block { stable, candidate } = self.totals;
+        Block { stable: stable.since(pair.stable), candidate: candidate.since(pair.candidate) }
     }
 
     /// A new weight: the test against the candidate keeps its evidence, since `alpha` is for the whole rollout; the test for
@@ -143,10 +147,8 @@ impl Evidence {
             if let Some(rest) = &rest {
                 test.odds.absorb(test.metric.pair(rest));
             }
+            test.odds.begin_stage();
             test.within = Within::default();
-        }
-        if let Some(rest) = &rest {
-            add_block(&mut self.known, rest);
         }
         self.stage = Block::default();
         self.alone_in_stage = Counts::default();
@@ -195,12 +197,15 @@ impl Evidence {
     /// The first metric by which the candidate is shown to be worse.
     fn failing(&self) -> Option<&Test> {
         let bar = self.bar_against();
-        self.tests.iter().find(|test| self.log_against(test) >= bar)
+        // Most looks are far from the bar; the exact evidence need not be had to know that.
+        let far = |test: &Test| self.alone.requests == 0 && test.odds.at_most() < bar;
+        self.tests.iter().find(|test| !far(test) && self.log_against(test) >= bar)
     }
 
     fn shown_good(&self) -> bool {
         let bar = self.bar_for();
-        self.tests.iter().all(|test| self.log_for(test) >= bar)
+        let far = |test: &Test| self.alone_in_stage.requests == 0 && test.within.at_most() < bar;
+        self.tests.iter().all(|test| !far(test) && self.log_for(test) >= bar)
     }
 
     /// What the evidence against must reach, in nats.

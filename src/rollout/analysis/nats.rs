@@ -10,7 +10,7 @@ const FURTHEST: f64 = 1e9;
 ///
 /// A whole number on purpose: sums are exact and so do not depend on their order, and what is written to a journal is read
 /// back to the last digit. Each term is rounded down, so rounding never adds evidence.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(super) struct Nats(i64);
 

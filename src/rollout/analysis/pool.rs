@@ -78,7 +78,7 @@ mod tests {
         assert_eq!(pool.put(&requests(0, 1)), Drawn::Pair(requests(19, 1)));
         assert_eq!(pool.put(&requests(0, 1)), Drawn::Nothing);
         assert_eq!(pool.put(&requests(2, 0)), Drawn::Nothing);
-        assert_eq!(pool.put(&requests(4, 0)), Drawn::Pair(requests(6, 1)));
+        assert_eq!(pool.put(&requests(5, 0)), Drawn::Pair(requests(7, 1)));
     }
 
     #[test]

@@ -67,7 +67,11 @@ impl Random {
     }
 
     /// How many arrive in a time in which `mean` arrive on average. Many arrive evenly: their scatter would not be felt.
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "above 1,000, and `as` saturates")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "above 1,000, and `as` saturates"
+    )]
     pub(super) fn poisson(&mut self, mean: f64) -> u64 {
         if mean > 1_000.0 {
             return mean.round() as u64;
