@@ -84,7 +84,16 @@ impl Release {
         }
         let full = digest(all.as_bytes());
         let id = ReleaseId::new(&full["sha256:".len()..][..12]);
-        Self { id, app: app.to_owned(), version: version.to_owned(), commit, artifacts, config, spec, created }
+        Self {
+            id,
+            app: app.to_owned(),
+            version: version.to_owned(),
+            commit,
+            artifacts,
+            config,
+            spec,
+            created,
+        }
     }
 }
 

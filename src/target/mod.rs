@@ -34,5 +34,9 @@ pub trait Target: Send + Sync {
     ) -> impl Future<Output = Result<Observation, TargetError>> + Send;
 
     /// Starts to bring about what `action` names. `releases` holds every release that it may name.
-    fn act(&self, action: &Action, releases: &[&Release]) -> impl Future<Output = Result<(), TargetError>> + Send;
+    fn act(
+        &self,
+        action: &Action,
+        releases: &[&Release],
+    ) -> impl Future<Output = Result<(), TargetError>> + Send;
 }

@@ -37,9 +37,11 @@ impl BlueGreen {
         steps.extend(verify(setting));
         if !self.watch.is_zero() {
             steps.push(match &self.comparison {
-                Some(comparison) => {
-                    Step::Analyze { comparison: comparison.clone(), at_least: self.watch, at_most: self.watch }
-                }
+                Some(comparison) => Step::Analyze {
+                    comparison: comparison.clone(),
+                    at_least: self.watch,
+                    at_most: self.watch,
+                },
                 None => Step::Pause { lasting: Some(self.watch) },
             });
         }

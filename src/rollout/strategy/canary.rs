@@ -90,9 +90,11 @@ impl Canary {
     /// A stage at full weight has no concurrent stable to compare with; the analysis then uses what stable answered before.
     fn judge(&self) -> Step {
         match &self.comparison {
-            Some(comparison) => {
-                Step::Analyze { comparison: comparison.clone(), at_least: self.at_least, at_most: self.at_most }
-            }
+            Some(comparison) => Step::Analyze {
+                comparison: comparison.clone(),
+                at_least: self.at_least,
+                at_most: self.at_most,
+            },
             None => Step::Pause { lasting: Some(self.at_most) },
         }
     }

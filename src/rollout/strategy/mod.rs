@@ -66,7 +66,10 @@ impl FromStr for StrategyName {
     type Err = UnknownStrategy;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL.into_iter().find(|name| name.as_str() == text).ok_or_else(|| UnknownStrategy(text.to_owned()))
+        Self::ALL
+            .into_iter()
+            .find(|name| name.as_str() == text)
+            .ok_or_else(|| UnknownStrategy(text.to_owned()))
     }
 }
 

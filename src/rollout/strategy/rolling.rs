@@ -46,7 +46,8 @@ impl Rolling {
                 }
             }
         }
-        let place = steps.iter().rposition(|s| matches!(s, Step::Shift { .. })).map_or(steps.len(), |at| at + 1);
+        let place =
+            steps.iter().rposition(|s| matches!(s, Step::Shift { .. })).map_or(steps.len(), |at| at + 1);
         steps.splice(place..place, verify(setting));
         steps.push(Step::Promote);
         steps
