@@ -323,4 +323,3 @@ pub enum SchemaKind {
     /// What `--output json` prints
     Output,
 }
-

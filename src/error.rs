@@ -80,8 +80,17 @@ impl Error {
 impl From<JournalError> for Error {
     /// Before a rollout has begun: nothing was changed.
     fn from(error: JournalError) -> Self {
-        let kind = if error.code == "corrupt" || error.code == "newer-format" { ErrorKind::Stuck } else { ErrorKind::Failed };
-        Self { kind, code: error.code.to_owned(), sentence: error.sentence, hints: error.hint.into_iter().collect() }
+        let kind = if error.code == "corrupt" || error.code == "newer-format" {
+            ErrorKind::Stuck
+        } else {
+            ErrorKind::Failed
+        };
+        Self {
+            kind,
+            code: error.code.to_owned(),
+            sentence: error.sentence,
+            hints: error.hint.into_iter().collect(),
+        }
     }
 }
 
@@ -110,7 +119,10 @@ impl From<EngineError> for Error {
                 Self::from(error).hint("this run has stopped acting; the other one goes on from the journal")
             }
             EngineError::Lock(LockError::Journal(error)) | EngineError::Journal(error) => {
-                let sentence = format!("the rollout stopped half way, because nothing is done unrecorded: {}", error.sentence);
+                let sentence = format!(
+                    "the rollout stopped half way, because nothing is done unrecorded: {}",
+                    error.sentence
+                );
                 let mut stuck = Self::new(ErrorKind::Stuck, error.code, sentence);
                 stuck.hints.extend(error.hint);
                 stuck.hint("then run `tidegate resume`: it goes on from the journal")

@@ -20,6 +20,7 @@ pub mod gate;
 pub mod journal;
 pub mod report;
 pub mod rollout;
+pub mod run;
 pub mod sample;
 pub mod settings;
 pub mod target;

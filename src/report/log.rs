@@ -11,7 +11,8 @@ impl Sink for Log {
     fn publish(&mut self, rollout: &Rollout, event: &Event) {
         let sentence = words::sentence(rollout, event).unwrap_or_default();
         let fact = serde_json::to_value(&event.fact).ok();
-        let name = fact.as_ref().and_then(|fact| fact.get("fact")).and_then(|name| name.as_str()).unwrap_or("event");
+        let name =
+            fact.as_ref().and_then(|fact| fact.get("fact")).and_then(|name| name.as_str()).unwrap_or("event");
         let environment = rollout.plan.environment.as_str();
         let (rollout, seq) = (event.rollout.as_str(), event.seq);
         match &event.fact {

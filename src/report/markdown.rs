@@ -22,7 +22,13 @@ fn write(text: &mut String, rollout: &Rollout, events: &[Event]) -> std::fmt::Re
         Some(OutcomeKind::Stuck) => "🛑",
         _ => "⏸️",
     };
-    writeln!(text, "## {sign} {} {} → {}\n", escape(&plan.app), escape(&plan.candidate.version), escape(&plan.environment))?;
+    writeln!(
+        text,
+        "## {sign} {} {} → {}\n",
+        escape(&plan.app),
+        escape(&plan.candidate.version),
+        escape(&plan.environment)
+    )?;
     if let Some((_, outcome)) = &rollout.outcome {
         writeln!(text, "**{}**\n", escape(&outcome.sentence))?;
     }
@@ -32,13 +38,18 @@ fn write(text: &mut String, rollout: &Rollout, events: &[Event]) -> std::fmt::Re
     let before = plan.stable.as_ref().map_or("none", |release| release.version.as_str());
     writeln!(text, "| Before | {} |", escape(before))?;
     writeln!(text, "| Release | `{}` |", plan.candidate.id)?;
-    let end = rollout.outcome.as_ref().map_or_else(|| events.last().map_or(rollout.started, |e| e.at), |(at, _)| *at);
+    let end = rollout
+        .outcome
+        .as_ref()
+        .map_or_else(|| events.last().map_or(rollout.started, |e| e.at), |(at, _)| *at);
     writeln!(text, "| Time | {:.1} s |", end.duration_since(rollout.started).as_secs_f64())?;
     gates(text, rollout)?;
     log_tail(text, rollout)?;
     writeln!(text, "\n<details><summary>What happened</summary>\n\n| Time | |\n| --- | --- |")?;
     for event in events {
-        if let Some(sentence) = words::sentence(rollout, event).filter(|_| !matches!(event.fact, Fact::Started { .. })) {
+        if let Some(sentence) =
+            words::sentence(rollout, event).filter(|_| !matches!(event.fact, Fact::Started { .. }))
+        {
             let since = event.at.duration_since(rollout.started).as_secs_f64();
             writeln!(text, "| {since:.1} s | {} |", escape(&sentence))?;
         }
@@ -59,9 +70,12 @@ fn gates(text: &mut String, rollout: &Rollout) -> std::fmt::Result {
 }
 
 fn log_tail(text: &mut String, rollout: &Rollout) -> std::fmt::Result {
-    let Some(cause) = rollout.cause.as_ref().filter(|cause| !cause.log_tail.is_empty()) else { return Ok(()) };
+    let Some(cause) = rollout.cause.as_ref().filter(|cause| !cause.log_tail.is_empty()) else {
+        return Ok(());
+    };
     // A fence longer than any in the log, so that the log cannot end it.
-    let longest = cause.log_tail.iter().map(|line| line.chars().take_while(|c| *c == '`').count()).max().unwrap_or(0);
+    let longest =
+        cause.log_tail.iter().map(|line| line.chars().take_while(|c| *c == '`').count()).max().unwrap_or(0);
     let fence = "`".repeat(longest.max(2) + 1);
     writeln!(text, "\nThe instance's last words:\n\n{fence}text")?;
     for line in &cause.log_tail {

@@ -9,8 +9,14 @@ pub fn sentence(rollout: &Rollout, event: &Event) -> Option<String> {
     let plan = &rollout.plan;
     Some(match &event.fact {
         Fact::Started { plan, by, .. } => {
-            let place = plan.stable.as_ref().map_or("as its first release".to_owned(), |s| format!("in place of {}", s.version));
-            format!("{by} rolls {} out to {} by {}, {place}", plan.candidate.version, plan.environment, plan.strategy)
+            let place = plan
+                .stable
+                .as_ref()
+                .map_or("as its first release".to_owned(), |s| format!("in place of {}", s.version));
+            format!(
+                "{by} rolls {} out to {} by {}, {place}",
+                plan.candidate.version, plan.environment, plan.strategy
+            )
         }
         Fact::Entered { way, step: index } => {
             let steps = rollout.steps();
@@ -20,13 +26,24 @@ pub fn sentence(rollout: &Rollout, event: &Event) -> Option<String> {
                 Way::Back => format!("back, step {} of {}: {text}", index + 1, steps.len()),
             }
         }
-        Fact::Acting { action: Action::Route { .. } | Action::Verify { .. } } | Fact::Acting { .. } => return None,
+        Fact::Acting { action: Action::Route { .. } | Action::Verify { .. } } | Fact::Acting { .. } => {
+            return None;
+        }
         Fact::Acted { action: Action::Route { weights } } => {
-            let split = Split { stable: Weight::ZERO, candidate: weights.get(&plan.candidate.id).copied().unwrap_or_default() };
-            if weights.is_empty() { "requests are held at the router".to_owned() } else { format!("{} gets {}", plan.candidate.version, split.candidate) }
+            let split = Split {
+                stable: Weight::ZERO,
+                candidate: weights.get(&plan.candidate.id).copied().unwrap_or_default(),
+            };
+            if weights.is_empty() {
+                "requests are held at the router".to_owned()
+            } else {
+                format!("{} gets {}", plan.candidate.version, split.candidate)
+            }
         }
         Fact::Acted { .. } | Fact::Looked { .. } | Fact::Left { .. } => return None,
-        Fact::ActFailed { action, sentence, .. } => format!("could not {}: {sentence}", self::action(rollout, action)),
+        Fact::ActFailed { action, sentence, .. } => {
+            format!("could not {}: {sentence}", self::action(rollout, action))
+        }
         Fact::Judged { judgement, .. } => format!("{}: {}", verdict(judgement.verdict), judgement.sentence),
         Fact::Asked(asked) => match asked.request {
             Request::Abort => format!("{} asks to go back", asked.by),
@@ -39,7 +56,9 @@ pub fn sentence(rollout: &Rollout, event: &Event) -> Option<String> {
         Fact::Paused { sentence } => format!("waits for a person: {sentence}"),
         Fact::Resumed { by } => format!("{by} takes it up again"),
         Fact::WentOn { by } => format!("{by} lets it go on"),
-        Fact::Promoted => format!("{} is now the good release of {}", plan.candidate.version, plan.environment),
+        Fact::Promoted => {
+            format!("{} is now the good release of {}", plan.candidate.version, plan.environment)
+        }
         Fact::TurnedBack { cause } => format!("goes back: {}", cause.sentence),
         Fact::GivenUp { sentence, .. } | Fact::Warned { sentence, .. } => format!("warning: {sentence}"),
         Fact::Finished { outcome } => format!("{}: {}", outcome.kind, outcome.sentence),
@@ -79,5 +98,11 @@ pub const fn verdict(verdict: Verdict) -> &'static str {
 #[must_use]
 pub fn version<'a>(rollout: &'a Rollout, id: &ReleaseId) -> Option<&'a str> {
     let known = |release: &&'a Release| release.id == *id;
-    rollout.plan.stable.iter().chain([&rollout.plan.candidate]).find(known).map(|release| release.version.as_str())
+    rollout
+        .plan
+        .stable
+        .iter()
+        .chain([&rollout.plan.candidate])
+        .find(known)
+        .map(|release| release.version.as_str())
 }

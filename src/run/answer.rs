@@ -174,7 +174,11 @@ impl fmt::Display for StatusAnswer {
         }
         for set in &self.sets {
             let version = set.version.as_deref().unwrap_or(&set.release);
-            write!(f, "  {version}: {} % of the traffic, {} of {} ready", set.weight_percent, set.ready, set.desired)?;
+            write!(
+                f,
+                "  {version}: {} % of the traffic, {} of {} ready",
+                set.weight_percent, set.ready, set.desired
+            )?;
             if set.in_flight > 0 {
                 write!(f, ", {} requests in flight", set.in_flight)?;
             }
@@ -291,7 +295,8 @@ pub struct PlanAnswer {
 
 impl fmt::Display for PlanAnswer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let before = self.previous_version.as_ref().map_or("first deploy".to_owned(), |v| format!("in place of {v}"));
+        let before =
+            self.previous_version.as_ref().map_or("first deploy".to_owned(), |v| format!("in place of {v}"));
         writeln!(f, "{} {} to {} by {}, {before}", self.app, self.version, self.environment, self.strategy)?;
         for (index, step) in self.steps.iter().enumerate() {
             writeln!(f, "  {:>2}. {step}", index + 1)?;

@@ -20,12 +20,14 @@ pub fn lock(common: &Common, arguments: &LockArgs) -> Result<NoteAnswer, Error> 
     place.open_journal()?;
     let name = &place.environment.name;
     if let Some(hold) = hold::read(&place.journal_directory())? {
-        let sentence = format!("{name} is closed already, by {} since {}: {}", hold.by, hold.since, hold.reason);
+        let sentence =
+            format!("{name} is closed already, by {} since {}: {}", hold.by, hold.since, hold.reason);
         return Err(Error::new(ErrorKind::Refused, "closed", sentence));
     }
     let hold = Hold { by: who(), reason: arguments.reason.clone(), since: Timestamp::now() };
     hold::write(&place.journal_directory(), &hold)?;
-    let sentence = format!("{name} is closed for deploys: {}; `tidegate unlock {name}` opens it", hold.reason);
+    let sentence =
+        format!("{name} is closed for deploys: {}; `tidegate unlock {name}` opens it", hold.reason);
     Ok(NoteAnswer { sentence, findings: Vec::new() })
 }
 
@@ -42,13 +44,18 @@ pub fn unlock(common: &Common, arguments: &UnlockArgs) -> Result<NoteAnswer, Err
     let sentence = match (opened, holder, arguments.force) {
         (_, Some(holder), true) => {
             let now = Timestamp::now();
-            let taker = Holder { name: who(), reason: "unlock --force".to_owned(), since: now, nonce: nonce() };
+            let taker =
+                Holder { name: who(), reason: "unlock --force".to_owned(), since: now, nonce: nonce() };
             drop(FileLock::seize(&directory, &taker)?);
-            format!("the lock of {name} was taken from {}; `tidegate resume {name}` goes on with its rollout", holder.name)
+            format!(
+                "the lock of {name} was taken from {}; `tidegate resume {name}` goes on with its rollout",
+                holder.name
+            )
         }
         (true, _, _) => format!("{name} is open again"),
         (false, Some(holder), false) => {
-            let sentence = format!("{} works on {name} since {}: {}", holder.name, holder.since, holder.reason);
+            let sentence =
+                format!("{} works on {name} since {}: {}", holder.name, holder.since, holder.reason);
             let hint = "`tidegate abort` turns its rollout back; `--force` takes the lock from it";
             return Err(Error::new(ErrorKind::Refused, "locked", sentence).hint(hint));
         }

@@ -19,7 +19,7 @@ use crate::error::{Error, ErrorKind};
 use crate::report::Sink;
 use crate::rollout::{Event, Fact, Rollout};
 use crate::sample::Ledger;
-use crate::sample::load::{Load, Mix, Kind};
+use crate::sample::load::{Kind, Load, Mix};
 
 /// How long visitors go on after the last rollout, so that a late loss shows.
 const AFTER: Duration = Duration::from_millis(700);
@@ -62,12 +62,20 @@ impl fmt::Display for DemoAnswer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f)?;
         for rollout in &self.rollouts {
-            writeln!(f, "{:<3} {:<12} {:>5.1} s  {}", rollout.version, rollout.outcome, rollout.seconds, rollout.sentence)?;
+            writeln!(
+                f,
+                "{:<3} {:<12} {:>5.1} s  {}",
+                rollout.version, rollout.outcome, rollout.seconds, rollout.sentence
+            )?;
             for gate in &rollout.gates {
                 writeln!(f, "      step {}, {}: {}", gate.step, gate.verdict, gate.sentence)?;
             }
         }
-        writeln!(f, "\nVisitors sent {} requests in {:.1} s; {} were lost.", self.requests, self.seconds, self.lost)?;
+        writeln!(
+            f,
+            "\nVisitors sent {} requests in {:.1} s; {} were lost.",
+            self.requests, self.seconds, self.lost
+        )?;
         for (version, requests) in &self.requests_by_version {
             let errors = self.errors_by_version.get(version).copied().unwrap_or_default();
             writeln!(f, "  {version} answered {requests}, {errors} of them with an error of its own")?;
@@ -76,7 +84,9 @@ impl fmt::Display for DemoAnswer {
             writeln!(f, "  lost: {count} × {how}")?;
         }
         match self.back_within_ms {
-            Some(ms) if ms > 0 => writeln!(f, "After the decision, visitors reached the bad version for {ms} ms more."),
+            Some(ms) if ms > 0 => {
+                writeln!(f, "After the decision, visitors reached the bad version for {ms} ms more.")
+            }
             Some(_) => writeln!(f, "After the decision, no visitor reached the bad version."),
             None => Ok(()),
         }
@@ -113,7 +123,12 @@ async fn show(common: &Common, arguments: &DemoArgs, directory: &Path) -> Result
     tokio::time::sleep(AFTER).await;
     let ledger = visits.stop().await;
     let decision = *stage.decision.lock().unwrap_or_else(PoisonError::into_inner);
-    Ok(answer(&ledger, rollouts, began.elapsed(), decision.map(|at| at.duration_since(visits_began).as_millis())))
+    Ok(answer(
+        &ledger,
+        rollouts,
+        began.elapsed(),
+        decision.map(|at| at.duration_since(visits_began).as_millis()),
+    ))
 }
 
 /// Mostly short requests, with every other kind among them.
@@ -128,18 +143,32 @@ fn mix() -> Mix {
         .with(Kind::WebSocket { messages: 5, pause: ms(40) }, 1)
 }
 
-fn answer(ledger: &Ledger, rollouts: Vec<RolloutAnswer>, took: Duration, decision: Option<i128>) -> DemoAnswer {
+fn answer(
+    ledger: &Ledger,
+    rollouts: Vec<RolloutAnswer>,
+    took: Duration,
+    decision: Option<i128>,
+) -> DemoAnswer {
     let ended = |outcome: &str| {
         let versions = rollouts.iter().filter(|rollout| rollout.outcome == outcome);
         versions.map(|rollout| rollout.version.clone()).collect::<Vec<_>>()
     };
     let last = ledger.by_version.get("v3").map(|tally| tally.seen.last_started.as_millis());
-    let back_within = decision.zip(last).map(|(decision, last)| i64::try_from(last).unwrap_or(i64::MAX) - decision as i64);
+    let back_within =
+        decision.zip(last).map(|(decision, last)| i64::try_from(last).unwrap_or(i64::MAX) - decision as i64);
     DemoAnswer {
         requests: ledger.requests,
         lost: ledger.lost,
-        errors_by_version: ledger.by_version.iter().map(|(version, tally)| (version.clone(), tally.errors)).collect(),
-        requests_by_version: ledger.by_version.iter().map(|(version, tally)| (version.clone(), tally.requests)).collect(),
+        errors_by_version: ledger
+            .by_version
+            .iter()
+            .map(|(version, tally)| (version.clone(), tally.errors))
+            .collect(),
+        requests_by_version: ledger
+            .by_version
+            .iter()
+            .map(|(version, tally)| (version.clone(), tally.requests))
+            .collect(),
         promoted: ended("promoted"),
         rolled_back: ended("rolled-back"),
         seconds: took.as_secs_f64(),
@@ -175,7 +204,11 @@ impl Stage<'_> {
 
     fn configuration(&self, fail: f64) -> Result<String, Error> {
         let program = std::env::current_exe().map_err(|error| {
-            Error::new(ErrorKind::Failed, "no-program", format!("this program does not know its own file: {error}"))
+            Error::new(
+                ErrorKind::Failed,
+                "no-program",
+                format!("this program does not know its own file: {error}"),
+            )
         })?;
         let program = serde_json::to_string(&program.display().to_string()).unwrap_or_default();
         Ok(format!(
@@ -218,7 +251,9 @@ fn scratch() -> Result<PathBuf, Error> {
 
 fn free_address() -> Result<SocketAddr, Error> {
     let bound = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr());
-    bound.map_err(|error| Error::new(ErrorKind::Failed, "no-port", format!("no free port on 127.0.0.1: {error}")))
+    bound.map_err(|error| {
+        Error::new(ErrorKind::Failed, "no-port", format!("no free port on 127.0.0.1: {error}"))
+    })
 }
 
 fn unwritable(file: &Path, error: &std::io::Error) -> Error {

@@ -62,7 +62,8 @@ pub async fn roll_out(
 /// A release that is already being rolled out is waited for; any other one is asked to go back.
 fn supersede(environment: &Environment, candidate: &Release) -> Option<Request> {
     let open = environment.open()?;
-    (open.plan.candidate.id != candidate.id).then(|| Request::Supersede { version: candidate.version.clone() })
+    (open.plan.candidate.id != candidate.id)
+        .then(|| Request::Supersede { version: candidate.version.clone() })
 }
 
 async fn run(session: &mut Session, candidate: Release) -> Result<RolloutAnswer, Error> {
@@ -91,7 +92,8 @@ fn refuse_when_closed(place: &Place) -> Result<(), Error> {
     let Some(hold) = hold::read(&place.journal_directory())? else { return Ok(()) };
     let since = hold.since.strftime("%F %T UTC");
     let sentence = format!("{name} was closed by {} at {since}: {}", hold.by, hold.reason);
-    Err(Error::new(ErrorKind::Refused, "closed", sentence).hint(format!("`tidegate unlock {name}` opens it again")))
+    Err(Error::new(ErrorKind::Refused, "closed", sentence)
+        .hint(format!("`tidegate unlock {name}` opens it again")))
 }
 
 fn is_live(environment: &Environment, candidate: &Release, seen: &Observation) -> bool {
@@ -124,7 +126,8 @@ fn nothing(session: &Session, candidate: &Release) -> RolloutAnswer {
 /// The plan that brings `candidate` live, given what the journal says and what is seen.
 fn plan(place: &Place, environment: &Environment, candidate: Release, seen: &Observation) -> Plan {
     let settings = &place.environment;
-    let setting = Setting { instances: place.local().instances, verify: settings.verify.clone(), keep: settings.keep };
+    let setting =
+        Setting { instances: place.local().instances, verify: settings.verify.clone(), keep: settings.keep };
     let stable = environment.stable().filter(|stable| stable.id != candidate.id).cloned();
     let ready = |release: &Release| seen.sets.get(&release.id).map_or(0, |set| set.ready);
     let kept = ready(&candidate);
@@ -163,7 +166,7 @@ pub async fn show_plan(common: &Common, arguments: &ReleaseArgs) -> Result<PlanA
     let place = Place::find(common, arguments.environment.as_deref())?;
     let candidate = release::build(&place, arguments.version.as_deref())?;
     let environment = place.replay()?;
-    let seen = match LocalTarget::existing(&place.target_directory()).await? {
+    let seen = match LocalTarget::existing(&place.target_directory()).await {
         Some(target) => target.observe(None, Duration::ZERO).await?,
         None => Observation::default(),
     };
@@ -195,7 +198,8 @@ pub async fn show_plan(common: &Common, arguments: &ReleaseArgs) -> Result<PlanA
 pub async fn rollback(common: &Common, arguments: &RollbackArgs) -> Result<RolloutAnswer, Error> {
     let place = Place::find(common, arguments.environment.as_deref())?;
     let known = place.replay()?;
-    if let (Some(version), None) = (&arguments.to, known.version(arguments.to.as_deref().unwrap_or_default())) {
+    if let (Some(version), None) = (&arguments.to, known.version(arguments.to.as_deref().unwrap_or_default()))
+    {
         return Err(unknown_version(&place, &known, version));
     }
     let under_way = known.open().is_some();
@@ -206,8 +210,11 @@ pub async fn rollback(common: &Common, arguments: &RollbackArgs) -> Result<Rollo
     let left = session.environment.open().or(session.environment.stuck()).cloned();
     let mut turned: Option<(Rollout, Outcome)> = None;
     if let Some(rollout) = left {
-        let first =
-            if rollout.open() { session.asked(Request::Abort, None) } else { super::session::again(&rollout) };
+        let first = if rollout.open() {
+            session.asked(Request::Abort, None)
+        } else {
+            super::session::again(&rollout)
+        };
         turned = Some(session.drive(&target, rollout, Some(first)).await?);
     } else if under_way && arguments.to.is_none() {
         let last = session.environment.rollouts.last().cloned();
@@ -243,7 +250,8 @@ fn unknown_version(place: &Place, known: &Environment, version: &str) -> Error {
     let choice = if versions.is_empty() { "nothing".to_owned() } else { versions.join(", ") };
     let (name, version) = (&place.environment.name, version.escape_debug());
     let sentence = format!("{name} has no release `{version}` in its history; there is {choice}");
-    Error::new(ErrorKind::Usage, "unknown-version", sentence).hint(format!("`tidegate history {name}` lists them"))
+    Error::new(ErrorKind::Usage, "unknown-version", sentence)
+        .hint(format!("`tidegate history {name}` lists them"))
 }
 
 fn no_earlier(place: &Place) -> Error {

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::answer::{GateAnswer, HistoryAnswer, HistoryEntry, NoteAnswer, OpenAnswer, SetAnswer, StatusAnswer};
+use super::answer::{
+    GateAnswer, HistoryAnswer, HistoryEntry, NoteAnswer, OpenAnswer, SetAnswer, StatusAnswer,
+};
 use super::place::{Place, load};
 use crate::cli::{Common, EnvironmentArgs, HistoryArgs};
 use crate::error::Error;
@@ -34,7 +36,7 @@ pub fn validate(common: &Common) -> Result<NoteAnswer, Error> {
 pub async fn status(common: &Common, arguments: &EnvironmentArgs) -> Result<StatusAnswer, Error> {
     let place = Place::find(common, arguments.environment.as_deref())?;
     let environment = place.replay()?;
-    let seen = match LocalTarget::existing(&place.target_directory()).await? {
+    let seen = match LocalTarget::existing(&place.target_directory()).await {
         Some(target) => Some(target.observe(None, Duration::ZERO).await?),
         None => None,
     };
@@ -49,15 +51,15 @@ pub async fn status(common: &Common, arguments: &EnvironmentArgs) -> Result<Stat
         reachable: seen.is_some(),
         sets: seen.map(|seen| sets(&environment, &seen)).unwrap_or_default(),
         rollout: last.map(open),
-        locked_by: holder.map(|holder| format!("{} works on it since {}: {}", holder.name, holder.since, holder.reason)),
+        locked_by: holder
+            .map(|holder| format!("{} works on it since {}: {}", holder.name, holder.since, holder.reason)),
         closed: closed.map(|hold| format!("closed by {} at {}: {}", hold.by, hold.since, hold.reason)),
     })
 }
 
 fn sets(environment: &Environment, seen: &Observation) -> Vec<SetAnswer> {
-    let version = |id| environment.rollouts.iter().rev().find_map(|rollout| words::version(rollout, id));
     let answer = |(id, set): (&crate::rollout::ReleaseId, &crate::rollout::SetView)| SetAnswer {
-        version: version(id).map(str::to_owned),
+        version: environment.rollouts.iter().rev().find_map(|r| words::version(r, id)).map(str::to_owned),
         release: id.to_string(),
         weight_percent: f64::from(seen.weights.get(id).copied().unwrap_or_default().basis_points()) / 100.0,
         desired: set.desired,

@@ -11,20 +11,20 @@ use crate::cli::{Cli, Command, Common, GateCommand, LocalCommand, LogFormat, Out
 use crate::error::Error;
 
 pub mod answer;
-mod close;
-mod demo;
-mod deploy;
-mod init;
-mod inspect;
-mod local;
-mod place;
-mod release;
-mod reports;
-mod router;
-mod session;
-mod signals;
-mod simulate;
-mod steer;
+pub mod close;
+pub mod demo;
+pub mod deploy;
+pub mod init;
+pub mod inspect;
+pub mod local;
+pub mod place;
+pub mod release;
+pub mod reports;
+pub mod router;
+pub mod session;
+pub mod signals;
+pub mod simulate;
+pub mod steer;
 
 use answer::{ErrorAnswer, ErrorBody};
 
@@ -74,8 +74,12 @@ async fn look(command: Command, common: &Common) -> Result<ExitCode, Error> {
         Command::Lock(arguments) => print(common, &close::lock(common, &arguments)?, 0),
         Command::Unlock(arguments) => print(common, &close::unlock(common, &arguments)?, 0),
         Command::Gate(GateCommand::Simulate(arguments)) => print(common, &simulate::simulate(&arguments)?, 0),
-        Command::Local(LocalCommand::Status(arguments)) => print(common, &local::status(common, &arguments).await?, 0),
-        Command::Local(LocalCommand::Stop(arguments)) => print(common, &local::stop(common, &arguments).await?, 0),
+        Command::Local(LocalCommand::Status(arguments)) => {
+            print(common, &local::status(common, &arguments).await?, 0)
+        }
+        Command::Local(LocalCommand::Stop(arguments)) => {
+            print(common, &local::stop(common, &arguments).await?, 0)
+        }
         Command::Local(LocalCommand::Supervise { state }) => local::supervise(&state).await?,
         Command::Local(LocalCommand::Standby { state }) => local::standby(&state).await?,
         Command::Schema(arguments) => {

@@ -126,9 +126,9 @@ fn choose<'a>(settings: &'a Settings, name: Option<&str>) -> Result<&'a Environm
             let sentence = format!("there are {} environments: {}; name one", all.len(), names.join(", "));
             Err(Error::new(ErrorKind::Usage, "which-environment", sentence))
         }
-        (Some(name), _) => settings
-            .environment(name)
-            .map_err(|error| Error::new(ErrorKind::Usage, "unknown-environment", printable(&error.to_string()))),
+        (Some(name), _) => settings.environment(name).map_err(|error| {
+            Error::new(ErrorKind::Usage, "unknown-environment", printable(&error.to_string()))
+        }),
     }
 }
 

@@ -29,8 +29,9 @@ pub fn build(place: &Place, version: Option<&str>) -> Result<Release, Error> {
         artifacts.push(digest_of(directory, file)?);
     }
     let commit = git(directory, &["rev-parse", "HEAD"]);
-    let spec = serde_json::to_value(&spec)
-        .map_err(|error| Error::new(ErrorKind::Failed, "bad-spec", format!("the release cannot be described: {error}")))?;
+    let spec = serde_json::to_value(&spec).map_err(|error| {
+        Error::new(ErrorKind::Failed, "bad-spec", format!("the release cannot be described: {error}"))
+    })?;
     Ok(Release::new(&place.app, &version, commit, artifacts, spec, Timestamp::now()))
 }
 
@@ -43,7 +44,8 @@ pub fn secrets(place: &Place) -> Result<BTreeMap<String, String>, Error> {
     for (key, value) in &place.local().env {
         let Declared::FromEnvironment(name) = value else { continue };
         let value = std::env::var(name).map_err(|_| {
-            let sentence = format!("`env.{key}` of {} is to be ${name}, which is not set", place.environment.name);
+            let sentence =
+                format!("`env.{key}` of {} is to be ${name}, which is not set", place.environment.name);
             Error::new(ErrorKind::Usage, "variable-not-set", sentence)
                 .hint(format!("set {name} in the environment of this command"))
         })?;
@@ -84,7 +86,9 @@ fn checked(version: &str) -> Result<String, Error> {
     let fine = |c: char| c.is_ascii_alphanumeric() || "._+-/".contains(c);
     if version.is_empty() || version.len() > 128 || !version.chars().all(fine) {
         let shown = version.escape_debug();
-        let sentence = format!("`{shown}` cannot be a version: use up to 128 of letters, digits, `.`, `_`, `+`, `-` and `/`");
+        let sentence = format!(
+            "`{shown}` cannot be a version: use up to 128 of letters, digits, `.`, `_`, `+`, `-` and `/`"
+        );
         return Err(Error::new(ErrorKind::Usage, "bad-version", sentence));
     }
     Ok(version.to_owned())
@@ -94,7 +98,8 @@ fn described(directory: &Path) -> Result<String, Error> {
     let tag = git(directory, &["describe", "--tags", "--exact-match", "HEAD"]);
     let version = tag.or_else(|| git(directory, &["rev-parse", "--short=12", "HEAD"]));
     let version = version.ok_or_else(|| {
-        let sentence = format!("there is no version: {} is not in a git repository with a commit", directory.display());
+        let sentence =
+            format!("there is no version: {} is not in a git repository with a commit", directory.display());
         Error::new(ErrorKind::Usage, "no-version", sentence).hint("give one with --version")
     })?;
     checked(&version)

@@ -23,7 +23,13 @@ pub fn sinks(format: LogFormat) -> Vec<Box<dyn Sink>> {
 }
 
 /// Writes the report and the metrics where they were asked for. A failure is a warning: reports never fail a rollout.
-pub fn write(wanted: &ReportArgs, place: &Place, environment: &Environment, rollout: &Rollout, all: &[Vec<Event>]) {
+pub fn write(
+    wanted: &ReportArgs,
+    place: &Place,
+    environment: &Environment,
+    rollout: &Rollout,
+    all: &[Vec<Event>],
+) {
     if let Some(file) = &wanted.report {
         let events = all.iter().rev().find(|events| events.first().is_some_and(|e| e.rollout == rollout.id));
         let text = markdown::render(rollout, events.map_or(&[], Vec::as_slice));
@@ -44,10 +50,11 @@ fn save(file: &Path, what: &str, text: &str) {
 /// The shares that the last routing left, by version.
 #[must_use]
 pub fn weights(environment: &Environment, all: &[Vec<Event>]) -> BTreeMap<String, Weight> {
-    let routed = all.iter().rev().flat_map(|events| events.iter().rev()).find_map(|event| match &event.fact {
-        Fact::Acted { action: Action::Route { weights } } => Some(weights),
-        _ => None,
-    });
+    let routed =
+        all.iter().rev().flat_map(|events| events.iter().rev()).find_map(|event| match &event.fact {
+            Fact::Acted { action: Action::Route { weights } } => Some(weights),
+            _ => None,
+        });
     let named = |(id, weight): (&ReleaseId, &Weight)| {
         let known = environment.rollouts.iter().rev().find_map(|rollout| words::version(rollout, id));
         (known.unwrap_or(id.as_str()).to_owned(), *weight)

@@ -118,7 +118,10 @@ impl Session {
         self.ended(result)
     }
 
-    fn ended(&mut self, result: Result<(Rollout, Outcome), EngineError>) -> Result<(Rollout, Outcome), Error> {
+    fn ended(
+        &mut self,
+        result: Result<(Rollout, Outcome), EngineError>,
+    ) -> Result<(Rollout, Outcome), Error> {
         self.environment = replayed(&self.journal)?;
         let (rollout, outcome) = result?;
         let histories = self.journal.read()?;
@@ -159,7 +162,9 @@ impl Session {
     /// # Errors
     /// When it stays stuck.
     pub async fn clear(&mut self, target: &LocalTarget, version: &str) -> Result<(), Error> {
-        let Some(rollout) = self.environment.open().or(self.environment.stuck()).cloned() else { return Ok(()) };
+        let Some(rollout) = self.environment.open().or(self.environment.stuck()).cloned() else {
+            return Ok(());
+        };
         let first = if rollout.open() {
             self.asked(Request::Supersede { version: version.to_owned() }, None)
         } else {
@@ -183,7 +188,8 @@ impl Session {
         if let Err(error) = pruned {
             tracing::warn!("old rollouts were not removed: {error}");
         }
-        let kept: Vec<&Release> = self.environment.rollouts.iter().map(|rollout| &rollout.plan.candidate).collect();
+        let kept: Vec<&Release> =
+            self.environment.rollouts.iter().map(|rollout| &rollout.plan.candidate).collect();
         if let Err(error) = target.prune(&kept).await {
             tracing::warn!("old programs were not removed: {error}");
         }
@@ -209,7 +215,11 @@ fn needed(environment: &Environment) -> impl Iterator<Item = &Rollout> {
 /// When a declared secret is not set, or this program does not know its own file.
 pub fn local_config(place: &Place) -> Result<LocalConfig, Error> {
     let binary = std::env::current_exe().map_err(|error| {
-        Error::new(ErrorKind::Failed, "no-program", format!("this program does not know its own file: {error}"))
+        Error::new(
+            ErrorKind::Failed,
+            "no-program",
+            format!("this program does not know its own file: {error}"),
+        )
     })?;
     let local = place.local();
     Ok(LocalConfig {
@@ -218,8 +228,6 @@ pub fn local_config(place: &Place) -> Result<LocalConfig, Error> {
         proxy: super::router::settings(place),
         binary,
         secrets: release::secrets(place)?,
-        app: place.app.clone(),
-        environment: place.environment.name.clone(),
     })
 }
 
@@ -259,7 +267,11 @@ async fn take_lock(
             return Err(refused().hint(format!("it was waited for {budget:?}")));
         }
         if signals.cancel().signal().is_some() {
-            return Err(Error::new(ErrorKind::Refused, "cancelled", "the command was told to stop while it waited for the lock"));
+            return Err(Error::new(
+                ErrorKind::Refused,
+                "cancelled",
+                "the command was told to stop while it waited for the lock",
+            ));
         }
         tokio::time::sleep(TRY).await;
     }

@@ -33,7 +33,8 @@ pub async fn resume(common: &Common, arguments: &EnvironmentArgs) -> Result<Roll
     }
     let Some(last) = session.environment.rollouts.last() else { return Err(nothing_here(&session.place)) };
     let name = &session.place.environment.name;
-    let sentence = format!("no rollout of {name} is open; the last one, of {}, has ended", last.plan.candidate.version);
+    let sentence =
+        format!("no rollout of {name} is open; the last one, of {}, has ended", last.plan.candidate.version);
     let outcome = Outcome { kind: OutcomeKind::Nothing, reason: "nothing-open".to_owned(), sentence };
     Ok(RolloutAnswer::new(last, &outcome, Some(session.place.url()), 0))
 }
@@ -60,7 +61,9 @@ pub async fn promote(common: &Common, arguments: &PromoteArgs) -> Result<Rollout
 /// # Errors
 /// When there is none.
 pub async fn pause(common: &Common, arguments: &SteerArgs) -> Result<RolloutAnswer, Error> {
-    let paused = |outcome: &Outcome, signal| if outcome.kind == OutcomeKind::Paused { 0 } else { exit_code(outcome, signal) };
+    let paused = |outcome: &Outcome, signal| {
+        if outcome.kind == OutcomeKind::Paused { 0 } else { exit_code(outcome, signal) }
+    };
     steer(common, arguments.environment.as_deref(), Request::Pause, arguments.reason.clone(), paused).await
 }
 
@@ -89,11 +92,17 @@ async fn steer(
 }
 
 /// Watches the rollout in another process until it has ended or waits; `None` when that process is gone and it has not.
-async fn follow(place: &Place, open: &Rollout, request: &Request) -> Result<Option<(Rollout, Outcome)>, Error> {
+async fn follow(
+    place: &Place,
+    open: &Rollout,
+    request: &Request,
+) -> Result<Option<(Rollout, Outcome)>, Error> {
     loop {
         let worked_on = FileLock::holder(&place.journal_directory()).is_some();
         let environment = place.replay()?;
-        let Some(rollout) = environment.rollouts.iter().find(|rollout| rollout.id == open.id) else { return Ok(None) };
+        let Some(rollout) = environment.rollouts.iter().find(|rollout| rollout.id == open.id) else {
+            return Ok(None);
+        };
         if let Some((_, outcome)) = &rollout.outcome {
             return Ok(Some((rollout.clone(), outcome.clone())));
         }

@@ -68,7 +68,8 @@ fn replays(world: &World) {
     let last = histories.last().unwrap();
     let text: Vec<String> = last.iter().map(|event| serde_json::to_string(event).unwrap()).collect();
     let events: Vec<Event> = text.iter().map(|text| serde_json::from_str(text).unwrap()).collect();
-    let live: Vec<Rollout> = world.states.lock().unwrap().iter().filter(|r| r.id == last[0].rollout).cloned().collect();
+    let live: Vec<Rollout> =
+        world.states.lock().unwrap().iter().filter(|r| r.id == last[0].rollout).cloned().collect();
     let mut state = Rollout::replay(&events[..1]).unwrap();
     let mut compared = 0;
     for event in &events[1..] {
@@ -98,7 +99,8 @@ fn dying_at_every_write_ends_all_new_or_all_old() {
         for (what, behaviour) in behaviours() {
             for place in 0..places(&strategy, behaviour) {
                 for (kept, request) in [(false, None), (true, None), (true, Some(Request::Abort))] {
-                    let context = format!("{name}, {what}, death at write {place}, kept {kept}, then {request:?}");
+                    let context =
+                        format!("{name}, {what}, death at write {place}, kept {kept}, then {request:?}");
                     runtime().block_on(async {
                         let world = World::with_v1(&[("v2", behaviour)], RATE, None).await;
                         world.journal.crash_at(place, kept);
@@ -135,7 +137,11 @@ fn refusing_every_action_ends_all_new_or_all_old() {
                     let outcome = world.deploy("v2", &strategy).await.unwrap();
                     if outcome.kind == OutcomeKind::Stuck {
                         assert!(times > 3 || fatal, "{context}: {}", outcome.sentence);
-                        assert!(outcome.sentence.contains("tidegate resume"), "{context}: {}", outcome.sentence);
+                        assert!(
+                            outcome.sentence.contains("tidegate resume"),
+                            "{context}: {}",
+                            outcome.sentence
+                        );
                     }
                     world.target.heal();
                     let outcome = world.settle(&Request::Abort).await;
@@ -155,8 +161,17 @@ fn doing_everything_twice_is_doing_it_once() {
                 let world = World::with_v1(&[("v2", behaviour)], RATE, Some(Fault::Twice)).await;
                 let outcome = world.deploy("v2", &rich(name)).await.unwrap();
                 let kind = if what == "good" { OutcomeKind::Promoted } else { OutcomeKind::RolledBack };
-                let blind = what == "failing" && matches!(name, StrategyName::Rolling | StrategyName::Recreate | StrategyName::BlueGreen);
-                assert_eq!(outcome.kind, if blind { OutcomeKind::Promoted } else { kind }, "{name}, {what}: {}", outcome.sentence);
+                let blind = what == "failing"
+                    && matches!(
+                        name,
+                        StrategyName::Rolling | StrategyName::Recreate | StrategyName::BlueGreen
+                    );
+                assert_eq!(
+                    outcome.kind,
+                    if blind { OutcomeKind::Promoted } else { kind },
+                    "{name}, {what}: {}",
+                    outcome.sentence
+                );
                 coherent(&world, &outcome, &format!("{name}, {what}, everything twice"));
             });
         }
@@ -178,7 +193,11 @@ fn a_lost_lock_stops_every_act_at_once() {
                     assert!(error.to_string().contains("taken over"), "{context}: {error}");
                     let events = world.journal.all().last().unwrap().len();
                     tokio::time::sleep(Duration::from_secs(60)).await;
-                    assert_eq!(world.journal.all().last().unwrap().len(), events, "{context}: it went on writing");
+                    assert_eq!(
+                        world.journal.all().last().unwrap().len(),
+                        events,
+                        "{context}: it went on writing"
+                    );
                 }
                 world.lock.take_again();
                 if before > 1 {
@@ -208,19 +227,25 @@ fn any_strategy() -> impl proptest::strategy::Strategy<Value = Strategy> {
         Strategy::Rolling(Rolling { max_surge, max_unavailable, wait: Duration::from_millis(wait) })
     });
     let blue_green = (any::<bool>(), 0u64..2000).prop_map(|(confirm, watch)| {
-        Strategy::BlueGreen(BlueGreen { confirm, watch: Duration::from_millis(watch), ..BlueGreen::default() })
+        Strategy::BlueGreen(BlueGreen {
+            confirm,
+            watch: Duration::from_millis(watch),
+            ..BlueGreen::default()
+        })
     });
     let unsettled = prop_oneof![Just(Unsettled::Hold), Just(Unsettled::Pass), Just(Unsettled::Fail)];
-    let canary = (proptest::collection::btree_set(1u16..9999, 1..4), any::<bool>(), unsettled, 1u64..20).prop_map(
-        |(weights, confirm, inconclusive, at_most)| {
-            let stages = weights.into_iter().map(|w| Stage { weight: Weight::from_basis_points(w), confirm }).collect();
+    let canary = (proptest::collection::btree_set(1u16..9999, 1..4), any::<bool>(), unsettled, 1u64..20)
+        .prop_map(|(weights, confirm, inconclusive, at_most)| {
+            let stages = weights
+                .into_iter()
+                .map(|w| Stage { weight: Weight::from_basis_points(w), confirm })
+                .collect();
             let mut canary = Canary { stages, at_most: Duration::from_secs(at_most), ..Canary::default() };
             if let Some(comparison) = &mut canary.comparison {
                 comparison.inconclusive = inconclusive;
             }
             Strategy::Canary(canary)
-        },
-    );
+        });
     prop_oneof![rolling, blue_green, canary, Just(Strategy::Recreate(Recreate::default()))]
 }
 
@@ -232,7 +257,12 @@ fn any_fault() -> impl proptest::strategy::Strategy<Value = Option<Fault>> {
 
 fn any_request() -> impl proptest::strategy::Strategy<Value = Request> {
     let newer = Request::Supersede { version: "v3".to_owned() };
-    prop_oneof![Just(Request::Abort), Just(Request::GoOn { full: false }), Just(Request::GoOn { full: true }), Just(newer)]
+    prop_oneof![
+        Just(Request::Abort),
+        Just(Request::GoOn { full: false }),
+        Just(Request::GoOn { full: true }),
+        Just(newer)
+    ]
 }
 
 /// What happens to one random rollout.
@@ -269,7 +299,9 @@ prop_compose! {
 }
 
 async fn live_through(story: &Story) {
-    let mut world = World::with_v1_of(&[("v1", story.v1), ("v2", story.v2)], story.rate, story.fault, story.instances).await;
+    let mut world =
+        World::with_v1_of(&[("v1", story.v1), ("v2", story.v2)], story.rate, story.fault, story.instances)
+            .await;
     world.setting.keep = Duration::from_secs(story.gap % 2 * 60);
     let mut deaths = story.deaths.iter();
     if let Some((place, kept)) = deaths.next() {
