@@ -100,7 +100,7 @@ impl fmt::Display for DemoAnswer {
 pub async fn demo(common: &Common, arguments: &DemoArgs) -> Result<DemoAnswer, Error> {
     let directory = scratch()?;
     let result = Box::pin(show(common, arguments, &directory)).await;
-    let stopped = local::stop_in(&directory.join("state/demo/local")).await;
+    let stopped = local::stop_in(&directory.join("state/demo")).await;
     if let Err(error) = std::fs::remove_dir_all(&directory) {
         tracing::warn!("{} was not removed: {error}", directory.display());
     }

@@ -1,4 +1,5 @@
 //! Everything that needs no root, no network and no testbed.
+#![expect(unreachable_pub, reason = "nothing reaches out of a test")]
 
 #[cfg(test)]
 mod layering;

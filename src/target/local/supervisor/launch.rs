@@ -36,7 +36,7 @@ impl Recipe {
 
     /// The name of one process of instance `number` in the router.
     pub(crate) fn key(&self, number: u32, restarts: u32) -> InstanceKey {
-        InstanceKey::new(&format!("{}-{number}.{restarts}", self.release))
+        InstanceKey::new(format!("{}-{number}.{restarts}", self.release))
     }
 
     /// Values that must not be shown.
