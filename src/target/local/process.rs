@@ -118,6 +118,10 @@ impl Process {
         if !id.lives() {
             return None;
         }
+        #[expect(
+            deprecated,
+            reason = "the sound replacement is `unsafe` to call; an `OwnedFd` keeps what it asks for"
+        )]
         let fd = AsyncFd::with_interest(fd, tokio::io::Interest::READABLE).ok()?;
         Some(Self { id: id.clone(), handle: Handle::Adopted(fd) })
     }

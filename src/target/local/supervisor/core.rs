@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 
 use super::Seat;
 use super::admin::Admin;
-use super::door;
+use super::door::{self, Door};
 use super::instance::{Instance, Order, Report};
 use super::launch::Recipe;
 use super::ports::Ports;
@@ -63,7 +63,7 @@ pub(crate) struct Core {
     pub(crate) events: mpsc::UnboundedSender<Event>,
     pub(crate) inbox: mpsc::UnboundedReceiver<Event>,
     pub(crate) view: watch::Sender<Arc<View>>,
-    pub(crate) server: Server,
+    pub(crate) server: Option<Server>,
     pub(crate) admin: Option<Admin>,
     pub(crate) standby: Option<Standby>,
     pub(crate) standby_falls: u32,
@@ -84,7 +84,6 @@ impl Core {
         if let Some(settings) = &durable.settings {
             seat.proxy.configure(settings.proxy.clone());
         }
-        let server = Server::open(&seat, events.clone(), seen)?;
         let ports = Arc::new(Ports::new(seat.seed()));
         let mut core = Self {
             seat,
@@ -96,7 +95,7 @@ impl Core {
             events,
             inbox,
             view,
-            server,
+            server: None,
             admin: None,
             standby: None,
             standby_falls: 0,
@@ -106,6 +105,8 @@ impl Core {
         core.settle();
         core.open_doors().await?;
         core.save_if_dirty().await;
+        // Last, so that nobody is told of a state that is not yet whole.
+        core.server = Some(Server::open(&core.seat, core.events.clone(), seen)?);
         core.renew_standby().await;
         Ok(core)
     }
@@ -113,7 +114,14 @@ impl Core {
     async fn open_doors(&mut self) -> Result<(), TargetError> {
         let Some(settings) = self.durable.settings.clone() else { return Ok(()) };
         if self.seat.door.is_none() {
-            let door = door::reopen(self.durable.bound, settings.listen, &self.seat.proxy).await?;
+            let had = self.durable.bound;
+            let door =
+                match self.seat.inherited.take().filter(|s| had.is_some() && s.local_addr().ok() == had) {
+                    Some(socket) => Door::open(socket, &self.seat.proxy)
+                        .map_err(|e| door::unusable(settings.listen, &e))?,
+                    // None was inherited, or the address changed in the instant in which the one before died.
+                    None => door::reopen(had, settings.listen, &self.seat.proxy).await?,
+                };
             self.durable.bound = Some(door.address);
             self.seat.door = Some(door);
         }

@@ -29,6 +29,7 @@ mod view;
 
 use std::fs::{File, TryLockError};
 use std::io::Write;
+use std::net::TcpListener;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -66,6 +67,8 @@ pub(crate) struct Seat {
     pub(crate) extra: Option<Extra>,
     pub(crate) proxy: Proxy,
     pub(crate) door: Option<Door>,
+    /// The listening socket of the supervisor before this one. Nothing is accepted from it before the routes are restored.
+    pub(crate) inherited: Option<TcpListener>,
     /// True once no earlier supervisor passes requests to instances.
     pub(crate) alone: watch::Receiver<bool>,
     pub(crate) since: jiff::Timestamp,
@@ -82,6 +85,7 @@ impl Seat {
             extra,
             proxy: Proxy::new(ProxySettings::default()),
             door: None,
+            inherited: None,
             alone,
             since: jiff::Timestamp::now(),
             saved_secrets: None,
@@ -166,13 +170,7 @@ pub async fn standby(options: SuperviseOptions) -> Result<(), TargetError> {
     }
     let (sender, alone) = watch::channel(word == Word::Orphaned);
     let mut seat = Seat::new(paths, options.extra, lock, alone);
-    // The address may have changed in the instant in which the supervisor died; then this socket is not the right one.
-    let state = Durable::load(&seat.paths)?;
-    if state.bound.is_some() && state.bound == socket.local_addr().ok() {
-        // Requests that were waiting meet the routes of the state and not an empty table: those are set before the first is
-        // accepted, since `reign` restores them without a pause in between.
-        seat.door = Some(Door::open(socket, &seat.proxy).map_err(|e| disk("serve", &e))?);
-    }
+    seat.inherited = Some(socket);
     reign::reign(seat, Some((link, sender)).filter(|_| word == Word::TakeOver)).await
 }
 

@@ -7,7 +7,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{oneshot, watch};
 
 use super::core::{Core, End, Event};
-use super::standby::{Link, Stage, Standby};
+use super::standby::{Link, Stage, Standby, Word};
 use super::{Seat, lock_in_turn};
 use crate::target::TargetError;
 use crate::target::local::control::{Phase, Reply, disk, failure};
@@ -33,7 +33,7 @@ pub(super) async fn reign(
         link.say_active().await.map_err(|e| disk("speak to the supervisor before", &e))?;
         tokio::spawn(async move {
             // Its end of the link closes when it has passed on its last request and exits.
-            link.word().await;
+            while link.word().await != Word::Orphaned {}
             alone.send_replace(true);
         });
     }
@@ -117,7 +117,9 @@ async fn stop(
     }
     // A client must find either a supervisor or none: the socket goes before the lock.
     let _ = std::fs::remove_file(core.seat.paths.socket());
-    core.server.close().await;
+    if let Some(server) = core.server.take() {
+        server.close().await;
+    }
     result
 }
 
@@ -160,7 +162,9 @@ async fn give_way(
     }
     core.release_instances().await;
     let saved = core.save().await;
-    core.server.shut();
+    if let Some(server) = &core.server {
+        server.shut();
+    }
     let Core { mut seat, view, admin, .. } = core;
     // With the view gone, waiting clients hang up and ask the successor; the admin address becomes free for it.
     drop((view, admin));

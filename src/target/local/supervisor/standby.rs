@@ -132,6 +132,10 @@ async fn attend(
             _ => break,
         };
     }
+    if *stage.borrow() == Stage::Active {
+        // It rules now; its silence no longer means that something is wrong with it.
+        return;
+    }
     let _ = child.kill().await;
     stage.send_replace(Stage::Gone);
     if !dismissed.is_cancelled() {
