@@ -156,9 +156,9 @@ impl Desk {
         let mut view = self.view.clone();
         if let Some(old) = newer_than {
             let newer = view.wait_for(|v| v.generation > old);
-            match tokio::time::timeout(patience.min(LONGEST_PATIENCE), newer).await {
-                Ok(Err(_)) => return None,
-                Ok(Ok(_)) | Err(_) => {}
+            // With the view gone this supervisor gives way; time that ran out is no failure.
+            if let Ok(Err(_)) = tokio::time::timeout(patience.min(LONGEST_PATIENCE), newer).await {
+                return None;
             }
         }
         let view = view.borrow().clone();
