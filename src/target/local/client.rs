@@ -151,7 +151,7 @@ impl Client {
             .stdout(Stdio::null())
             .stderr(log)
             .kill_on_drop(false);
-        super::supervisor::unmark(&mut command);
+        super::supervisor::plain_environment(&mut command);
         let child = command.spawn().map_err(|e| {
             let sentence = format!("cannot {doing}: {e}");
             failure("supervisor-failed", sentence, "name a tidegate binary that can be executed")

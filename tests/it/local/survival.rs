@@ -26,11 +26,14 @@ async fn a_killed_supervisor_is_replaced_and_no_connection_is_refused() {
         let after = world.status().await;
         assert_eq!(Some(after.pid), status.standby);
         assert_eq!(after.listen, Some(listen));
+        tokio::time::sleep(Duration::from_millis(300)).await;
     }
     world.ready(&one, 2).await;
     assert_eq!(world.pids(&one.id).await, pids, "instances are the same processes");
     let tally = load.end().await;
     assert_eq!((tally.refused, tally.bad), (0, 0), "{tally:?}");
+    println!("three supervisors killed under load: {tally:?}");
+    assert!(tally.longest < Duration::from_secs(3), "{tally:?}");
     // Only what was inside the supervisor when it was killed: four requests at a time.
     assert!(tally.broken <= killed * 4 && tally.good > 100, "{tally:?}");
 }
@@ -98,6 +101,17 @@ async fn an_arranged_retirement_outlives_its_supervisor() {
     world.until("retired", |o| !o.sets.contains_key(&two.id)).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_removed_socket_is_made_again_and_the_supervisor_keeps_no_secret_of_the_command() {
+    let world = World::new().await;
+    let before = world.guarded().await;
+    std::fs::remove_file(world.state.join("control.sock")).unwrap();
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    assert_eq!(world.status().await.pid, before.pid);
+    let variables = std::fs::read_to_string(format!("/proc/{}/environ", before.pid)).unwrap();
+    assert!(variables.contains("PATH=") && !variables.contains("CARGO"), "{variables}");
+}
+
 /// Another binary of the same version: a copy with something behind its end.
 fn other_binary(world: &World) -> std::path::PathBuf {
     let path = world.dir().join("tidegate-new");
@@ -129,6 +143,7 @@ async fn another_binary_takes_over_without_a_lost_request() {
     tokio::time::sleep(Duration::from_millis(300)).await;
     let tally = load.end().await;
     assert_eq!((tally.refused, tally.broken, tally.bad), (0, 0, 0), "{tally:?}");
+    println!("another binary took over under load: {tally:?}");
     assert!(tally.good > 50, "{tally:?}");
     assert_eq!(world.pids(&one.id).await, pids);
     world.scale(&one, 3).await.unwrap();

@@ -197,9 +197,7 @@ impl World {
     pub(super) async fn guarded(&self) -> Status {
         for _ in 0..200 {
             let status = self.status().await;
-            // A standby that waits has read the state and closed nothing since; half a second is plenty for that.
             if status.standby.is_some() {
-                tokio::time::sleep(Duration::from_millis(500)).await;
                 return status;
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -278,7 +276,7 @@ pub(super) async fn get(address: SocketAddr, path: &str) -> std::io::Result<(u16
 pub(super) struct Load {
     stop: Arc<AtomicBool>,
     tasks: Vec<tokio::task::JoinHandle<()>>,
-    counts: Arc<[AtomicU64; 4]>,
+    counts: Arc<[AtomicU64; 5]>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -287,17 +285,20 @@ pub(super) struct Tally {
     pub(super) refused: u64,
     pub(super) broken: u64,
     pub(super) bad: u64,
+    /// The longest time that a good answer took.
+    pub(super) longest: Duration,
 }
 
 impl Load {
     pub(super) fn on(address: SocketAddr) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
-        let counts: Arc<[AtomicU64; 4]> = Arc::default();
+        let counts: Arc<[AtomicU64; 5]> = Arc::default();
         let tasks = (0..4)
             .map(|_| {
                 let (stop, counts) = (stop.clone(), counts.clone());
                 tokio::spawn(async move {
                     while !stop.load(Ordering::SeqCst) {
+                        let begin = Instant::now();
                         let place = match get(address, "/").await {
                             Ok((200, _)) => 0,
                             Err(e) if e.kind() == std::io::ErrorKind::ConnectionRefused => 1,
@@ -305,6 +306,10 @@ impl Load {
                             Ok(_) => 3,
                         };
                         counts[place].fetch_add(1, Ordering::SeqCst);
+                        if place == 0 {
+                            let took = u64::try_from(begin.elapsed().as_micros()).unwrap();
+                            counts[4].fetch_max(took, Ordering::SeqCst);
+                        }
                         tokio::time::sleep(Duration::from_millis(2)).await;
                     }
                 })
@@ -318,7 +323,8 @@ impl Load {
         for task in self.tasks {
             task.await.unwrap();
         }
-        let [good, refused, broken, bad] = [0, 1, 2, 3].map(|n: usize| self.counts[n].load(Ordering::SeqCst));
-        Tally { good, refused, broken, bad }
+        let [good, refused, broken, bad, longest] =
+            [0, 1, 2, 3, 4].map(|n: usize| self.counts[n].load(Ordering::SeqCst));
+        Tally { good, refused, broken, bad, longest: Duration::from_micros(longest) }
     }
 }

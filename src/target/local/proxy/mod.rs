@@ -29,8 +29,8 @@ pub struct InstanceKey(String);
 impl InstanceKey {
     /// A key from its text.
     #[must_use]
-    pub fn new(text: &str) -> Self {
-        Self(text.to_owned())
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
     }
 
     /// The key as text.

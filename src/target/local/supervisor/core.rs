@@ -30,6 +30,7 @@ const TICK: Duration = Duration::from_millis(500);
 pub(crate) enum Event {
     Ask(Box<Request>, oneshot::Sender<Reply>),
     Instance(u64, Report),
+    StandbyReady,
     StandbyGone(u64),
     Terminate,
 }
@@ -77,7 +78,9 @@ impl Core {
     /// # Errors
     /// A state that cannot be read, an address that cannot be had, a socket that cannot be bound.
     pub(crate) async fn start(seat: Seat) -> Result<Self, TargetError> {
-        let durable = Durable::load(&seat.paths)?;
+        let mut durable = Durable::load(&seat.paths)?;
+        // A supervisor that was killed may have shown a few more than it had written.
+        durable.generation += 1000;
         let secrets = state::load_secrets(&seat.paths)?;
         let (events, inbox) = mpsc::unbounded_channel();
         let (view, seen) = watch::channel(Arc::new(View::default()));
@@ -234,6 +237,7 @@ impl Core {
         match event {
             Event::Ask(request, reply) => return self.answer(*request, reply).await,
             Event::Instance(id, report) => self.hear(id, report),
+            Event::StandbyReady => self.publish(),
             Event::StandbyGone(serial) => {
                 if self.standby.as_ref().is_some_and(|s| s.serial == serial) {
                     self.standby = None;
@@ -251,12 +255,28 @@ impl Core {
     }
 
     async fn tick(&mut self) {
+        self.mend_socket();
         self.retire_due(jiff::Timestamp::now());
         self.rotate_logs().await;
         if self.standby.is_none() {
             self.renew_standby().await;
         } else {
             self.standby_falls = 0;
+        }
+    }
+
+    /// Binds the control socket again where somebody, such as a cleaner of old files, removed it.
+    fn mend_socket(&mut self) {
+        if self.seat.paths.socket().exists() {
+            return;
+        }
+        match Server::open(&self.seat, self.events.clone(), self.view.subscribe()) {
+            Ok(server) => {
+                if let Some(old) = self.server.replace(server) {
+                    old.shut();
+                }
+            }
+            Err(e) => tracing::warn!("{}", e.sentence),
         }
     }
 

@@ -17,7 +17,7 @@ use crate::target::local::proxy::InstanceKey;
 use crate::target::local::spec::{EnvValue, LaunchSpec};
 
 /// Variables that instances get from the supervisor's own environment; nothing else of it reaches them.
-const INHERITED: [&str; 6] = ["PATH", "HOME", "USER", "LANG", "TZ", "TMPDIR"];
+pub(crate) const INHERITED: [&str; 6] = ["PATH", "HOME", "USER", "LANG", "TZ", "TMPDIR"];
 
 /// "Exec format error"; it has no `ErrorKind` of its own.
 const ENOEXEC: i32 = 8;
@@ -40,7 +40,7 @@ impl Recipe {
 
     /// The name of one process of instance `number` in the router.
     pub(crate) fn key(&self, number: u32, restarts: u32) -> InstanceKey {
-        InstanceKey::new(&format!("{}-{number}.{restarts}", self.release))
+        InstanceKey::new(format!("{}-{number}.{restarts}", self.release))
     }
 
     /// Values that must not be shown.

@@ -221,9 +221,15 @@ pub(super) fn log_tail(path: &Path, start: u64, lines: usize) -> Vec<String> {
     logs::tail(path, start, lines, &[])
 }
 
-/// Takes the marks of an instance from a supervisor that is started from inside one: it is no part of that instance.
-pub(super) fn unmark(command: &mut tokio::process::Command) {
-    command.env_remove(launch::MARK).env_remove(launch::INSTANCE);
+/// Gives a supervisor the few variables that it needs and no other: the deploying command's environment may hold secrets, and
+/// marks by which a CI runner, or the supervisor of another environment, would take it for a part of its own.
+pub(super) fn plain_environment(command: &mut tokio::process::Command) {
+    command.env_clear();
+    for name in launch::INHERITED.into_iter().chain(["RUST_LOG", "RUST_BACKTRACE"]) {
+        if let Some(value) = std::env::var_os(name) {
+            command.env(name, value);
+        }
+    }
 }
 
 /// The lock, once its holder has gone.
