@@ -102,6 +102,26 @@ async fn an_arranged_retirement_outlives_its_supervisor() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_signal_in_the_midst_of_a_change_leaves_no_instance_behind() {
+    let world = World::new().await;
+    let one = world.deployed("v1", 2).await;
+    let pids = world.pids(&one.id).await;
+    let status = world.guarded().await;
+    let (first, second) = (number(status.pid), number(status.standby.unwrap()));
+    kill(first, Signal::KILL);
+    let lock = world.state.join("supervisor.lock");
+    while std::fs::read_to_string(&lock).unwrap().trim() != second.to_string() {
+        tokio::task::yield_now().await;
+    }
+    // The standby has become the supervisor in this very instant.
+    kill(second, Signal::TERM);
+    gone(second).await;
+    for pid in pids {
+        gone(pid).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_removed_socket_is_made_again_and_the_supervisor_keeps_no_secret_of_the_command() {
     let world = World::new().await;
     let before = world.guarded().await;

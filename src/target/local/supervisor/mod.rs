@@ -74,13 +74,23 @@ pub(crate) struct Seat {
     pub(crate) since: jiff::Timestamp,
     /// The secrets that are on disk, where known.
     pub(crate) saved_secrets: Option<Secrets>,
+    /// True once this process was asked by a signal to end. Listened to before the lock is taken, so that no signal can end a
+    /// supervisor without its instances.
+    pub(crate) ending: watch::Receiver<bool>,
     /// Held as long as this process acts.
     pub(crate) lock: Option<File>,
 }
 
 impl Seat {
-    fn new(paths: Paths, extra: Option<Extra>, lock: File, alone: watch::Receiver<bool>) -> Self {
+    fn new(
+        paths: Paths,
+        extra: Option<Extra>,
+        lock: File,
+        alone: watch::Receiver<bool>,
+        ending: watch::Receiver<bool>,
+    ) -> Self {
         Self {
+            ending,
             paths,
             extra,
             proxy: Proxy::new(ProxySettings::default()),
@@ -123,6 +133,7 @@ pub async fn supervise(options: SuperviseOptions) -> Result<(), TargetError> {
     let paths = Paths::new(&options.state);
     private_dir(&paths.root)?;
     private_dir(&paths.logs())?;
+    let ending = listen_for_the_end()?;
     let mut lock = try_lock(&paths)?;
     for _ in 0..5 {
         if lock.is_none() {
@@ -138,7 +149,7 @@ pub async fn supervise(options: SuperviseOptions) -> Result<(), TargetError> {
         failure("supervisor-runs", sentence, "use that one, or stop it first")
     })?;
     let (_sender, alone) = watch::channel(true);
-    reign::reign(Seat::new(paths, options.extra, lock, alone), None).await
+    reign::reign(Seat::new(paths, options.extra, lock, alone, ending), None).await
 }
 
 /// Waits to take the place of the supervisor that started this process. It is the body of the hidden command
@@ -164,12 +175,13 @@ pub async fn standby(options: SuperviseOptions) -> Result<(), TargetError> {
     if word == Word::Quit {
         return Ok(());
     }
+    let ending = listen_for_the_end()?;
     let lock = lock_in_turn(&paths).await?;
     if word == Word::Orphaned {
         tracing::warn!("the supervisor is gone; taking over");
     }
     let (sender, alone) = watch::channel(word == Word::Orphaned);
-    let mut seat = Seat::new(paths, options.extra, lock, alone);
+    let mut seat = Seat::new(paths, options.extra, lock, alone, ending);
     seat.inherited = Some(socket);
     reign::reign(seat, Some((link, sender)).filter(|_| word == Word::TakeOver)).await
 }
@@ -181,6 +193,23 @@ fn detach() -> Result<(), TargetError> {
     let mut hangups = signal(SignalKind::hangup()).map_err(|e| disk("listen for signals", &e))?;
     tokio::spawn(async move { while hangups.recv().await.is_some() {} });
     Ok(())
+}
+
+/// Becomes true with the first SIGTERM or SIGINT.
+fn listen_for_the_end() -> Result<watch::Receiver<bool>, TargetError> {
+    let listen = |kind| signal(kind).map_err(|e| disk("listen for signals", &e));
+    let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
+    let (sender, ending) = watch::channel(false);
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        sender.send_replace(true);
+        // Kept, so that those who come later still see it.
+        sender.closed().await;
+    });
+    Ok(ending)
 }
 
 /// The lock of the environment; `None` while somebody else has it.

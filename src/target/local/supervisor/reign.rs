@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use rustix::process::Signal;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{oneshot, watch};
 
 use super::core::{Core, End, Event};
@@ -28,7 +27,7 @@ pub(super) async fn reign(
     before: Option<(Link, watch::Sender<bool>)>,
 ) -> Result<(), TargetError> {
     let mut core = Core::start(seat).await?;
-    obey_signals(&core)?;
+    obey_signals(&core);
     if let Some((mut link, alone)) = before {
         link.say_active().await.map_err(|e| disk("speak to the supervisor before", &e))?;
         tokio::spawn(async move {
@@ -49,7 +48,7 @@ pub(super) async fn reign(
                 }
                 Err((seat, error)) => {
                     core = Core::start(*seat).await?;
-                    obey_signals(&core)?;
+                    obey_signals(&core);
                     let _ = reply.send(Reply::Refused(error.into()));
                 }
             },
@@ -57,19 +56,13 @@ pub(super) async fn reign(
     }
 }
 
-fn obey_signals(core: &Core) -> Result<(), TargetError> {
-    for kind in [SignalKind::terminate(), SignalKind::interrupt()] {
-        let mut signals = signal(kind).map_err(|e| disk("listen for signals", &e))?;
-        let events = core.events.clone();
-        tokio::spawn(async move {
-            while signals.recv().await.is_some() {
-                if events.send(Event::Terminate).is_err() {
-                    return;
-                }
-            }
-        });
-    }
-    Ok(())
+fn obey_signals(core: &Core) {
+    let (mut ending, events) = (core.seat.ending.clone(), core.events.clone());
+    tokio::spawn(async move {
+        if ending.wait_for(|ending| *ending).await.is_ok() {
+            let _ = events.send(Event::Terminate);
+        }
+    });
 }
 
 /// Ends everything: requests, then instances, then this process.
