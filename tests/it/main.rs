@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod layering;
 #[cfg(test)]
+mod local;
+#[cfg(test)]
 mod proxy;
 #[cfg(test)]
 mod sample;
