@@ -179,7 +179,7 @@ impl Journey<'_> {
             Some(progress)
                 if status != StatusCode::SWITCHING_PROTOCOLS && !progress.is_done() && !progress.refuse() =>
             {
-                Carrier::Detached { _task: link.detach() }
+                Carrier::Detached(link.detach())
             }
             _ => Carrier::Own(link),
         })

@@ -131,12 +131,12 @@ impl Link {
     /// Leaves the driving to a task of its own. Needed where a response is to be read while the request is still being sent:
     /// the response may be read slowly, and the request must not stand still for that.
     pub(super) fn detach(self: Box<Self>) -> Detached {
-        let Self { driver, sender, .. } = *self;
+        // Without a sender the driver ends after this exchange.
+        let Self { driver, .. } = *self;
         let task = tokio::spawn(async move {
-            let _sender = sender;
             let _ = driver.await;
         });
-        Detached(task)
+        Detached(Some(task))
     }
 
     /// Gives the connection away once the instance has changed its protocol, with what was read beyond the head.
@@ -152,11 +152,20 @@ impl Link {
 }
 
 /// A connection that is driven by its own task, which ends with this.
-pub(super) struct Detached(tokio::task::JoinHandle<()>);
+pub(super) struct Detached(Option<tokio::task::JoinHandle<()>>);
+
+impl Detached {
+    /// The response is complete; what is left of the request may still go its way.
+    pub(super) fn leave(mut self) {
+        self.0 = None;
+    }
+}
 
 impl Drop for Detached {
     fn drop(&mut self) {
-        self.0.abort();
+        if let Some(task) = &self.0 {
+            task.abort();
+        }
     }
 }
 

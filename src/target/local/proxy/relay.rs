@@ -43,11 +43,8 @@ pub(super) enum RelayError {
 pub(super) enum Carrier {
     /// We do, whenever the client's side asks for more.
     Own(Box<Link>),
-    /// A task of its own.
-    Detached {
-        /// Ends the task when the response is dropped.
-        _task: Detached,
-    },
+    /// A task of its own, because the request is still being sent.
+    Detached(Detached),
     /// The HTTP/2 connection that the request shares with others.
     Multiplexed,
     /// Nobody: the response is complete.
@@ -147,11 +144,15 @@ impl Relay {
             self.tally.bytes_in = progress.bytes();
         }
         self.tally.enter();
-        if let Carrier::Own(mut link) = std::mem::replace(&mut self.carrier, Carrier::None)
-            && link.is_usable()
-        {
-            link.rest();
-            self.upstream.keep(link);
+        match std::mem::replace(&mut self.carrier, Carrier::None) {
+            Carrier::Own(mut link) => {
+                if link.is_usable() {
+                    link.rest();
+                    self.upstream.keep(link);
+                }
+            }
+            Carrier::Detached(task) => task.leave(),
+            Carrier::Multiplexed | Carrier::None => {}
         }
         self.ticket = None;
     }
