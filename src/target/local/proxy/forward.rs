@@ -72,6 +72,7 @@ pub(super) async fn answer(
         wish: &wish,
         manner,
         progress,
+        worker: client.worker,
         replayable,
         replays: 0,
         tried: Vec::new(),
@@ -87,6 +88,7 @@ struct Journey<'a> {
     wish: &'a Wish,
     manner: Manner,
     progress: Option<Arc<Progress>>,
+    worker: usize,
     replayable: bool,
     replays: u8,
     tried: Vec<InstanceKey>,
@@ -200,7 +202,7 @@ impl Journey<'_> {
 
     async fn link(&self, upstream: &Upstream, kept: bool) -> Result<(Box<Link>, bool), NoConnection> {
         let younger_than = if self.replayable { Duration::MAX } else { FRESH };
-        if kept && let Some(link) = upstream.take_idle(younger_than) {
+        if kept && let Some(link) = upstream.take_idle(self.worker, younger_than) {
             return Ok((link, true));
         }
         Link::open(upstream.address, self.settings.connect_timeout).await.map(|link| (link, false))

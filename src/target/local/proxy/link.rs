@@ -110,15 +110,29 @@ impl Link {
     ) -> Fate {
         let mut answer = pin!(self.sender.try_send_request(request));
         let (driver, deadline, closed) = (&mut self.driver, &mut self.deadline, &mut self.closed);
-        let fate = poll_fn(|cx| {
+        let mut advance = |cx: &mut Context<'_>| {
             if !*closed && Pin::new(&mut *driver).poll(cx).is_ready() {
                 *closed = true;
             }
-            // Only the driver, polled above, can bring the answer: no wake-up of our own is needed.
-            if let Poll::Ready(answer) = answer.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            *closed
+        };
+        let mut sent = false;
+        let fate = poll_fn(|cx| {
+            let mut quiet = Context::from_waker(Waker::noop());
+            // Only the driver can bring the answer. Once it is there, nothing must be left behind that would wake this task
+            // for nothing; so the driver learns whom to wake only when it has nothing yet.
+            if sent {
+                advance(&mut quiet);
+                if let Poll::Ready(answer) = answer.as_mut().poll(&mut quiet) {
+                    return Poll::Ready(fate(answer, progress));
+                }
+            }
+            sent = true;
+            let closed = advance(cx);
+            if let Poll::Ready(answer) = answer.as_mut().poll(&mut quiet) {
                 return Poll::Ready(fate(answer, progress));
             }
-            if *closed {
+            if closed {
                 return Poll::Ready(Fate::Broken);
             }
             poll_patience(deadline, progress, patience, cx).map(|()| Fate::TimedOut)

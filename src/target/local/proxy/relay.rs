@@ -100,13 +100,14 @@ impl Relay {
             return Pin::new(&mut self.inner).poll_frame(cx);
         };
         // The first look at the body tells the connection that more is wanted; only then does it read on. Both are driven
-        // here, so the body needs no wake-up of its own.
+        // here, so neither needs to wake the other; the connection learns whom to wake only when it has nothing.
         let mut quiet = Context::from_waker(Waker::noop());
-        link.drive(cx);
-        if let ready @ Poll::Ready(_) = Pin::new(&mut self.inner).poll_frame(&mut quiet) {
-            return ready;
+        for context in [None, Some(cx)] {
+            if let ready @ Poll::Ready(_) = Pin::new(&mut self.inner).poll_frame(&mut quiet) {
+                return ready;
+            }
+            link.drive(context.unwrap_or(&mut quiet));
         }
-        link.drive(cx);
         Pin::new(&mut self.inner).poll_frame(&mut quiet)
     }
 
@@ -148,7 +149,7 @@ impl Relay {
             Carrier::Own(mut link) => {
                 if link.is_usable() {
                     link.rest();
-                    self.upstream.keep(link);
+                    self.upstream.keep(link, self.visit.worker());
                 }
             }
             Carrier::Detached(task) => task.leave(),
