@@ -42,7 +42,7 @@ pub(super) enum Fate {
     /// The head of a response came.
     Answered(Response<Incoming>),
     /// The connection was closed before anything was sent; the request comes back whole.
-    NotSent(Request<Upload>),
+    NotSent(Box<Request<Upload>>),
     /// The connection broke before the head of a response came. The instance may have seen the request.
     Broken,
     /// No head of a response came in time.
@@ -104,11 +104,11 @@ impl Link {
     /// Sends a request and waits for the head of the response.
     pub(super) async fn exchange(
         &mut self,
-        request: Request<Upload>,
+        request: Box<Request<Upload>>,
         progress: Option<&Arc<Progress>>,
         patience: Duration,
     ) -> Fate {
-        let mut answer = pin!(self.sender.try_send_request(request));
+        let mut answer = pin!(self.sender.try_send_request(*request));
         let (driver, deadline, closed) = (&mut self.driver, &mut self.deadline, &mut self.closed);
         let mut advance = |cx: &mut Context<'_>| {
             if !*closed && Pin::new(&mut *driver).poll(cx).is_ready() {
@@ -206,11 +206,11 @@ pub(super) async fn open_multiplexed(
 /// The same as [`Link::exchange`] on an HTTP/2 connection.
 pub(super) async fn exchange_multiplexed(
     mut sender: http2::SendRequest<Upload>,
-    request: Request<Upload>,
+    request: Box<Request<Upload>>,
     progress: Option<&Arc<Progress>>,
     patience: Duration,
 ) -> Fate {
-    let mut answer = pin!(sender.try_send_request(request));
+    let mut answer = pin!(sender.try_send_request(*request));
     let mut deadline = Deadline::default();
     poll_fn(|cx| {
         if let Poll::Ready(answer) = answer.as_mut().poll(cx) {
@@ -260,7 +260,7 @@ fn fate(
     match answer {
         Ok(response) => Fate::Answered(response),
         Err(mut error) => match error.take_message() {
-            Some(request) => Fate::NotSent(request),
+            Some(request) => Fate::NotSent(Box::new(request)),
             None if progress.is_some_and(|progress| progress.is_failed()) => Fate::ClientFailed,
             None => Fate::Broken,
         },
