@@ -18,7 +18,7 @@ async fn a_release_is_started_routed_to_and_retired() {
     let two = release("v2", &spec(&[]));
     world.scale(&two, 1).await.unwrap();
     world.ready(&two, 1).await;
-    let direct = world.target().address(&two.id).await.unwrap();
+    let direct = world.target().instance(&two.id).await.unwrap();
     assert_eq!(get(direct, "/").await.unwrap().1, "v2");
     assert_eq!(get(listen, "/").await.unwrap().1, "v1", "no weight, no request");
     world.route(&[(&one, 50), (&two, 50)]).await.unwrap();
@@ -180,7 +180,7 @@ async fn a_release_runs_the_program_that_it_was_made_from() {
     let one = release("v1", &first);
     world.scale(&one, 1).await.unwrap();
     world.ready(&one, 1).await;
-    assert_eq!(get(world.target().address(&one.id).await.unwrap(), "/").await.unwrap().1, "first");
+    assert_eq!(get(world.target().instance(&one.id).await.unwrap(), "/").await.unwrap().1, "first");
     assert_eq!(world.target().prune(&[]).await.unwrap(), 0, "in use");
 }
 

@@ -45,7 +45,7 @@ async fn adopted_instances_are_watched_scaled_and_stopped() {
     let status = world.guarded().await;
     kill(number(status.pid), Signal::KILL);
     world.ready(&one, 2).await;
-    let direct = world.target().address(&one.id).await.unwrap();
+    let direct = world.target().instance(&one.id).await.unwrap();
     let before = world.pids(&one.id).await;
     let _ = get(direct, "/exit").await;
     world.until("restarted", |o| o.sets[&one.id].ready == 1).await;

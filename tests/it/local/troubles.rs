@@ -79,7 +79,7 @@ async fn an_instance_that_falls_is_started_again_and_left_out_meanwhile() {
     let world = World::new().await;
     let one = world.deployed("v1", 2).await;
     let listen = world.target().listen().await.unwrap();
-    let direct = world.target().address(&one.id).await.unwrap();
+    let direct = world.target().instance(&one.id).await.unwrap();
     let before = world.target().observe(None, Duration::ZERO).await.unwrap().generation;
     let _ = get(direct, "/exit").await;
     let seen = world.until("one less", |o| o.generation > before && o.sets[&one.id].ready == 1).await;
@@ -101,7 +101,7 @@ async fn a_log_that_grows_is_set_aside() {
     let one = release("v1", &talkative);
     world.scale(&one, 1).await.unwrap();
     world.ready(&one, 1).await;
-    let direct = world.target().address(&one.id).await.unwrap();
+    let direct = world.target().instance(&one.id).await.unwrap();
     let log = world.status().await.instances[0].log.clone();
     for _ in 0..4 {
         get(direct, "/write").await.unwrap();
