@@ -1,6 +1,8 @@
 //! Everything that needs no root, no network and no testbed.
 
 #[cfg(test)]
+mod commands;
+#[cfg(test)]
 mod layering;
 #[cfg(test)]
 mod proxy;
