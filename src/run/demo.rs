@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::answer::RolloutAnswer;
@@ -25,7 +26,7 @@ use crate::sample::load::{Kind, Load, Mix};
 const AFTER: Duration = Duration::from_millis(700);
 
 /// What the demo showed.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct DemoAnswer {
     /// Requests that visitors sent.
     pub requests: u64,
