@@ -5,6 +5,8 @@ mod layering;
 #[cfg(test)]
 mod proxy;
 #[cfg(test)]
+mod real;
+#[cfg(test)]
 mod sample;
 #[cfg(test)]
 mod scenarios;
