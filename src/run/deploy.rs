@@ -220,7 +220,9 @@ pub async fn rollback(common: &Common, arguments: &RollbackArgs) -> Result<Rollo
         let last = session.environment.rollouts.last().cloned();
         turned = last.and_then(|rollout| rollout.outcome.clone().map(|(_, outcome)| (rollout, outcome)));
     }
-    if let (Some((rollout, outcome)), true) = (&turned, arguments.to.is_none() || is_stuck(turned.as_ref())) {
+    if let Some((rollout, outcome)) = &turned
+        && ends_rollback(outcome, arguments.to.as_deref())
+    {
         let code = as_asked(outcome, session.signal());
         return Ok(RolloutAnswer::new(rollout, outcome, Some(session.place.url()), code));
     }
@@ -232,8 +234,14 @@ pub async fn rollback(common: &Common, arguments: &RollbackArgs) -> Result<Rollo
     run(&mut session, release).await
 }
 
-fn is_stuck(turned: Option<&(Rollout, Outcome)>) -> bool {
-    turned.is_some_and(|(_, outcome)| outcome.kind == OutcomeKind::Stuck)
+/// Whether turning the rollout under way round was all that was asked for. One that was promoted before it could be turned
+/// has only been tidied up: the release before it is still to be brought back.
+fn ends_rollback(outcome: &Outcome, to: Option<&str>) -> bool {
+    match outcome.kind {
+        OutcomeKind::Stuck => true,
+        OutcomeKind::Promoted => false,
+        _ => to.is_none(),
+    }
 }
 
 /// The exit code of a command that wanted the way back.

@@ -9,9 +9,11 @@
     reason = "the functions that set up a test may fail it; the lint spares only what is marked as a test"
 )]
 
+mod crashes;
 mod demo;
 mod dice;
 mod kills;
+mod late;
 mod no_loss;
 mod processes;
 mod stage;

@@ -41,8 +41,31 @@ pub(super) fn alive(pid: i32) -> bool {
 
 /// Kills it as a machine that runs out of memory does.
 pub(super) fn kill(pid: i32) {
+    signal(pid, Signal::KILL);
+}
+
+fn signal(pid: i32, signal: Signal) {
     if let Some(pid) = Pid::from_raw(pid) {
-        let _ = kill_process(pid, Signal::KILL);
+        let _ = kill_process(pid, signal);
+    }
+}
+
+/// Ends everything that names `directory` at once, as a power cut does: all are stopped before the first is killed, so that
+/// none sees another one die.
+pub(super) async fn end_all(directory: &Path) {
+    let mut stopped: Vec<i32> = Vec::new();
+    loop {
+        let new: Vec<i32> =
+            of(directory).iter().map(|found| found.pid).filter(|pid| !stopped.contains(pid)).collect();
+        if new.is_empty() {
+            break;
+        }
+        new.iter().for_each(|pid| signal(*pid, Signal::STOP));
+        stopped.extend(new);
+    }
+    stopped.iter().for_each(|pid| kill(*pid));
+    for pid in stopped {
+        gone(pid, Duration::from_secs(10)).await;
     }
 }
 

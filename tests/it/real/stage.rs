@@ -159,6 +159,14 @@ environments:
         false
     }
 
+    /// How many promotions stand in the journal.
+    pub(super) fn promotions(&self) -> usize {
+        let rollouts = std::fs::read_dir(self.path().join(".tidegate/test/journal/rollouts"));
+        let files = rollouts.into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
+        let texts = files.filter_map(|file| std::fs::read_to_string(file).ok());
+        texts.filter(|text| text.contains("\"fact\":\"promoted\"}")).count()
+    }
+
     /// What a person would look at after a failure.
     pub(super) async fn story(&self) -> String {
         let history = command(&["history", "-n", "2", "--events", "--file"]).arg(self.file()).output();

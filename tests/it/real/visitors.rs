@@ -41,7 +41,10 @@ pub(super) async fn live(stage: &Stage, visitors: &LoadHandle) -> Result<String,
 }
 
 /// The one version that has all requests by a status, with no rollout open.
-fn whole(status: &Value) -> Result<String, String> {
+///
+/// # Errors
+/// What is not as it should be.
+pub(super) fn whole(status: &Value) -> Result<String, String> {
     let fault = |what: &str| Err(format!("{what}: {status}"));
     let Some(live) = status["live"].as_str() else { return fault("nothing is live") };
     if status["reachable"] != true {
