@@ -19,7 +19,11 @@ pub fn sentence(rollout: &Rollout, event: &Event) -> Option<String> {
             )
         }
         Fact::Entered { way, step: index } => {
-            let steps = rollout.steps();
+            // Of a rollout that has turned back since, the steps of its way forward are still those of the plan.
+            let steps = match way {
+                Way::Forward => rollout.plan.steps.clone(),
+                Way::Back => rollout.steps(),
+            };
             let text = step(rollout, steps.get(*index)?);
             match way {
                 Way::Forward => format!("step {} of {}: {text}", index + 1, steps.len()),

@@ -12,6 +12,7 @@ use crate::journal::Journal as _;
 use crate::journal::file::lock::FileLock;
 use crate::rollout::event::{Asked, Request};
 use crate::rollout::{Outcome, OutcomeKind, Rollout};
+use crate::target::local::LocalTarget;
 
 /// How often a rollout in another process is looked at.
 const LOOK: Duration = Duration::from_millis(100);
@@ -32,6 +33,10 @@ pub async fn resume(common: &Common, arguments: &EnvironmentArgs) -> Result<Roll
         return drive(&mut session, rollout, Some(first), exit_code).await;
     }
     let Some(last) = session.environment.rollouts.last() else { return Err(nothing_here(&session.place)) };
+    // What is live may be down, after a restart of the machine or `local stop`: then this starts its supervisor.
+    if LocalTarget::existing(&session.place.target_directory()).await.is_none() {
+        session.target().await?;
+    }
     let name = &session.place.environment.name;
     let sentence =
         format!("no rollout of {name} is open; the last one, of {}, has ended", last.plan.candidate.version);

@@ -10,6 +10,8 @@ mod local;
 #[cfg(test)]
 mod proxy;
 #[cfg(test)]
+mod real;
+#[cfg(test)]
 mod sample;
 #[cfg(test)]
 mod scenarios;
