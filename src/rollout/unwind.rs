@@ -8,8 +8,9 @@ use super::{Plan, Role, Split, Step, Weight};
 ///
 /// Walked literally, the way back would pass through every intermediate weight again. As actions name states, only the last
 /// state of each kind matters, so the walk is folded: first the stable capacity (which is mostly there, and then costs nothing), then all traffic to
-/// stable at once, then the candidate is drained and taken away. A plan whose releases must never run together keeps the
-/// literal order: hold requests, end the candidate, start stable, release the requests.
+/// stable at once, then the candidate is drained and taken away; at last the stable capacity again, in case that the traffic
+/// could not wait for all of it. A plan whose releases must never run together keeps the literal order: hold requests, end the
+/// candidate, start stable, release the requests.
 #[must_use]
 pub fn unwind(plan: &Plan, reached: usize) -> Vec<Step> {
     let started = plan.steps.get(..reached).unwrap_or(&plan.steps);
@@ -27,7 +28,7 @@ pub fn unwind(plan: &Plan, reached: usize) -> Vec<Step> {
         let hold = (shifted && provisioned.is_some()).then_some(Step::Shift { split: Split::HELD });
         return hold.into_iter().chain(provisioned).chain(restore).chain(shift).collect();
     }
-    restore.into_iter().chain(shift).chain(provisioned).collect()
+    restore.iter().cloned().chain(shift).chain(provisioned).chain(restore.clone()).collect()
 }
 
 /// A candidate that was kept from before the rollout goes back to being kept.

@@ -60,7 +60,9 @@ impl View<'_> {
         let ready = self.ready(role);
         if self.rollout.way == Way::Back {
             let trouble = self.set(role).and_then(|set| set.trouble.as_ref()).filter(|trouble| trouble.fatal);
-            if self.forced() && !self.rollout.plan.exclusive() {
+            // The last step of the way back waits for what the first one could not wait for.
+            let more_to_come = current.index + 1 < self.rollout.steps().len();
+            if more_to_come && self.forced() && !self.rollout.plan.exclusive() {
                 let sentence = format!(
                     "only {ready} of {instances} instances of the stable release came back in time; they get all traffic"
                 );

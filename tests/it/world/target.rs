@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tidegate::rollout::{Action, Counts, Observation, Release, ReleaseId, SetView, Trouble, Weight};
 use tidegate::target::{Target, TargetError};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 /// How a release behaves.
@@ -72,6 +73,7 @@ pub struct MemoryTarget {
     needed: u32,
     rate: f64,
     state: Mutex<State>,
+    killed: Notify,
     epoch: u64,
 }
 
@@ -96,7 +98,15 @@ impl MemoryTarget {
             lost: 0.0,
             violations: Vec::new(),
         };
-        Self { behaviours, fault: Mutex::new(fault), needed, rate, state: Mutex::new(state), epoch: 7 }
+        Self {
+            behaviours,
+            fault: Mutex::new(fault),
+            needed,
+            rate,
+            state: Mutex::new(state),
+            killed: Notify::new(),
+            epoch: 7,
+        }
     }
 
     /// Nothing goes wrong from here on.
@@ -124,6 +134,7 @@ impl MemoryTarget {
                 instance.started = now;
             }
         }
+        self.killed.notify_waiters();
     }
 
     /// What is there now.
@@ -309,7 +320,10 @@ impl Target for MemoryTarget {
             if newer_than.is_none_or(|generation| seen.generation > generation) || Instant::now() >= end {
                 return Ok(seen);
             }
-            tokio::time::sleep_until(self.next_change().min(end)).await;
+            tokio::select! {
+                () = tokio::time::sleep_until(self.next_change().min(end)) => {}
+                () = self.killed.notified() => {}
+            }
         }
     }
 
