@@ -112,3 +112,14 @@ fn the_supervisor_stops_and_the_next_deploy_starts_it_again() {
     app.run(&["deploy", "--version", "v2"]).exits(0);
     app.serves("v2");
 }
+
+#[test]
+fn a_deploy_that_has_to_start_the_supervisor_still_compares_with_what_was_live() {
+    let app =
+        App::live(&Config { env: "{ SAMPLE_START_DELAY_MS: \"700\" }".into(), ..Config::canary("300ms") });
+    app.run(&["local", "stop"]).exits(0);
+    app.write(&Config::canary("300ms"));
+    let said = app.run(&["deploy", "--version", "v2"]).exits(0);
+    tells(&said.err, &["v2 gets 20 %", "v2 gets 100 %"]);
+    app.serves("v2");
+}
