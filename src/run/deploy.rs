@@ -9,7 +9,7 @@ use super::session::{OnLock, Session};
 use crate::cli::{Busy, Common, DeployArgs, ReleaseArgs, ReportArgs};
 use crate::error::{Error, ErrorKind};
 use crate::journal::file::hold;
-use crate::report::Sink;
+use crate::report::{Sink, words};
 use crate::rollout::event::Request;
 use crate::rollout::strategy::{self, Setting, StrategyName};
 use crate::rollout::{Budgets, Environment, Observation, OutcomeKind, Plan, Release, SetView, Weight};
@@ -205,7 +205,8 @@ pub async fn show_plan(common: &Common, arguments: &ReleaseArgs) -> Result<PlanA
     };
     let live = is_live(&environment, &candidate, &seen);
     let plan = plan(&place, &environment, candidate, &seen);
-    let steps = if live { Vec::new() } else { plan.steps.iter().map(ToString::to_string).collect() };
+    let steps =
+        if live { Vec::new() } else { plan.steps.iter().map(|step| words::planned(&plan, step)).collect() };
     let way_back = match &plan.stable {
         _ if live => format!("{} is live already; there is nothing to do", plan.candidate.version),
         Some(stable) => format!("a failure takes everything back to {}", stable.version),

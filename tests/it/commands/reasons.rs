@@ -23,7 +23,7 @@ const BEFORE: [&str; 12] = [
 ];
 
 /// Literals that stand so and are no codes.
-const OTHERS: [&str; 2] = ["user-agent", "promoted back"];
+const OTHERS: [&str; 2] = ["user-agent", "nothing"];
 
 /// The codes of a source, found by where they stand.
 fn codes(source: &str) -> BTreeSet<String> {

@@ -12,18 +12,24 @@ fn scrub(app: &App, text: &str) -> String {
     let text = text.replace(&app.port.to_string(), "[port]").replace(super::kit::TIDEGATE, "[tidegate]");
     let mut clean = String::new();
     for line in text.lines() {
-        let line = if line.contains("of rollouts") { without_numbers(line) } else { line.to_owned() };
         let words: Vec<String> = line.split(' ').map(word).collect();
-        clean.push_str(&words.join(" "));
+        let line = seconds(words).join(" ");
+        clean += &if line.contains("of rollouts") { without_numbers(&line) } else { line };
         clean.push('\n');
     }
-    // Durations: `0.3 s` is `N s`.
-    let seconds = |part: &str| match part.rsplit_once(' ') {
-        Some((before, last)) if mask(last).trim_matches(['9', '.']).is_empty() => format!("{before} N"),
-        _ => part.to_owned(),
-    };
-    let parts: Vec<String> = clean.split(" s").map(seconds).collect();
-    parts.join(" s")
+    clean
+}
+
+/// `0.3 s` becomes `N s`.
+fn seconds(mut words: Vec<String>) -> Vec<String> {
+    for index in 1..words.len() {
+        let is_unit = words[index].trim_end_matches([',', ';', ':']) == "s";
+        let number = mask(&words[index - 1]);
+        if is_unit && number.contains('9') && number.trim_matches(['9', '.']).is_empty() {
+            words[index - 1] = "N".to_owned();
+        }
+    }
+    words
 }
 
 /// The shape of a word: each digit as 9.
@@ -47,23 +53,14 @@ fn word(word: &str) -> String {
     word.replace(core, name)
 }
 
-/// The figures of a judgement differ from run to run; its words do not.
+/// The figures of a judgement differ from run to run; its words, and the versions in them, do not.
 fn without_numbers(line: &str) -> String {
-    let mut out = String::new();
-    for c in line.chars() {
-        match c {
-            '0'..='9' if out.ends_with('N') => {}
-            '0'..='9' => out.push('N'),
-            ',' | '.' if out.ends_with('N') => out.push(c),
-            _ => out.push(c),
-        }
-    }
-    let mut text = out;
-    for _ in 0..4 {
-        text = text.replace("N,N", "N").replace("N.N", "N");
-    }
-    // A version is no figure.
-    text.replace("vN", "v2")
+    let figure = |word: &str| {
+        let core = word.trim_start_matches('(').trim_end_matches([')', ',', ';', ':', '.']);
+        let is_figure = mask(core).trim_matches(['9', ',', '.']).is_empty() && !core.is_empty();
+        if is_figure { word.replace(core, "N") } else { word.to_owned() }
+    };
+    line.split(' ').map(figure).collect::<Vec<_>>().join(" ")
 }
 
 fn both(app: &App, said: &Said) -> String {
