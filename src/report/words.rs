@@ -1,7 +1,8 @@
 //! Events in words: the one place where facts become sentences, so that every report says the same.
 
 use crate::rollout::event::{Request, Way};
-use crate::rollout::{Action, Event, Fact, Release, ReleaseId, Rollout, Split, Step, Verdict, Weight};
+use crate::rollout::unwind::unwind;
+use crate::rollout::{Action, Event, Fact, Plan, Release, ReleaseId, Rollout, Split, Step, Verdict, Weight};
 
 /// One sentence for the event; `None` for those that only the journal needs.
 #[must_use]
@@ -19,10 +20,10 @@ pub fn sentence(rollout: &Rollout, event: &Event) -> Option<String> {
             )
         }
         Fact::Entered { way, step: index } => {
-            // Of a rollout that has turned back since, the steps of its way forward are still those of the plan.
+            // The event may be older than the present way: its own way tells which steps it counts.
             let steps = match way {
-                Way::Forward => rollout.plan.steps.clone(),
-                Way::Back => rollout.steps(),
+                Way::Forward => plan.steps.clone(),
+                Way::Back => unwind(plan, rollout.reached),
             };
             let text = step(rollout, steps.get(*index)?);
             match way {
@@ -72,9 +73,19 @@ pub fn sentence(rollout: &Rollout, event: &Event) -> Option<String> {
 /// The step with the versions' names in it.
 #[must_use]
 pub fn step(rollout: &Rollout, step: &Step) -> String {
-    let stable = rollout.plan.stable.as_ref().map_or("stable", |release| release.version.as_str());
-    let candidate = rollout.plan.candidate.version.as_str();
-    step.to_string().replace("candidate", candidate).replace("stable", stable)
+    planned(&rollout.plan, step)
+}
+
+/// As [`step`], for a plan that is not run yet.
+#[must_use]
+pub fn planned(plan: &Plan, step: &Step) -> String {
+    let stable = plan.stable.as_ref().map_or("stable", |release| release.version.as_str());
+    let name = |word: &str| match word {
+        "candidate" => plan.candidate.version.clone(),
+        "stable" => stable.to_owned(),
+        other => other.to_owned(),
+    };
+    step.to_string().split(' ').map(name).collect::<Vec<_>>().join(" ")
 }
 
 /// The action with the versions' names in it.

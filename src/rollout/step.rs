@@ -89,13 +89,20 @@ impl fmt::Display for Step {
             Self::Analyze { at_most, .. } => write!(f, "analyze for at most {at_most:?}"),
             Self::Pause { lasting: Some(time) } => write!(f, "pause for {time:?}"),
             Self::Pause { lasting: None } => f.write_str("pause until a person goes on"),
-            Self::Verify { direct: true, checks } => write!(f, "verify candidate ({} checks)", checks.len()),
-            Self::Verify { direct: false, checks } => write!(f, "verify ({} checks)", checks.len()),
+            Self::Verify { direct: true, checks } => write!(f, "verify candidate ({})", counted(checks)),
+            Self::Verify { direct: false, checks } => write!(f, "verify ({})", counted(checks)),
             Self::Promote => f.write_str("promote"),
             Self::Retire { role, instances: 0, after } if after.is_zero() => write!(f, "retire {role}"),
             Self::Retire { role, instances: 0, after } => write!(f, "retire {role} after {after:?}"),
             Self::Retire { role, instances, .. } => write!(f, "retire {role} to {instances}"),
         }
+    }
+}
+
+fn counted(checks: &[Check]) -> String {
+    match checks.len() {
+        1 => "1 check".to_owned(),
+        n => format!("{n} checks"),
     }
 }
 

@@ -1,6 +1,6 @@
 //! `deploy` and `plan`: from a wanted release to its rollout.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::answer::{PlanAnswer, RolloutAnswer, exit_code};
 use super::place::Place;
@@ -9,12 +9,15 @@ use super::session::{OnLock, Session};
 use crate::cli::{Busy, Common, DeployArgs, ReleaseArgs, ReportArgs};
 use crate::error::{Error, ErrorKind};
 use crate::journal::file::hold;
-use crate::report::Sink;
+use crate::report::{Sink, words};
 use crate::rollout::event::Request;
 use crate::rollout::strategy::{self, Setting, StrategyName};
-use crate::rollout::{Budgets, Environment, Observation, OutcomeKind, Plan, Release, Weight};
+use crate::rollout::{Budgets, Environment, Observation, OutcomeKind, Plan, Release, SetView, Weight};
 use crate::target::Target as _;
-use crate::target::local::LocalTarget;
+use crate::target::local::{Health, LocalTarget};
+
+/// How often a live release that is starting is looked at, at least: a signal ends the wait.
+const LOOK: Duration = Duration::from_millis(250);
 
 /// Rolls a release out.
 ///
@@ -82,7 +85,7 @@ async fn bring(session: &mut Session, candidate: Release) -> Result<RolloutAnswe
         Some(open) => session.drive(&target, open, None).await?,
         None => {
             session.clear(&target, &candidate).await?;
-            let seen = target.observe(None, Duration::ZERO).await?;
+            let seen = settled(session, &target).await?;
             if is_live(&session.environment, &candidate, &seen) {
                 return Ok(nothing(session, &candidate));
             }
@@ -93,6 +96,28 @@ async fn bring(session: &mut Session, candidate: Release) -> Result<RolloutAnswe
     session.prune(&target).await;
     let code = exit_code(&outcome, session.signal());
     Ok(RolloutAnswer::new(&rollout, &outcome, Some(session.place.url()), code))
+}
+
+/// What is there, once the live release has had its time to start. Right after a start of the supervisor nothing is ready yet;
+/// who planned from that would roll out with nothing to compare with, and nothing to go back to.
+async fn settled(session: &Session, target: &LocalTarget) -> Result<Observation, Error> {
+    let health = session.place.environment.health.as_ref();
+    let patience = health.map_or(Health::default().start_within, |health| health.start_within);
+    let until = Instant::now() + patience;
+    let mut seen = target.observe(None, Duration::ZERO).await?;
+    while let Some(live) = session.environment.stable()
+        && seen.sets.get(&live.id).is_some_and(starts)
+        && session.signal().is_none()
+        && Instant::now() < until
+    {
+        seen = target.observe(Some(seen.generation), LOOK).await?;
+    }
+    Ok(seen)
+}
+
+/// True while it is worth waiting for an instance of the set.
+fn starts(set: &SetView) -> bool {
+    set.desired > 0 && set.ready == 0 && set.trouble.is_none()
 }
 
 fn refuse_when_closed(place: &Place) -> Result<(), Error> {
@@ -180,7 +205,8 @@ pub async fn show_plan(common: &Common, arguments: &ReleaseArgs) -> Result<PlanA
     };
     let live = is_live(&environment, &candidate, &seen);
     let plan = plan(&place, &environment, candidate, &seen);
-    let steps = if live { Vec::new() } else { plan.steps.iter().map(ToString::to_string).collect() };
+    let steps =
+        if live { Vec::new() } else { plan.steps.iter().map(|step| words::planned(&plan, step)).collect() };
     let way_back = match &plan.stable {
         _ if live => format!("{} is live already; there is nothing to do", plan.candidate.version),
         Some(stable) => format!("a failure takes everything back to {}", stable.version),

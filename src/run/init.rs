@@ -19,14 +19,13 @@ pub fn init(common: &Common, arguments: &InitArgs) -> Result<NoteAnswer, Error> 
     }
     let app = arguments.app.clone().unwrap_or_else(|| app_name(&file));
     let text = settings::template(&app, arguments.command.as_deref());
+    if let Err(error) = settings::parse(&file, &text) {
+        // What was asked for cannot be said in a configuration, such as a command with an open quote.
+        return Err(Error::new(ErrorKind::Usage, "configuration", error.to_string()));
+    }
     std::fs::write(&file, text).map_err(|error| {
         Error::new(ErrorKind::Failed, "not-writable", format!("cannot write {}: {error}", file.display()))
     })?;
-    if let Err(error) = settings::load(&file) {
-        // What was asked for cannot be said in a configuration, such as a name with spaces.
-        let _ = std::fs::remove_file(&file);
-        return Err(Error::new(ErrorKind::Usage, "configuration", error.to_string()));
-    }
     let sentence = format!("{} is written; `tidegate deploy` rolls {app} out", file.display());
     Ok(NoteAnswer { sentence, findings: Vec::new() })
 }

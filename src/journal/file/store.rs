@@ -23,6 +23,9 @@ pub fn problem(tried: &str, path: &Path, error: &io::Error) -> JournalError {
         io::ErrorKind::ReadOnlyFilesystem => {
             ("not-writable", "the file system is read-only".to_owned(), "choose another --state-dir")
         }
+        io::ErrorKind::NotADirectory => {
+            ("not-writable", "a part of the path is not a directory".to_owned(), "choose another --state-dir")
+        }
         _ => ("io", error.to_string(), ""),
     };
     let hint = (!hint.is_empty()).then(|| hint.to_owned());

@@ -39,7 +39,11 @@ pub fn judge(checks: &[Check], answers: &[Answer]) -> Judgement {
             (Verdict::NoData, "silent", "no request was sent".to_owned())
         }
         None => {
-            (Verdict::Pass, "verified", format!("all {} requests got the expected answers", checks.len()))
+            let sentence = match checks.len() {
+                1 => "the request got the expected answer".to_owned(),
+                n => format!("all {n} requests got the expected answers"),
+            };
+            (Verdict::Pass, "verified", sentence)
         }
     };
     Judgement { verdict, code: code.to_owned(), sentence }

@@ -19,27 +19,23 @@ impl View<'_> {
             return Outcome { kind: OutcomeKind::Promoted, reason: "promoted".to_owned(), sentence };
         };
         let reason = cause.code.clone();
+        // It becomes a part of a sentence.
+        let why = cause.sentence.trim_end_matches('.');
         match &plan.stable {
             Some(_) if self.rollout.reached == 0 => Outcome {
                 kind: OutcomeKind::Failed,
                 reason,
-                sentence: format!("{version} was not started: {}", cause.sentence),
+                sentence: format!("{version} was not started: {why}"),
             },
             Some(stable) => Outcome {
                 kind: OutcomeKind::RolledBack,
                 reason,
-                sentence: format!(
-                    "{version} was taken back: {}; {} serves all requests",
-                    cause.sentence, stable.version
-                ),
+                sentence: format!("{version} was taken back: {why}; {} serves all requests", stable.version),
             },
             None => Outcome {
                 kind: OutcomeKind::Failed,
                 reason,
-                sentence: format!(
-                    "{version} was taken away again: {}; nothing is left changed",
-                    cause.sentence
-                ),
+                sentence: format!("{version} was taken away again: {why}; nothing is left changed"),
             },
         }
     }
@@ -71,7 +67,7 @@ impl View<'_> {
 
     pub(super) fn stuck_for(&self, cause: &Cause) -> Outcome {
         let plan = &self.rollout.plan;
-        let first = self.rollout.cause.as_ref().map_or("", |first| first.sentence.as_str());
+        let first = self.rollout.cause.as_ref().map_or("", |first| first.sentence.trim_end_matches('.'));
         Outcome {
             kind: OutcomeKind::Stuck,
             reason: cause.code.clone(),

@@ -213,7 +213,7 @@ pub(crate) fn failure(code: &'static str, sentence: String, hint: &str) -> Targe
 /// An error of the disk, while `doing` was attempted.
 pub(crate) fn disk(doing: &str, error: &io::Error) -> TargetError {
     let (code, hint) = match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
             ("disk-full", "make room and do it again; nothing was changed")
         }
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => (

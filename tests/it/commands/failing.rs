@@ -36,7 +36,7 @@ fn sentence(answer: &Value) -> &str {
 fn an_instance_that_never_gets_healthy() {
     let mut config = Config::env("SAMPLE_NEVER_READY: \"1\"");
     config.start_within = "1s".to_owned();
-    let (first, second) = fails(&config, "not-ready");
+    let (first, second) = fails(&config, "unhealthy");
     tells(sentence(&first), &["v2 was taken away again", "/health", "503", "1s", "nothing is left changed"]);
     tells(sentence(&second), &["v2 was taken back", "/health", "503", "v1 serves all requests"]);
 }
