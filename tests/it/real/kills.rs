@@ -14,7 +14,7 @@ use super::{tell, visitors, wanted};
 const KILLS: [usize; 4] = [9, 9, 9, 8];
 
 /// Visitors a second for each of the four environments.
-const RATE: u32 = 50;
+const RATE: u32 = 70;
 
 /// What is run after the kill.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,15 +126,18 @@ async fn kill_all(
     let good = timed(stage, visitors, strategy, Fault::None, &mut history).await?;
     let bad = timed(stage, visitors, strategy, Fault::Fails, &mut history).await?;
     let mut lasts = [(Fault::None, good), (Fault::Fails, bad), (Fault::Stranger, bad)];
+    let offset = (dice.share() * kills as f64) as usize;
     // A command that had ended before it was to be killed proves nothing but how long it lasts: another try, a few at most.
     for round in 0..kills * 2 {
         if tally.kills == kills {
             return Ok(());
         }
         let (fault, whole) = dice.one(&[lasts[0], lasts[0], lasts[1], lasts[2]]);
-        // Each kill has a stretch of the rollout to itself, so that together they cover it from end to end.
-        let share = (tally.kills as f64 + dice.share()) / kills as f64;
-        let then = [Then::Resume, Then::Abort, Then::Rollback, Then::Newer][round % 4];
+        // Each kill has a stretch of the rollout to itself, so that together they cover it from end to end; five has no
+        // divisor in common with the numbers of kills, so that each stretch comes once, and not always before the same command.
+        let stretch = (tally.kills * 5 + offset) % kills;
+        let share = (stretch as f64 + dice.share()) / kills as f64;
+        let then = [Then::Resume, Then::Newer, Then::Rollback, Then::Abort][tally.kills % 4];
         let mut kill = Kill { strategy, fault, after: whole.mul_f64(share), then, answer: None };
         let done = one(stage, visitors, &mut kill, round, &mut history).await;
         told.push(kill.to_string());
