@@ -57,6 +57,14 @@ enum Done {
     Old,
 }
 
+/// What a stage has seen so far.
+#[derive(Debug)]
+struct Known {
+    live: String,
+    /// Every release that may be live again.
+    good: Vec<String>,
+}
+
 /// What the kills of one strategy came to.
 #[derive(Debug, Default)]
 struct Tally {
@@ -122,9 +130,9 @@ async fn kill_all(
     tally: &mut Tally,
     told: &mut Vec<String>,
 ) -> Result<(), String> {
-    let mut history = vec!["first".to_owned()];
-    let good = timed(stage, visitors, strategy, Fault::None, &mut history).await?;
-    let bad = timed(stage, visitors, strategy, Fault::Fails, &mut history).await?;
+    let mut known = Known { live: "first".to_owned(), good: vec!["first".to_owned()] };
+    let good = timed(stage, visitors, strategy, Fault::None, &mut known).await?;
+    let bad = timed(stage, visitors, strategy, Fault::Fails, &mut known).await?;
     let mut lasts = [(Fault::None, good), (Fault::Fails, bad), (Fault::Stranger, bad)];
     let offset = (dice.share() * kills as f64) as usize;
     // A command that had ended before it was to be killed proves nothing but how long it lasts: another try, a few at most.
@@ -139,7 +147,7 @@ async fn kill_all(
         let share = (stretch as f64 + dice.share()) / kills as f64;
         let then = [Then::Resume, Then::Newer, Then::Rollback, Then::Abort][tally.kills % 4];
         let mut kill = Kill { strategy, fault, after: whole.mul_f64(share), then, answer: None };
-        let done = one(stage, visitors, &mut kill, round, &mut history).await;
+        let done = one(stage, visitors, &mut kill, round, &mut known).await;
         told.push(kill.to_string());
         match done? {
             Done::EndedBefore(took) => {
@@ -159,7 +167,7 @@ async fn timed(
     visitors: &LoadHandle,
     strategy: Strategy,
     fault: Fault,
-    history: &mut Vec<String>,
+    known: &mut Known,
 ) -> Result<Duration, String> {
     stage.configure(strategy, fault);
     let (version, began) = (format!("timed-{fault:?}").to_lowercase(), Instant::now());
@@ -170,10 +178,11 @@ async fn timed(
         return Err(format!("{strategy:?}, {fault:?}: undisturbed, it ended so: {}", answer.json));
     }
     if fault == Fault::None {
-        history.push(version);
+        known.good.push(version.clone());
+        known.live = version;
     }
     let live = visitors::live(stage, visitors).await?;
-    (Some(&live) == history.last()).then_some(took).ok_or_else(|| format!("{live} is live after {answer:?}"))
+    (live == known.live).then_some(took).ok_or_else(|| format!("{live} is live after {answer:?}"))
 }
 
 /// Kills one deploy, runs what is to be run next, and looks at what came of it.
@@ -182,7 +191,7 @@ async fn one(
     visitors: &LoadHandle,
     kill: &mut Kill,
     round: usize,
-    history: &mut Vec<String>,
+    known: &mut Known,
 ) -> Result<Done, String> {
     let version = format!("v{round}");
     stage.configure(kill.strategy, kill.fault);
@@ -212,15 +221,12 @@ async fn one(
     if lost > 0 {
         return Err(fault("requests were lost".to_owned()));
     }
-    expected(kill, &answer, &live, &version, &newer, history).map_err(fault)?;
+    expected(kill, &answer, &live, &version, &newer, known).map_err(fault)?;
     let new = live == version || live == newer;
-    if new {
-        history.push(live);
-    } else {
-        // A way back may lead to any earlier release; what came after it is history no more.
-        let place = history.iter().rposition(|known| *known == live).unwrap_or_default();
-        history.truncate(place + 1);
-    }
+    // A good one may have been promoted and gone back from since, and be brought back by a later rollback.
+    known.good.extend((kill.fault == Fault::None).then_some(version));
+    known.good.extend((kill.then == Then::Newer).then_some(newer));
+    known.live = live;
     Ok(match ended {
         Some(took) => Done::EndedBefore(took),
         None if new => Done::New,
@@ -235,9 +241,9 @@ fn expected(
     live: &str,
     version: &str,
     newer: &str,
-    history: &[String],
+    known: &Known,
 ) -> Result<(), String> {
-    let old = history.last().map(String::as_str).unwrap_or_default();
+    let old = known.live.as_str();
     let good = kill.fault == Fault::None;
     let right = match kill.then {
         Then::Newer => live == newer && answer.word() == "promoted",
@@ -258,7 +264,7 @@ fn expected(
         Then::Rollback => match answer.word() {
             "rolled-back" | "failed" => live == old,
             // No rollout was open any more, or yet: the release before the live one is brought back.
-            "promoted" => live != version && history.iter().any(|known| known == live),
+            "promoted" => live != version && known.good.iter().any(|good| good == live),
             "no-earlier-release" => live == old,
             _ => false,
         },
