@@ -24,16 +24,13 @@ fn main() -> Outcome {
     }
 }
 
-fn runtime(workers: usize) -> std::io::Result<Runtime> {
-    match workers {
-        0 | 1 => Builder::new_current_thread().enable_all().build(),
-        workers => Builder::new_multi_thread().worker_threads(workers).enable_all().build(),
-    }
+fn runtime() -> std::io::Result<Runtime> {
+    Builder::new_current_thread().enable_all().build()
 }
 
 fn route(listen: SocketAddr, workers: usize, instance: SocketAddr) -> Outcome {
-    runtime(workers)?.block_on(async {
-        let proxy = Proxy::new(ProxySettings::default());
+    runtime()?.block_on(async {
+        let proxy = Proxy::new(ProxySettings { workers, ..ProxySettings::default() });
         let instances = vec![Instance { key: InstanceKey::new("bench-0"), address: instance }];
         let release = ReleaseId::new("bench");
         let version = "1.0.0".to_owned();
@@ -48,7 +45,7 @@ fn route(listen: SocketAddr, workers: usize, instance: SocketAddr) -> Outcome {
 fn answer(listen: SocketAddr) -> Outcome {
     const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 64\r\n\r\n\
         0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
-    runtime(1)?.block_on(async {
+    runtime()?.block_on(async {
         let listener = TcpListener::bind(listen).await?;
         loop {
             let (mut stream, _) = listener.accept().await?;

@@ -17,6 +17,8 @@ pub enum ErrorKind {
     Refused,
     /// A person is needed.
     Stuck,
+    /// The signal of this number told the command to stop before it had begun.
+    Cancelled(i32),
 }
 
 impl ErrorKind {
@@ -28,6 +30,8 @@ impl ErrorKind {
             Self::Usage => 2,
             Self::Refused => 3,
             Self::Stuck => 5,
+            Self::Cancelled(2) => 130,
+            Self::Cancelled(_) => 143,
         }
     }
 
@@ -39,6 +43,7 @@ impl ErrorKind {
             Self::Usage => "usage",
             Self::Refused => "refused",
             Self::Stuck => "stuck",
+            Self::Cancelled(_) => "cancelled",
         }
     }
 }

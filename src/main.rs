@@ -2,8 +2,6 @@
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
-
 fn main() -> ExitCode {
-    tidegate::run::run(tidegate::cli::Cli::parse())
+    tidegate::run::main()
 }

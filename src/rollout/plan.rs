@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::release::digest;
@@ -63,10 +64,16 @@ impl Default for Budgets {
 }
 
 impl Plan {
-    /// Digest of the whole plan: two plans with the same hash do the same.
+    /// Digest of the whole plan: two plans with the same hash do the same. When its releases were put together counts for
+    /// nothing, so that the plan that was shown and the plan that is run can be told to be the same one.
     #[must_use]
     pub fn hash(&self) -> String {
-        digest(serde_json::to_string(self).unwrap_or_default().as_bytes())
+        let mut plan = self.clone();
+        plan.candidate.created = Timestamp::UNIX_EPOCH;
+        if let Some(stable) = &mut plan.stable {
+            stable.created = Timestamp::UNIX_EPOCH;
+        }
+        digest(serde_json::to_string(&plan).unwrap_or_default().as_bytes())
     }
 
     /// True when the two releases must never run at the same time.

@@ -5,8 +5,12 @@ use std::fmt::{self, Write as _};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::demo::DemoAnswer;
+use super::local::LocalAnswer;
+use crate::error::Error;
 use crate::report::lines::printable;
 use crate::report::words;
+use crate::rollout::analysis::simulate::SimulationResult;
 use crate::rollout::{Outcome, OutcomeKind, Rollout};
 
 /// How a rollout, or the wish for one, ended. Printed by `deploy`, `rollback`, `resume`, `abort`, `promote` and `pause`.
@@ -335,7 +339,7 @@ pub struct ErrorAnswer {
 /// The error itself.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct ErrorBody {
-    /// `failed`, `usage`, `refused` or `stuck`.
+    /// `failed`, `usage`, `refused`, `stuck` or `cancelled`.
     pub kind: String,
     /// Stable code.
     pub code: String,
@@ -345,6 +349,21 @@ pub struct ErrorBody {
     pub hints: Vec<String>,
     /// The exit code of the command.
     pub exit_code: u8,
+}
+
+impl ErrorAnswer {
+    /// The answer for an error.
+    #[must_use]
+    pub fn new(error: &Error) -> Self {
+        let error = ErrorBody {
+            kind: error.kind.as_str().to_owned(),
+            code: error.code.clone(),
+            sentence: error.sentence.clone(),
+            hints: error.hints.clone(),
+            exit_code: error.kind.code(),
+        };
+        Self { error }
+    }
 }
 
 impl fmt::Display for ErrorAnswer {
@@ -384,9 +403,13 @@ pub fn schema() -> serde_json::Value {
         History(HistoryAnswer),
         Plan(PlanAnswer),
         Note(NoteAnswer),
+        Local(LocalAnswer),
+        Demo(DemoAnswer),
+        Simulation(SimulationResult),
         Error(ErrorAnswer),
     }
-    let mut schema = schemars::schema_for!(Output).to_value();
+    let settings = schemars::generate::SchemaSettings::draft2020_12().for_serialize();
+    let mut schema = settings.into_generator().into_root_schema_for::<Output>().to_value();
     if let Some(schema) = schema.as_object_mut() {
         schema.insert("title".to_owned(), "What tidegate prints with --output json".into());
     }

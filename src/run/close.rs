@@ -46,7 +46,7 @@ pub fn unlock(common: &Common, arguments: &UnlockArgs) -> Result<NoteAnswer, Err
             let now = Timestamp::now();
             let taker =
                 Holder { name: who(), reason: "unlock --force".to_owned(), since: now, nonce: nonce() };
-            drop(FileLock::seize(&directory, &taker)?);
+            FileLock::seize(&directory, &taker)?.leave_name();
             format!(
                 "the lock of {name} was taken from {}; `tidegate resume {name}` goes on with its rollout",
                 holder.name

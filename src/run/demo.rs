@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::answer::RolloutAnswer;
@@ -25,7 +26,7 @@ use crate::sample::load::{Kind, Load, Mix};
 const AFTER: Duration = Duration::from_millis(700);
 
 /// What the demo showed.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct DemoAnswer {
     /// Requests that visitors sent.
     pub requests: u64,
@@ -100,7 +101,7 @@ impl fmt::Display for DemoAnswer {
 pub async fn demo(common: &Common, arguments: &DemoArgs) -> Result<DemoAnswer, Error> {
     let directory = scratch()?;
     let result = Box::pin(show(common, arguments, &directory)).await;
-    let stopped = local::stop_in(&directory.join("state/demo/local")).await;
+    let stopped = local::stop_in(&directory.join("state/demo")).await;
     if let Err(error) = std::fs::remove_dir_all(&directory) {
         tracing::warn!("{} was not removed: {error}", directory.display());
     }

@@ -1,4 +1,4 @@
-//! `deploy`, `plan` and `rollback`: from a wanted release to its rollout.
+//! `deploy` and `plan`: from a wanted release to its rollout.
 
 use std::time::Duration;
 
@@ -6,15 +6,13 @@ use super::answer::{PlanAnswer, RolloutAnswer, exit_code};
 use super::place::Place;
 use super::release;
 use super::session::{OnLock, Session};
-use crate::cli::{Busy, Common, DeployArgs, ReleaseArgs, ReportArgs, RollbackArgs};
+use crate::cli::{Busy, Common, DeployArgs, ReleaseArgs, ReportArgs};
 use crate::error::{Error, ErrorKind};
 use crate::journal::file::hold;
 use crate::report::Sink;
 use crate::rollout::event::Request;
 use crate::rollout::strategy::{self, Setting, StrategyName};
-use crate::rollout::{
-    Budgets, Environment, Observation, Outcome, OutcomeKind, Plan, Release, Rollout, Weight,
-};
+use crate::rollout::{Budgets, Environment, Observation, OutcomeKind, Plan, Release, Weight};
 use crate::target::Target as _;
 use crate::target::local::LocalTarget;
 
@@ -66,14 +64,24 @@ fn supersede(environment: &Environment, candidate: &Release) -> Option<Request> 
         .then(|| Request::Supersede { version: candidate.version.clone() })
 }
 
-async fn run(session: &mut Session, candidate: Release) -> Result<RolloutAnswer, Error> {
+/// Brings `candidate` live with a session that holds the lock, and ends the session's work.
+///
+/// # Errors
+/// When it had to be left half way.
+pub(super) async fn run(session: &mut Session, candidate: Release) -> Result<RolloutAnswer, Error> {
+    let result = bring(session, candidate).await;
+    session.leave().await;
+    result
+}
+
+async fn bring(session: &mut Session, candidate: Release) -> Result<RolloutAnswer, Error> {
     let target = session.target().await?;
     let open = session.environment.open().filter(|open| open.plan.candidate.id == candidate.id).cloned();
     let (rollout, outcome) = match open {
         // The same release again: an earlier run died, or waits for a person. Go on from there.
         Some(open) => session.drive(&target, open, None).await?,
         None => {
-            session.clear(&target, &candidate.version).await?;
+            session.clear(&target, &candidate).await?;
             let seen = target.observe(None, Duration::ZERO).await?;
             if is_live(&session.environment, &candidate, &seen) {
                 return Ok(nothing(session, &candidate));
@@ -164,7 +172,7 @@ fn budgets(budgets: Budgets, start_within: Option<Duration>) -> Budgets {
 /// When the configuration or the journal is wrong.
 pub async fn show_plan(common: &Common, arguments: &ReleaseArgs) -> Result<PlanAnswer, Error> {
     let place = Place::find(common, arguments.environment.as_deref())?;
-    let candidate = release::build(&place, arguments.version.as_deref())?;
+    let candidate = release::describe(&place, arguments.version.as_deref())?;
     let environment = place.replay()?;
     let seen = match LocalTarget::existing(&place.target_directory()).await {
         Some(target) => target.observe(None, Duration::ZERO).await?,
@@ -189,81 +197,4 @@ pub async fn show_plan(common: &Common, arguments: &ReleaseArgs) -> Result<PlanA
         steps,
         way_back,
     })
-}
-
-/// Takes the environment back: turns the rollout under way round, or else brings an earlier release live again.
-///
-/// # Errors
-/// When there is nothing to go back to, or it had to be left half way.
-pub async fn rollback(common: &Common, arguments: &RollbackArgs) -> Result<RolloutAnswer, Error> {
-    let place = Place::find(common, arguments.environment.as_deref())?;
-    let known = place.replay()?;
-    if let (Some(version), None) = (&arguments.to, known.version(arguments.to.as_deref().unwrap_or_default()))
-    {
-        return Err(unknown_version(&place, &known, version));
-    }
-    let under_way = known.open().is_some();
-    let abort = |environment: &Environment| environment.open().map(|_| Request::Abort);
-    let reason = "rollback";
-    let mut session = Session::begin(place, common, &arguments.reports, reason, OnLock::Ask(&abort)).await?;
-    let target = session.target().await?;
-    let left = session.environment.open().or(session.environment.stuck()).cloned();
-    let mut turned: Option<(Rollout, Outcome)> = None;
-    if let Some(rollout) = left {
-        let first = if rollout.open() {
-            session.asked(Request::Abort, None)
-        } else {
-            super::session::again(&rollout)
-        };
-        turned = Some(session.drive(&target, rollout, Some(first)).await?);
-    } else if under_way && arguments.to.is_none() {
-        let last = session.environment.rollouts.last().cloned();
-        turned = last.and_then(|rollout| rollout.outcome.clone().map(|(_, outcome)| (rollout, outcome)));
-    }
-    if let Some((rollout, outcome)) = &turned
-        && ends_rollback(outcome, arguments.to.as_deref())
-    {
-        let code = as_asked(outcome, session.signal());
-        return Ok(RolloutAnswer::new(rollout, outcome, Some(session.place.url()), code));
-    }
-    let wanted = match &arguments.to {
-        Some(version) => session.environment.version(version).cloned(),
-        None => session.environment.promoted().nth(1).cloned(),
-    };
-    let Some(release) = wanted else { return Err(no_earlier(&session.place)) };
-    run(&mut session, release).await
-}
-
-/// Whether turning the rollout under way round was all that was asked for. One that was promoted before it could be turned
-/// has only been tidied up: the release before it is still to be brought back.
-fn ends_rollback(outcome: &Outcome, to: Option<&str>) -> bool {
-    match outcome.kind {
-        OutcomeKind::Stuck => true,
-        OutcomeKind::Promoted => false,
-        _ => to.is_none(),
-    }
-}
-
-/// The exit code of a command that wanted the way back.
-#[must_use]
-pub fn as_asked(outcome: &Outcome, signal: Option<i32>) -> u8 {
-    match outcome.kind {
-        OutcomeKind::RolledBack | OutcomeKind::Failed => 0,
-        _ => exit_code(outcome, signal),
-    }
-}
-
-fn unknown_version(place: &Place, known: &Environment, version: &str) -> Error {
-    let versions: Vec<_> = known.promoted().map(|release| release.version.as_str()).take(10).collect();
-    let choice = if versions.is_empty() { "nothing".to_owned() } else { versions.join(", ") };
-    let (name, version) = (&place.environment.name, version.escape_debug());
-    let sentence = format!("{name} has no release `{version}` in its history; there is {choice}");
-    Error::new(ErrorKind::Usage, "unknown-version", sentence)
-        .hint(format!("`tidegate history {name}` lists them"))
-}
-
-fn no_earlier(place: &Place) -> Error {
-    let name = &place.environment.name;
-    let sentence = format!("{name} has no earlier release to go back to");
-    Error::new(ErrorKind::Refused, "no-earlier-release", sentence)
 }

@@ -163,9 +163,9 @@ fn ended(result: Result<(), TargetError>) -> Result<ExitCode, Error> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The journal stands beside the target's state: its rollouts become metrics at the supervisor's address.
+/// The journal stands in the target's state: its rollouts become metrics at the supervisor's address.
 fn options(state: &Path) -> SuperviseOptions {
-    let journal = state.parent().unwrap_or(state).join("journal");
+    let journal = state.join("journal");
     let extra = move || {
         FileJournal::existing(&journal).and_then(|journal| rollout_metrics(&journal)).unwrap_or_default()
     };

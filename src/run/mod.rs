@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::io::{IsTerminal as _, Write as _, stderr, stdout};
 use std::process::ExitCode;
 
+use clap::Parser as _;
 use serde::Serialize;
 use tracing_subscriber::EnvFilter;
 
@@ -17,16 +18,28 @@ pub mod deploy;
 pub mod init;
 pub mod inspect;
 pub mod local;
+pub mod misuse;
 pub mod place;
 pub mod release;
 pub mod reports;
+pub mod rollback;
 pub mod router;
 pub mod session;
 pub mod signals;
 pub mod simulate;
 pub mod steer;
+pub mod tidy;
 
-use answer::{ErrorAnswer, ErrorBody};
+use answer::ErrorAnswer;
+
+/// Parses the command line of this process and runs its command.
+#[must_use]
+pub fn main() -> ExitCode {
+    match Cli::try_parse() {
+        Ok(cli) => run(cli),
+        Err(error) => misuse::answer(&error),
+    }
+}
 
 /// Runs a command: the answer goes to standard output, progress and logs to standard error.
 #[must_use]
@@ -48,7 +61,7 @@ pub fn run(cli: Cli) -> ExitCode {
 async fn dispatch(command: Command, common: &Common) -> Result<ExitCode, Error> {
     let rollout = match command {
         Command::Deploy(arguments) => deploy::deploy(common, &arguments).await?,
-        Command::Rollback(arguments) => deploy::rollback(common, &arguments).await?,
+        Command::Rollback(arguments) => rollback::rollback(common, &arguments).await?,
         Command::Resume(arguments) => steer::resume(common, &arguments).await?,
         Command::Abort(arguments) => steer::abort(common, &arguments).await?,
         Command::Promote(arguments) => steer::promote(common, &arguments).await?,
@@ -107,14 +120,7 @@ fn print<A: Serialize + Display>(common: &Common, answer: &A, code: u8) -> ExitC
 }
 
 fn refuse(common: &Common, error: &Error) -> ExitCode {
-    let body = ErrorBody {
-        kind: error.kind.as_str().to_owned(),
-        code: error.code.clone(),
-        sentence: error.sentence.clone(),
-        hints: error.hints.clone(),
-        exit_code: error.kind.code(),
-    };
-    let answer = ErrorAnswer { error: body };
+    let answer = ErrorAnswer::new(error);
     if common.output == Output::Json {
         write(&format!("{}\n", serde_json::to_string_pretty(&answer).unwrap_or_default()));
     } else {

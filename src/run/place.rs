@@ -55,7 +55,7 @@ impl Place {
     /// The directory of the supervisor.
     #[must_use]
     pub fn target_directory(&self) -> PathBuf {
-        self.directory.join("local")
+        self.directory.clone()
     }
 
     /// What the journal says; an environment that was never deployed has an empty one.

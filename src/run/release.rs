@@ -11,6 +11,7 @@ use crate::error::{Error, ErrorKind};
 use crate::rollout::Release;
 use crate::rollout::release::Artifact;
 use crate::settings::{EnvValue as Declared, HealthSettings};
+use crate::target::TargetError;
 use crate::target::local::{EnvValue, Health, LaunchSpec, Logs};
 
 /// Puts the release together that the settings and the working tree describe now. Keeps a copy of its program.
@@ -18,13 +19,29 @@ use crate::target::local::{EnvValue, Health, LaunchSpec, Logs};
 /// # Errors
 /// When there is no version, the program is missing, or its copy cannot be kept.
 pub fn build(place: &Place, version: Option<&str>) -> Result<Release, Error> {
+    put_together(place, version, |spec| spec.prepare(&place.target_directory()))
+}
+
+/// The same release, for a look: nothing is kept, nothing is written.
+///
+/// # Errors
+/// When there is no version, or the program is missing.
+pub fn describe(place: &Place, version: Option<&str>) -> Result<Release, Error> {
+    put_together(place, version, LaunchSpec::inspect)
+}
+
+fn put_together(
+    place: &Place,
+    version: Option<&str>,
+    program: impl FnOnce(&mut LaunchSpec) -> Result<Vec<Artifact>, TargetError>,
+) -> Result<Release, Error> {
     let directory = &place.local().directory;
     let version = match version {
         Some(version) => checked(version)?,
         None => described(directory)?,
     };
     let mut spec = launch_spec(place);
-    let mut artifacts = spec.prepare(&place.target_directory())?;
+    let mut artifacts = program(&mut spec)?;
     for file in &place.local().files {
         artifacts.push(digest_of(directory, file)?);
     }

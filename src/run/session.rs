@@ -96,6 +96,11 @@ impl Session {
     /// # Errors
     /// When the engine had to leave it half way.
     pub async fn start(&mut self, target: &LocalTarget, plan: Plan) -> Result<(Rollout, Outcome), Error> {
+        let forgotten = match crate::journal::Held::prove(&self.lock) {
+            Ok(proof) => super::tidy::forget_requests(&self.journal, &proof).await,
+            Err(error) => return Err(error.into()),
+        };
+        forgotten?;
         let salt = std::process::id() ^ Timestamp::now().subsec_nanosecond().unsigned_abs();
         let by = self.by.clone();
         let result = self.engine(target)?.start(plan, &by, salt).await;
@@ -156,17 +161,23 @@ impl Session {
         Fact::Asked(Asked { id: nonce(), request, by: self.by.clone(), reason })
     }
 
-    /// Ends what an earlier run left: a rollout that its process did not end is taken back for the newer version; one that is
-    /// stuck is tried again.
+    /// Ends what earlier runs left: a rollout that its process did not end is taken back for the newer release; one that is
+    /// stuck is tried again; sets without a purpose are taken away.
     ///
     /// # Errors
     /// When it stays stuck.
-    pub async fn clear(&mut self, target: &LocalTarget, version: &str) -> Result<(), Error> {
+    pub async fn clear(&mut self, target: &LocalTarget, candidate: &Release) -> Result<(), Error> {
+        self.end_left(target, candidate).await?;
+        super::tidy::retire_strays(target, &self.environment, &candidate.id).await;
+        Ok(())
+    }
+
+    async fn end_left(&mut self, target: &LocalTarget, candidate: &Release) -> Result<(), Error> {
         let Some(rollout) = self.environment.open().or(self.environment.stuck()).cloned() else {
             return Ok(());
         };
         let first = if rollout.open() {
-            self.asked(Request::Supersede { version: version.to_owned() }, None)
+            self.asked(Request::Supersede { version: candidate.version.clone() }, None)
         } else {
             again(&rollout)
         };
@@ -175,6 +186,14 @@ impl Session {
             return Err(Error::new(ErrorKind::Stuck, &outcome.reason, outcome.sentence));
         }
         Ok(())
+    }
+
+    /// To be called last: leaves no supervisor behind that has nothing to run.
+    pub async fn leave(&self) {
+        // Where another run has taken over, the supervisor is that run's.
+        if crate::journal::Held::check(&self.lock).is_ok() {
+            super::tidy::stop_idle(&self.place).await;
+        }
     }
 
     /// Removes what the journal and the target need no longer.
@@ -244,7 +263,7 @@ async fn take_lock(
         Holder { name: by.to_owned(), reason: reason.to_owned(), since: Timestamp::now(), nonce: nonce() };
     let budget = place.environment.budgets.total + place.environment.budgets.back;
     let began = Instant::now();
-    let mut asked = false;
+    let mut asked = None;
     loop {
         let held = match FileLock::acquire(&directory, &holder) {
             Ok(lock) => return Ok(lock),
@@ -254,21 +273,26 @@ async fn take_lock(
         let refused = || Error::from(LockError::Held(held.clone()));
         match &on_lock {
             OnLock::Refuse => return Err(refused()),
-            OnLock::Ask(wish) if !asked => {
-                if let Some(request) = replayed(journal).ok().and_then(|environment| wish(&environment)) {
-                    let reason = Some(reason.to_owned());
+            OnLock::Ask(wish) => {
+                // Another run may get the lock before this one: its rollout is asked, too.
+                let environment = replayed(journal).unwrap_or_default();
+                let open = environment.open().map(|rollout| rollout.id.clone());
+                if let (true, Some(request)) = (open != asked, wish(&environment)) {
+                    // Who supersedes says with which version: that is reason enough.
+                    let told = matches!(request, Request::Supersede { .. });
+                    let reason = (!told).then(|| reason.to_owned());
                     journal.ask(&Asked { id: nonce(), request, by: by.to_owned(), reason }).await?;
-                    asked = true;
+                    asked = open;
                 }
             }
-            OnLock::Wait | OnLock::Ask(_) => {}
+            OnLock::Wait => {}
         }
         if began.elapsed() > budget {
             return Err(refused().hint(format!("it was waited for {budget:?}")));
         }
-        if signals.cancel().signal().is_some() {
+        if let Some(signal) = signals.cancel().signal() {
             return Err(Error::new(
-                ErrorKind::Refused,
+                ErrorKind::Cancelled(signal),
                 "cancelled",
                 "the command was told to stop while it waited for the lock",
             ));

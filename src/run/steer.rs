@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::answer::{RolloutAnswer, exit_code};
-use super::deploy::as_asked;
 use super::place::Place;
+use super::rollback::as_asked;
 use super::session::{OnLock, Session, again, nonce, who};
 use crate::cli::{Common, EnvironmentArgs, PromoteArgs, ReportArgs, SteerArgs};
 use crate::error::{Error, ErrorKind};
@@ -129,10 +129,20 @@ async fn drive(
     first: Option<crate::rollout::Fact>,
     code: fn(&Outcome, Option<i32>) -> u8,
 ) -> Result<RolloutAnswer, Error> {
-    let target = session.target().await?;
-    let (rollout, outcome) = session.drive(&target, rollout, first).await?;
+    let result = reach(session, rollout, first).await;
+    session.leave().await;
+    let (rollout, outcome) = result?;
     let code = code(&outcome, session.signal());
     Ok(RolloutAnswer::new(&rollout, &outcome, Some(session.place.url()), code))
+}
+
+async fn reach(
+    session: &mut Session,
+    rollout: Rollout,
+    first: Option<crate::rollout::Fact>,
+) -> Result<(Rollout, Outcome), Error> {
+    let target = session.target().await?;
+    session.drive(&target, rollout, first).await
 }
 
 fn nothing_here(place: &Place) -> Error {

@@ -1,11 +1,5 @@
 //! The sample app and the load generator against each other, in this process and as a process of its own.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "the functions that set up a test may fail it; the lint spares only what is marked as a test"
-)]
-
 mod app;
 mod faults;
 mod load;

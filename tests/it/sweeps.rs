@@ -333,7 +333,7 @@ async fn live_through(story: &Story) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, max_shrink_iters: 200, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 5_000, max_shrink_iters: 200, ..ProptestConfig::default() })]
 
     #[test]
     fn random_stories_end_all_new_all_old_or_stuck(story in any_story()) {

@@ -60,6 +60,12 @@ impl FileLock {
         }
     }
 
+    /// Lets go and leaves the name of this holder, so that the one it was taken from can say who took it.
+    pub fn leave_name(mut self) {
+        // The file is then no longer ours to remove.
+        self.nonce.clear();
+    }
+
     /// Who holds the lock of the environment in `directory` at this moment.
     #[must_use]
     pub fn holder(directory: &Path) -> Option<Holder> {

@@ -21,12 +21,7 @@ fn failed(evidence: &Evidence) -> (&'static str, String) {
     };
     let figures = figures(metric, &evidence.totals, "");
     let chance = percent(evidence.alpha);
-    (
-        code,
-        format!(
-            "{figures}: a release as good as the stable one is stopped like this in at most {chance} of rollouts."
-        ),
-    )
+    (code, format!("{figures}; chance does this to at most {chance} of releases that are as good as stable"))
 }
 
 fn passed(evidence: &Evidence) -> String {
@@ -39,19 +34,19 @@ fn passed(evidence: &Evidence) -> String {
             format!("{}: less than {margin} more than stable", figures(test.metric, &block, when))
         })
         .collect();
-    format!("{}.", shown.join("; "))
+    shown.join("; ")
 }
 
 fn silent(evidence: &Evidence) -> String {
     let (stable, candidate) = (evidence.totals.stable.requests, evidence.stage.candidate.requests);
     match (stable, candidate) {
         (0, 0) => {
-            "Neither the candidate nor the stable release answered a request: there is nothing to compare."
+            "neither the candidate nor the stable release answered a request: there is nothing to compare"
                 .into()
         }
-        (_, 0) => "The candidate answered no request at this weight: there is nothing to compare.".into(),
+        (_, 0) => "the candidate answered no request at this weight: there is nothing to compare".into(),
         (_, n) => format!(
-            "The candidate answered {}, the stable release none in this rollout: there is nothing to compare with.",
+            "the candidate answered {}, the stable release none in this rollout: there is nothing to compare with",
             requests(n)
         ),
     }
@@ -66,7 +61,7 @@ fn unsettled(evidence: &Evidence) -> (&'static str, String) {
         let (least, more) = (requests(evidence.min_requests), thousands(evidence.min_requests - count));
         return (
             "too-few",
-            format!("{seen}: at least {least} to the candidate are asked for, {more} more are needed."),
+            format!("{seen}: at least {least} to the candidate are asked for, {more} more are needed"),
         );
     }
     let against =
@@ -78,7 +73,7 @@ fn unsettled(evidence: &Evidence) -> (&'static str, String) {
         format!("; if they go on like this, about {} more to the candidate settle it", requests(more))
     });
     let sentence = format!(
-        "{seen}: {against} of the evidence that stops it, {good} of the evidence that lets it go on{ahead}."
+        "{seen}: {against} of the evidence that stops it, {good} of the evidence that lets it go on{ahead}"
     );
     ("unsettled", sentence)
 }

@@ -59,7 +59,7 @@ impl Default for Simulation {
 }
 
 /// What came of the trials.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct SimulationResult {
     /// How many rollouts were tried.
     pub trials: u32,

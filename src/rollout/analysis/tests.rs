@@ -43,7 +43,7 @@ fn a_bad_candidate_fails_with_figures() {
     let judgement = judged(&[block((1140, 1), (60, 5))]);
     assert_eq!(judgement.verdict, Verdict::Fail);
     assert_eq!(judgement.code, "errors-worse");
-    let figures = "5 of 60 requests to the candidate failed (8.3 %), 1 of 1,140 to stable (0.088 %): ";
+    let figures = "5 of 60 requests to the candidate failed (8.3 %), 1 of 1,140 to stable (0.088 %); ";
     assert!(judgement.sentence.starts_with(figures), "{}", judgement.sentence);
 }
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
+use tokio::process::Child;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::control::{Hello, Line, PROTOCOL, Reply, Request, disk, failure};
@@ -48,7 +49,7 @@ impl Client {
     pub(super) async fn ask(&self, request: &Request) -> Result<Reply, TargetError> {
         let begin = Instant::now();
         let mut until = begin + PATIENCE;
-        let mut started = None;
+        let mut started: Option<(u64, Child)> = None;
         let mut pause = PAUSE;
         loop {
             let asked = Instant::now();
@@ -62,8 +63,10 @@ impl Client {
             if asked.elapsed() > Duration::from_secs(1) {
                 until = Instant::now() + PATIENCE;
             }
-            if Instant::now() > until {
-                return Err(self.unreachable(&error, started));
+            let ended =
+                started.as_mut().is_some_and(|(_, child)| child.try_wait().is_ok_and(|s| s.is_some()));
+            if Instant::now() > until || (ended && super::supervisor::is_free(&self.paths)) {
+                return Err(self.unreachable(&error, started.map(|(begin, _)| begin)));
             }
             if started.is_none() && begin.elapsed().max(asked.elapsed()) >= self.standby_time() {
                 started = self.start()?;
@@ -131,8 +134,8 @@ impl Client {
         reply.map_err(Failed::Lost)?.ok_or_else(|| Failed::Lost(io::ErrorKind::UnexpectedEof.into()))
     }
 
-    /// Starts a supervisor that outlives this process; gives where its words begin in the log.
-    fn start(&self) -> Result<Option<u64>, TargetError> {
+    /// Starts a supervisor that outlives this process; gives where its words begin in the log, too.
+    fn start(&self) -> Result<Option<(u64, Child)>, TargetError> {
         let Some(binary) = &self.binary else { return Ok(None) };
         private_dir(&self.paths.root)?;
         let log_path = self.paths.log();
@@ -148,12 +151,12 @@ impl Client {
             .stdout(Stdio::null())
             .stderr(log)
             .kill_on_drop(false);
-        super::supervisor::unmark(&mut command);
-        command.spawn().map_err(|e| {
+        super::supervisor::plain_environment(&mut command);
+        let child = command.spawn().map_err(|e| {
             let sentence = format!("cannot {doing}: {e}");
             failure("supervisor-failed", sentence, "name a tidegate binary that can be executed")
         })?;
-        Ok(Some(begin))
+        Ok(Some((begin, child)))
     }
 
     fn unreachable(&self, error: &io::Error, started: Option<u64>) -> TargetError {

@@ -38,7 +38,7 @@ pub(crate) struct Hello {
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(tag = "op", rename_all = "kebab-case")]
 pub(crate) enum Request {
-    Configure(Settings),
+    Configure(Box<Settings>),
     Observe {
         newer_than: Option<u64>,
         #[serde(with = "millis")]
@@ -249,7 +249,11 @@ impl Line {
         match self.0.next().await {
             None => Ok(None),
             Some(Err(e)) => Err(io::Error::other(e)),
-            Some(Ok(text)) => Ok(Some(serde_json::from_str(&text)?)),
+            Some(Ok(text)) => serde_json::from_str(&text).map(Some).map_err(|e| {
+                // The parser's message may quote a value; only the place is told.
+                let words = format!("not understood at column {}", e.column());
+                io::Error::new(io::ErrorKind::InvalidData, words)
+            }),
         }
     }
 }

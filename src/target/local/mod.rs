@@ -59,7 +59,7 @@ impl LocalTarget {
         let client = Client::new(state, Some(config.binary.clone()));
         client.upgrade_if_older(&config.binary).await?;
         let settings = Settings { listen: config.listen, admin: config.admin, proxy: config.proxy };
-        client.ask(&Request::Configure(settings)).await?;
+        client.ask(&Request::Configure(Box::new(settings))).await?;
         Ok(Self { client, secrets: config.secrets })
     }
 

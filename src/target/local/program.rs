@@ -49,7 +49,46 @@ pub(crate) fn locate(name: &str, directory: &Path) -> Result<PathBuf, TargetErro
         let sentence = format!("{place} is not an executable file");
         return Err(failure("not-executable", sentence, "make it executable with chmod +x"));
     }
+    if foreign(&path) {
+        let sentence = format!(
+            "{place} is built for another kind of machine than this one ({})",
+            std::env::consts::ARCH
+        );
+        return Err(failure("not-executable", sentence, "build it for this machine"));
+    }
     Ok(path)
+}
+
+/// Whether a file is surely no program for this machine. The C library would hand such a file to the shell, whose words about
+/// it nobody understands.
+pub(crate) fn foreign(path: &Path) -> bool {
+    let mut head = [0; 20];
+    // A shorter file is no program of any machine's; at most it is a script.
+    File::open(path).and_then(|mut f| f.read_exact(&mut head)).is_ok() && other_machine(&head)
+}
+
+const fn is_elf(head: &[u8; 20]) -> bool {
+    matches!(head, [0x7f, b'E', b'L', b'F', ..])
+}
+
+/// Reads the head of an executable: elf(5), `e_ident` and `e_machine`; else the marks of other systems' formats.
+fn other_machine(head: &[u8; 20]) -> bool {
+    if !is_elf(head) {
+        return matches!(
+            head,
+            [b'M', b'Z', ..] | [0xcf | 0xce, 0xfa, 0xed, 0xfe, ..] | [0xca, 0xfe, 0xba, 0xbe, ..]
+        );
+    }
+    let machine = match head[5] {
+        1 => u16::from_le_bytes([head[18], head[19]]),
+        _ => u16::from_be_bytes([head[18], head[19]]),
+    };
+    // Both machines also run the programs of their 32-bit forebears, where the kernel is built so.
+    match std::env::consts::ARCH {
+        "x86_64" => !matches!(machine, 62 | 3),
+        "aarch64" => !matches!(machine, 183 | 40),
+        _ => false,
+    }
 }
 
 fn runs(path: &Path) -> bool {
@@ -161,6 +200,17 @@ mod tests {
         assert_eq!(locate("./plain", dir.path()).unwrap_err().code, "not-executable");
         assert_eq!(locate("no-such-program-anywhere", dir.path()).unwrap_err().code, "no-program");
         assert!(locate("sh", dir.path()).unwrap().ends_with("sh"));
+    }
+
+    #[test]
+    fn a_program_for_another_machine_is_known_by_its_head() {
+        let mut head = [0; 20];
+        head[..6].copy_from_slice(&[0x7f, b'E', b'L', b'F', 2, 1]);
+        head[18] = 243;
+        assert!(other_machine(&head), "RISC-V");
+        assert!(other_machine(b"MZ\x90\0\x03\0\0\0\x04\0\0\0\xff\xff\0\0\xb8\0\0\0"));
+        assert!(!other_machine(b"#!/bin/sh\necho hello"));
+        assert!(!foreign(&std::env::current_exe().unwrap()));
     }
 
     #[test]

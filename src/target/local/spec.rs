@@ -1,12 +1,12 @@
 //! How an instance is launched: what stands in [`crate::rollout::Release::spec`] for the local target.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::control::failure;
+use super::control::{disk, failure};
 
 use crate::rollout::release::Artifact;
 use crate::rollout::{Release, millis};
@@ -153,7 +153,25 @@ impl LaunchSpec {
     ///
     /// # Errors
     /// `no-program`, `not-executable`, `disk-full` and `not-writable`.
-    pub fn prepare(&mut self, state: &std::path::Path) -> Result<Vec<Artifact>, TargetError> {
+    pub fn prepare(&mut self, state: &Path) -> Result<Vec<Artifact>, TargetError> {
+        self.with_program(|program| super::program::snapshot(program, state))
+    }
+
+    /// As [`LaunchSpec::prepare`], but keeps nothing: gives the same artifact for the same bytes, and writes nowhere.
+    ///
+    /// # Errors
+    /// `no-program`, `not-executable`, and what the disk says.
+    pub fn inspect(&mut self) -> Result<Vec<Artifact>, TargetError> {
+        self.with_program(|program| {
+            let read = super::program::digest_file(program);
+            read.map_err(|e| disk(&format!("read {}", program.display()), &e))
+        })
+    }
+
+    fn with_program(
+        &mut self,
+        digest: impl FnOnce(&Path) -> Result<String, TargetError>,
+    ) -> Result<Vec<Artifact>, TargetError> {
         let Some(name) = self.command.first().cloned() else {
             return Err(failure(
                 "no-program",
@@ -170,7 +188,7 @@ impl LaunchSpec {
             self.program = None;
             return Ok(Vec::new());
         }
-        let digest = super::program::snapshot(&path, state)?;
+        let digest = digest(&path)?;
         self.program = Some(digest.clone());
         Ok(vec![Artifact { name, digest: format!("sha256:{digest}") }])
     }
@@ -196,6 +214,22 @@ impl LaunchSpec {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn to_inspect_gives_what_to_prepare_gives_and_writes_nothing() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let dir = tempfile::tempdir().unwrap();
+        let (program, state) = (dir.path().join("server"), dir.path().join("state"));
+        std::fs::write(&program, "#!/bin/sh\n").unwrap();
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let mut seen = LaunchSpec::new(vec!["./server".into()], dir.path().to_owned());
+        let mut kept = seen.clone();
+        let artifacts = seen.inspect().unwrap();
+        assert!(!state.exists());
+        assert_eq!(artifacts, kept.prepare(&state).unwrap());
+        assert_eq!(seen, kept);
+        assert!(state.join("programs").join(seen.program.unwrap()).exists());
+    }
 
     #[test]
     fn a_short_spec_gets_the_defaults() {

@@ -66,7 +66,8 @@ async fn an_event_stream_ends_properly_after_the_grace() {
 #[tokio::test]
 async fn a_stop_lets_requests_end_and_closes_idle_connections() {
     let address = instance(|_| async { Response::new(drips(5, Duration::from_millis(40))) }).await;
-    let router = Router::before(address).await;
+    let settings = ProxySettings { workers: 2, ..ProxySettings::default() };
+    let router = Router::start(settings, vec![pool("one", 100, &[address])]).await;
     let mut idle = TcpStream::connect(router.address).await.unwrap();
     let mut used = TcpStream::connect(router.address).await.unwrap();
     used.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();

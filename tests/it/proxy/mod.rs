@@ -1,5 +1,4 @@
 //! The router of the `local` target, over real sockets on the loopback interface.
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail where it stands")]
 
 mod counting;
 mod drain;

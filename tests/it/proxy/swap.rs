@@ -38,9 +38,17 @@ async fn mortal(killed: CancellationToken) -> std::net::SocketAddr {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn releases_replaced_every_few_milliseconds_lose_no_request() {
+    replaced_under_load(ProxySettings::default()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nor_do_they_with_threads_of_its_own() {
+    replaced_under_load(ProxySettings { workers: 2, ..ProxySettings::default() }).await;
+}
+
+async fn replaced_under_load(settings: ProxySettings) {
     let first = CancellationToken::new();
-    let router =
-        Router::start(ProxySettings::default(), vec![pool("r0", 100, &[mortal(first.clone()).await])]).await;
+    let router = Router::start(settings, vec![pool("r0", 100, &[mortal(first.clone()).await])]).await;
     let (done, answered) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
     let mut senders = tokio::task::JoinSet::new();
     for number in 0..8 {

@@ -274,6 +274,22 @@ impl MemoryTarget {
             weights.iter().filter(|(_, w)| **w > Weight::ZERO).map(|(r, w)| (r.clone(), *w)).collect();
     }
 
+    /// The next moment at which an instance becomes ready, has drained, or is given up.
+    fn next_change(&self) -> Instant {
+        let now = Instant::now();
+        let state = self.state.lock().unwrap();
+        let moments = state.sets.iter().flat_map(|(release, set)| {
+            let behaviour = self.behaviour(release);
+            set.instances.iter().flat_map(move |instance| {
+                let gone = instance.stopping.map(|since| since + behaviour.drain);
+                let given_up = behaviour.never_ready.map(|patience| instance.started + patience);
+                [Some(instance.started + behaviour.start), gone, given_up]
+            })
+        });
+        let next = moments.flatten().filter(|moment| *moment > now).min();
+        next.unwrap_or(now + Duration::from_secs(3600))
+    }
+
     fn refuses(&self, state: &mut State) -> Option<TargetError> {
         let Some(Fault::Refuse { nth, times, fatal }) = *self.fault.lock().unwrap() else { return None };
         if state.actions != nth || state.refused >= times {
@@ -293,7 +309,7 @@ impl Target for MemoryTarget {
             if newer_than.is_none_or(|generation| seen.generation > generation) || Instant::now() >= end {
                 return Ok(seen);
             }
-            tokio::time::sleep(Duration::from_millis(25).min(end - Instant::now())).await;
+            tokio::time::sleep_until(self.next_change().min(end)).await;
         }
     }
 

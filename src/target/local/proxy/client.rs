@@ -44,6 +44,8 @@ pub(super) struct Client {
     pub(super) serving: Arc<Serving>,
     /// The client's address as `X-Forwarded-For` has it.
     pub(super) address: Option<HeaderValue>,
+    /// Number of the thread that carries the connection.
+    pub(super) worker: usize,
     /// Number of the connection.
     pub(super) number: usize,
     begun: Instant,
@@ -57,10 +59,11 @@ pub(super) struct Client {
 }
 
 impl Client {
-    pub(super) fn new(serving: Arc<Serving>, address: IpAddr, number: usize) -> Self {
+    pub(super) fn new(serving: Arc<Serving>, address: IpAddr, number: usize, worker: usize) -> Self {
         Self {
             serving,
             address: HeaderValue::try_from(address.to_canonical().to_string()).ok(),
+            worker,
             number,
             begun: Instant::now(),
             busy: AtomicU64::new(0),
@@ -116,6 +119,11 @@ impl Visit {
     pub(super) fn begin(client: &Arc<Client>) -> Self {
         client.busy.fetch_add(1, Relaxed);
         Self(Arc::clone(client))
+    }
+
+    /// Number of the thread that carries the connection.
+    pub(super) fn worker(&self) -> usize {
+        self.0.worker
     }
 
     /// The client waits for more.

@@ -42,7 +42,7 @@ pub(super) enum Fate {
     /// The head of a response came.
     Answered(Response<Incoming>),
     /// The connection was closed before anything was sent; the request comes back whole.
-    NotSent(Request<Upload>),
+    NotSent(Box<Request<Upload>>),
     /// The connection broke before the head of a response came. The instance may have seen the request.
     Broken,
     /// No head of a response came in time.
@@ -104,21 +104,35 @@ impl Link {
     /// Sends a request and waits for the head of the response.
     pub(super) async fn exchange(
         &mut self,
-        request: Request<Upload>,
+        request: Box<Request<Upload>>,
         progress: Option<&Arc<Progress>>,
         patience: Duration,
     ) -> Fate {
-        let mut answer = pin!(self.sender.try_send_request(request));
+        let mut answer = pin!(self.sender.try_send_request(*request));
         let (driver, deadline, closed) = (&mut self.driver, &mut self.deadline, &mut self.closed);
-        let fate = poll_fn(|cx| {
+        let mut advance = |cx: &mut Context<'_>| {
             if !*closed && Pin::new(&mut *driver).poll(cx).is_ready() {
                 *closed = true;
             }
-            // Only the driver, polled above, can bring the answer: no wake-up of our own is needed.
-            if let Poll::Ready(answer) = answer.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            *closed
+        };
+        let mut sent = false;
+        let fate = poll_fn(|cx| {
+            let mut quiet = Context::from_waker(Waker::noop());
+            // Only the driver can bring the answer. Once it is there, nothing must be left behind that would wake this task
+            // for nothing; so the driver learns whom to wake only when it has nothing yet.
+            if sent {
+                advance(&mut quiet);
+                if let Poll::Ready(answer) = answer.as_mut().poll(&mut quiet) {
+                    return Poll::Ready(fate(answer, progress));
+                }
+            }
+            sent = true;
+            let closed = advance(cx);
+            if let Poll::Ready(answer) = answer.as_mut().poll(&mut quiet) {
                 return Poll::Ready(fate(answer, progress));
             }
-            if *closed {
+            if closed {
                 return Poll::Ready(Fate::Broken);
             }
             poll_patience(deadline, progress, patience, cx).map(|()| Fate::TimedOut)
@@ -131,12 +145,12 @@ impl Link {
     /// Leaves the driving to a task of its own. Needed where a response is to be read while the request is still being sent:
     /// the response may be read slowly, and the request must not stand still for that.
     pub(super) fn detach(self: Box<Self>) -> Detached {
-        let Self { driver, sender, .. } = *self;
+        // Without a sender the driver ends after this exchange.
+        let Self { driver, .. } = *self;
         let task = tokio::spawn(async move {
-            let _sender = sender;
             let _ = driver.await;
         });
-        Detached(task)
+        Detached(Some(task))
     }
 
     /// Gives the connection away once the instance has changed its protocol, with what was read beyond the head.
@@ -152,11 +166,20 @@ impl Link {
 }
 
 /// A connection that is driven by its own task, which ends with this.
-pub(super) struct Detached(tokio::task::JoinHandle<()>);
+pub(super) struct Detached(Option<tokio::task::JoinHandle<()>>);
+
+impl Detached {
+    /// The response is complete; what is left of the request may still go its way.
+    pub(super) fn leave(mut self) {
+        self.0 = None;
+    }
+}
 
 impl Drop for Detached {
     fn drop(&mut self) {
-        self.0.abort();
+        if let Some(task) = &self.0 {
+            task.abort();
+        }
     }
 }
 
@@ -183,11 +206,11 @@ pub(super) async fn open_multiplexed(
 /// The same as [`Link::exchange`] on an HTTP/2 connection.
 pub(super) async fn exchange_multiplexed(
     mut sender: http2::SendRequest<Upload>,
-    request: Request<Upload>,
+    request: Box<Request<Upload>>,
     progress: Option<&Arc<Progress>>,
     patience: Duration,
 ) -> Fate {
-    let mut answer = pin!(sender.try_send_request(request));
+    let mut answer = pin!(sender.try_send_request(*request));
     let mut deadline = Deadline::default();
     poll_fn(|cx| {
         if let Poll::Ready(answer) = answer.as_mut().poll(cx) {
@@ -237,7 +260,7 @@ fn fate(
     match answer {
         Ok(response) => Fate::Answered(response),
         Err(mut error) => match error.take_message() {
-            Some(request) => Fate::NotSent(request),
+            Some(request) => Fate::NotSent(Box::new(request)),
             None if progress.is_some_and(|progress| progress.is_failed()) => Fate::ClientFailed,
             None => Fate::Broken,
         },

@@ -28,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 use crate::rollout::{Counts, ReleaseId};
 
 mod client;
+mod crew;
 mod deadline;
 mod forward;
 mod frame;

@@ -43,11 +43,8 @@ pub(super) enum RelayError {
 pub(super) enum Carrier {
     /// We do, whenever the client's side asks for more.
     Own(Box<Link>),
-    /// A task of its own.
-    Detached {
-        /// Ends the task when the response is dropped.
-        _task: Detached,
-    },
+    /// A task of its own, because the request is still being sent.
+    Detached(Detached),
     /// The HTTP/2 connection that the request shares with others.
     Multiplexed,
     /// Nobody: the response is complete.
@@ -103,13 +100,14 @@ impl Relay {
             return Pin::new(&mut self.inner).poll_frame(cx);
         };
         // The first look at the body tells the connection that more is wanted; only then does it read on. Both are driven
-        // here, so the body needs no wake-up of its own.
+        // here, so neither needs to wake the other; the connection learns whom to wake only when it has nothing.
         let mut quiet = Context::from_waker(Waker::noop());
-        link.drive(cx);
-        if let ready @ Poll::Ready(_) = Pin::new(&mut self.inner).poll_frame(&mut quiet) {
-            return ready;
+        for context in [None, Some(cx)] {
+            if let ready @ Poll::Ready(_) = Pin::new(&mut self.inner).poll_frame(&mut quiet) {
+                return ready;
+            }
+            link.drive(context.unwrap_or(&mut quiet));
         }
-        link.drive(cx);
         Pin::new(&mut self.inner).poll_frame(&mut quiet)
     }
 
@@ -147,11 +145,15 @@ impl Relay {
             self.tally.bytes_in = progress.bytes();
         }
         self.tally.enter();
-        if let Carrier::Own(mut link) = std::mem::replace(&mut self.carrier, Carrier::None)
-            && link.is_usable()
-        {
-            link.rest();
-            self.upstream.keep(link);
+        match std::mem::replace(&mut self.carrier, Carrier::None) {
+            Carrier::Own(mut link) => {
+                if link.is_usable() {
+                    link.rest();
+                    self.upstream.keep(link, self.visit.worker());
+                }
+            }
+            Carrier::Detached(task) => task.leave(),
+            Carrier::Multiplexed | Carrier::None => {}
         }
         self.ticket = None;
     }

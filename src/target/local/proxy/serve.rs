@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::client::{Client, Order, Serving};
+use super::crew::Crew;
 use super::forward;
 use super::shared::Shared;
 
@@ -40,7 +41,11 @@ pub(super) async fn serve(shared: &Arc<Shared>, listener: TcpListener, stop: Can
     let clients = Clients::default();
     let builder = Arc::new(builder());
     let watching = watch(Arc::clone(shared), Arc::clone(&clients));
-    let accepting = accept(shared, &listener, &serving, &clients, &builder);
+    let crew = Crew::start(shared.settings.load().workers).unwrap_or_else(|error| {
+        tracing::warn!(%error, "no threads for connections could be started; they share the runtime of the supervisor");
+        Crew::none()
+    });
+    let accepting = accept(shared, &listener, &serving, &clients, &builder, &crew);
     tokio::select! {
         () = stop.cancelled() => {}
         () = accepting => {}
@@ -56,6 +61,7 @@ async fn accept(
     serving: &Arc<Serving>,
     clients: &Clients,
     builder: &Arc<Builder<TokioExecutor>>,
+    crew: &Crew,
 ) {
     for number in 0_usize.. {
         let (stream, address) = match listener.accept().await {
@@ -66,14 +72,23 @@ async fn accept(
                 continue;
             }
         };
-        let client = Arc::new(Client::new(Arc::clone(serving), address.ip(), number));
+        let hand = crew.turn(number);
+        let client = Arc::new(Client::new(Arc::clone(serving), address.ip(), number, hand.unwrap_or(0)));
         locked(clients).insert(number, Arc::clone(&client));
         let leaving = Leaving { clients: Arc::clone(clients), number };
-        let connection = connection(Arc::clone(shared), client, stream, address, Arc::clone(builder));
-        drop(serving.tasks.spawn(async move {
-            connection.await;
-            drop(leaving);
-        }));
+        let (shared, builder, tasks) = (Arc::clone(shared), Arc::clone(builder), serving.tasks.clone());
+        let Some(hand) = hand else {
+            drop(tasks.spawn(connection(shared, client, stream, address, builder, leaving)));
+            continue;
+        };
+        // The socket goes over to the thread's own runtime.
+        let Ok(stream) = stream.into_std() else { continue };
+        let begin = move || {
+            if let Ok(stream) = TcpStream::from_std(stream) {
+                drop(tasks.clone().spawn(connection(shared, client, stream, address, builder, leaving)));
+            }
+        };
+        crew.begin(hand, Box::new(begin));
     }
 }
 
@@ -95,6 +110,7 @@ async fn connection(
     stream: TcpStream,
     address: SocketAddr,
     builder: Arc<Builder<TokioExecutor>>,
+    _leaving: Leaving,
 ) {
     let _ = stream.set_nodelay(true);
     let _ = rustix::net::sockopt::set_socket_keepalive(&stream, true);

@@ -49,6 +49,9 @@ pub struct ProxySettings {
     pub sticky_cookie: Option<String>,
     /// Requests with this header go to the candidate whatever its weight.
     pub header_match: Option<HeaderMatch>,
+    /// Threads that carry connections, each with a runtime of its own, which shares nothing and so is fastest when there are
+    /// as many as processors. 0: the runtime that serves. Read when serving begins.
+    pub workers: usize,
     /// How the router talks to instances.
     pub upstream: UpstreamProtocol,
     /// Whether `X-Forwarded-*` of the client is believed and extended. Say true only behind another proxy.
@@ -91,6 +94,7 @@ impl Default for ProxySettings {
             shutdown_grace: Duration::from_secs(30),
             sticky_cookie: None,
             header_match: None,
+            workers: 0,
             upstream: UpstreamProtocol::Http1,
             trust_forwarded: false,
             announce: true,

@@ -129,7 +129,7 @@ impl Shared {
     pub(super) async fn choose(&self, wish: &Wish) -> Result<Chosen, Refusal> {
         match self.enter(|routes| routes.choose(wish, &self.sequence)) {
             Some(chosen) => Ok(chosen),
-            None => self.hold(wish).await,
+            None => Box::pin(self.hold(wish)).await,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use hyper::client::conn::http2;
@@ -13,7 +13,9 @@ use super::load::Load;
 use super::table::InstanceKey;
 use super::upload::Upload;
 
-/// Idle connections that are kept to one instance.
+/// Threads that keep connections apart; more than this share.
+const SHELVES: usize = 16;
+/// Idle connections that a thread keeps to one instance.
 const KEPT: usize = 512;
 /// Idle connections older than this are closed.
 const KEPT_FOR: Duration = Duration::from_secs(50);
@@ -23,26 +25,27 @@ pub(super) struct Upstream {
     pub(super) key: InstanceKey,
     pub(super) address: SocketAddr,
     pub(super) load: Arc<Load>,
-    idle: Mutex<VecDeque<Box<Link>>>,
+    /// One shelf for each thread: a connection belongs to the runtime that opened it, and is cheapest to use there.
+    idle: [Mutex<VecDeque<Box<Link>>>; SHELVES],
     shared: Mutex<Option<http2::SendRequest<Upload>>>,
 }
 
 impl Upstream {
     pub(super) fn new(key: InstanceKey, address: SocketAddr, load: Arc<Load>) -> Self {
-        Self { key, address, load, idle: Mutex::default(), shared: Mutex::default() }
+        Self { key, address, load, idle: Default::default(), shared: Mutex::default() }
     }
 
     /// A kept connection that is still open as far as can be seen. The one that was used last is taken first: it is the
     /// least likely to be closed by the instance, and the others may grow old.
-    pub(super) fn take_idle(&self, younger_than: Duration) -> Option<Box<Link>> {
+    pub(super) fn take_idle(&self, worker: usize, younger_than: Duration) -> Option<Box<Link>> {
         loop {
-            let mut link = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop_back()?;
+            let mut link = self.shelf(worker)?.pop_back()?;
             let age = link.idle_for();
             if age > KEPT_FOR {
                 continue;
             }
             if age > younger_than {
-                self.keep(link);
+                self.keep(link, worker);
                 return None;
             }
             if link.is_usable() {
@@ -52,18 +55,25 @@ impl Upstream {
     }
 
     /// Keeps a connection for the next request.
-    pub(super) fn keep(&self, link: Box<Link>) {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.push_back(link);
-        let surplus = if idle.len() > KEPT { idle.pop_front() } else { None };
-        drop(idle);
+    pub(super) fn keep(&self, link: Box<Link>, worker: usize) {
+        let Some(mut shelf) = self.shelf(worker) else { return };
+        shelf.push_back(link);
+        let surplus = if shelf.len() > KEPT { shelf.pop_front() } else { None };
+        drop(shelf);
         drop(surplus);
     }
 
     /// Closes idle connections that are old or that the instance has closed.
     pub(super) fn sweep(&self) {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.retain_mut(|link| link.idle_for() < KEPT_FOR && link.is_usable());
+        for worker in 0..SHELVES {
+            if let Some(mut shelf) = self.shelf(worker) {
+                shelf.retain_mut(|link| link.idle_for() < KEPT_FOR && link.is_usable());
+            }
+        }
+    }
+
+    fn shelf(&self, worker: usize) -> Option<MutexGuard<'_, VecDeque<Box<Link>>>> {
+        Some(self.idle.get(worker % SHELVES)?.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The HTTP/2 connection, where there is one.

@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 
 use super::Seat;
 use super::admin::Admin;
-use super::door;
+use super::door::{self, Door};
 use super::instance::{Instance, Order, Report};
 use super::launch::Recipe;
 use super::ports::Ports;
@@ -30,6 +30,7 @@ const TICK: Duration = Duration::from_millis(500);
 pub(crate) enum Event {
     Ask(Box<Request>, oneshot::Sender<Reply>),
     Instance(u64, Report),
+    StandbyReady,
     StandbyGone(u64),
     Terminate,
 }
@@ -63,7 +64,7 @@ pub(crate) struct Core {
     pub(crate) events: mpsc::UnboundedSender<Event>,
     pub(crate) inbox: mpsc::UnboundedReceiver<Event>,
     pub(crate) view: watch::Sender<Arc<View>>,
-    pub(crate) server: Server,
+    pub(crate) server: Option<Server>,
     pub(crate) admin: Option<Admin>,
     pub(crate) standby: Option<Standby>,
     pub(crate) standby_falls: u32,
@@ -77,14 +78,15 @@ impl Core {
     /// # Errors
     /// A state that cannot be read, an address that cannot be had, a socket that cannot be bound.
     pub(crate) async fn start(seat: Seat) -> Result<Self, TargetError> {
-        let durable = Durable::load(&seat.paths)?;
+        let mut durable = Durable::load(&seat.paths)?;
+        // A supervisor that was killed may have shown a few more than it had written.
+        durable.generation += 1000;
         let secrets = state::load_secrets(&seat.paths)?;
         let (events, inbox) = mpsc::unbounded_channel();
         let (view, seen) = watch::channel(Arc::new(View::default()));
         if let Some(settings) = &durable.settings {
             seat.proxy.configure(settings.proxy.clone());
         }
-        let server = Server::open(&seat, events.clone(), seen)?;
         let ports = Arc::new(Ports::new(seat.seed()));
         let mut core = Self {
             seat,
@@ -96,7 +98,7 @@ impl Core {
             events,
             inbox,
             view,
-            server,
+            server: None,
             admin: None,
             standby: None,
             standby_falls: 0,
@@ -106,6 +108,8 @@ impl Core {
         core.settle();
         core.open_doors().await?;
         core.save_if_dirty().await;
+        // Last, so that nobody is told of a state that is not yet whole.
+        core.server = Some(Server::open(&core.seat, core.events.clone(), seen)?);
         core.renew_standby().await;
         Ok(core)
     }
@@ -113,7 +117,14 @@ impl Core {
     async fn open_doors(&mut self) -> Result<(), TargetError> {
         let Some(settings) = self.durable.settings.clone() else { return Ok(()) };
         if self.seat.door.is_none() {
-            let door = door::reopen(self.durable.bound, settings.listen, &self.seat.proxy).await?;
+            let had = self.durable.bound;
+            let door =
+                match self.seat.inherited.take().filter(|s| had.is_some() && s.local_addr().ok() == had) {
+                    Some(socket) => Door::open(socket, &self.seat.proxy)
+                        .map_err(|e| door::unusable(settings.listen, &e))?,
+                    // None was inherited, or the address changed in the instant in which the one before died.
+                    None => door::reopen(had, settings.listen, &self.seat.proxy).await?,
+                };
             self.durable.bound = Some(door.address);
             self.seat.door = Some(door);
         }
@@ -226,6 +237,7 @@ impl Core {
         match event {
             Event::Ask(request, reply) => return self.answer(*request, reply).await,
             Event::Instance(id, report) => self.hear(id, report),
+            Event::StandbyReady => self.publish(),
             Event::StandbyGone(serial) => {
                 if self.standby.as_ref().is_some_and(|s| s.serial == serial) {
                     self.standby = None;
@@ -243,12 +255,28 @@ impl Core {
     }
 
     async fn tick(&mut self) {
+        self.mend_socket();
         self.retire_due(jiff::Timestamp::now());
         self.rotate_logs().await;
         if self.standby.is_none() {
             self.renew_standby().await;
         } else {
             self.standby_falls = 0;
+        }
+    }
+
+    /// Binds the control socket again where somebody, such as a cleaner of old files, removed it.
+    fn mend_socket(&mut self) {
+        if self.seat.paths.socket().exists() {
+            return;
+        }
+        match Server::open(&self.seat, self.events.clone(), self.view.subscribe()) {
+            Ok(server) => {
+                if let Some(old) = self.server.replace(server) {
+                    old.shut();
+                }
+            }
+            Err(e) => tracing::warn!("{}", e.sentence),
         }
     }
 

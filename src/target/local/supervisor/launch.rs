@@ -12,11 +12,15 @@ use super::logs;
 use crate::rollout::{ReleaseId, Trouble};
 use crate::target::local::paths::Paths;
 use crate::target::local::process::Process;
+use crate::target::local::program::foreign;
 use crate::target::local::proxy::InstanceKey;
 use crate::target::local::spec::{EnvValue, LaunchSpec};
 
 /// Variables that instances get from the supervisor's own environment; nothing else of it reaches them.
-const INHERITED: [&str; 6] = ["PATH", "HOME", "USER", "LANG", "TZ", "TMPDIR"];
+pub(crate) const INHERITED: [&str; 6] = ["PATH", "HOME", "USER", "LANG", "TZ", "TMPDIR"];
+
+/// "Exec format error"; it has no `ErrorKind` of its own.
+const ENOEXEC: i32 = 8;
 
 /// Everything that the instances of one release have in common. Not printable: it holds secrets.
 pub(crate) struct Recipe {
@@ -36,7 +40,7 @@ impl Recipe {
 
     /// The name of one process of instance `number` in the router.
     pub(crate) fn key(&self, number: u32, restarts: u32) -> InstanceKey {
-        InstanceKey::new(&format!("{}-{number}.{restarts}", self.release))
+        InstanceKey::new(format!("{}-{number}.{restarts}", self.release))
     }
 
     /// Values that must not be shown.
@@ -82,6 +86,9 @@ impl Recipe {
     /// Starts a process that is to listen on `port` and writes to its own log, in a group of its own.
     pub(crate) async fn start(&self, number: u32, restarts: u32, port: u16) -> io::Result<(Process, u64)> {
         let key = self.key(number, restarts);
+        if foreign(&self.program()) {
+            return Err(io::Error::from_raw_os_error(ENOEXEC));
+        }
         let log = logs::open(&self.log(number))?;
         let begin = log.metadata()?.len();
         let mut tries = 0;
@@ -122,8 +129,7 @@ impl Recipe {
                 format!("{shown} (in {directory}), or the interpreter that it names, does not exist"),
             ),
             io::ErrorKind::PermissionDenied => ("not-executable", format!("{shown} may not be executed")),
-            // ENOEXEC has no kind of its own.
-            _ if error.raw_os_error() == Some(8) => {
+            _ if error.raw_os_error() == Some(ENOEXEC) => {
                 ("not-executable", format!("{shown} is not a program for this machine (exec format error)"))
             }
             _ => ("exited", format!("{shown} cannot be started: {error}")),

@@ -29,6 +29,7 @@ mod view;
 
 use std::fs::{File, TryLockError};
 use std::io::Write;
+use std::net::TcpListener;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -66,22 +67,35 @@ pub(crate) struct Seat {
     pub(crate) extra: Option<Extra>,
     pub(crate) proxy: Proxy,
     pub(crate) door: Option<Door>,
+    /// The listening socket of the supervisor before this one. Nothing is accepted from it before the routes are restored.
+    pub(crate) inherited: Option<TcpListener>,
     /// True once no earlier supervisor passes requests to instances.
     pub(crate) alone: watch::Receiver<bool>,
     pub(crate) since: jiff::Timestamp,
     /// The secrets that are on disk, where known.
     pub(crate) saved_secrets: Option<Secrets>,
+    /// True once this process was asked by a signal to end. Listened to before the lock is taken, so that no signal can end a
+    /// supervisor without its instances.
+    pub(crate) ending: watch::Receiver<bool>,
     /// Held as long as this process acts.
     pub(crate) lock: Option<File>,
 }
 
 impl Seat {
-    fn new(paths: Paths, extra: Option<Extra>, lock: File, alone: watch::Receiver<bool>) -> Self {
+    fn new(
+        paths: Paths,
+        extra: Option<Extra>,
+        lock: File,
+        alone: watch::Receiver<bool>,
+        ending: watch::Receiver<bool>,
+    ) -> Self {
         Self {
+            ending,
             paths,
             extra,
             proxy: Proxy::new(ProxySettings::default()),
             door: None,
+            inherited: None,
             alone,
             since: jiff::Timestamp::now(),
             saved_secrets: None,
@@ -119,6 +133,7 @@ pub async fn supervise(options: SuperviseOptions) -> Result<(), TargetError> {
     let paths = Paths::new(&options.state);
     private_dir(&paths.root)?;
     private_dir(&paths.logs())?;
+    let ending = listen_for_the_end()?;
     let mut lock = try_lock(&paths)?;
     for _ in 0..5 {
         if lock.is_none() {
@@ -134,7 +149,7 @@ pub async fn supervise(options: SuperviseOptions) -> Result<(), TargetError> {
         failure("supervisor-runs", sentence, "use that one, or stop it first")
     })?;
     let (_sender, alone) = watch::channel(true);
-    reign::reign(Seat::new(paths, options.extra, lock, alone), None).await
+    reign::reign(Seat::new(paths, options.extra, lock, alone, ending), None).await
 }
 
 /// Waits to take the place of the supervisor that started this process. It is the body of the hidden command
@@ -160,19 +175,14 @@ pub async fn standby(options: SuperviseOptions) -> Result<(), TargetError> {
     if word == Word::Quit {
         return Ok(());
     }
+    let ending = listen_for_the_end()?;
     let lock = lock_in_turn(&paths).await?;
     if word == Word::Orphaned {
         tracing::warn!("the supervisor is gone; taking over");
     }
     let (sender, alone) = watch::channel(word == Word::Orphaned);
-    let mut seat = Seat::new(paths, options.extra, lock, alone);
-    // The address may have changed in the instant in which the supervisor died; then this socket is not the right one.
-    let state = Durable::load(&seat.paths)?;
-    if state.bound.is_some() && state.bound == socket.local_addr().ok() {
-        // Requests that were waiting meet the routes of the state and not an empty table: those are set before the first is
-        // accepted, since `reign` restores them without a pause in between.
-        seat.door = Some(Door::open(socket, &seat.proxy).map_err(|e| disk("serve", &e))?);
-    }
+    let mut seat = Seat::new(paths, options.extra, lock, alone, ending);
+    seat.inherited = Some(socket);
     reign::reign(seat, Some((link, sender)).filter(|_| word == Word::TakeOver)).await
 }
 
@@ -183,6 +193,23 @@ fn detach() -> Result<(), TargetError> {
     let mut hangups = signal(SignalKind::hangup()).map_err(|e| disk("listen for signals", &e))?;
     tokio::spawn(async move { while hangups.recv().await.is_some() {} });
     Ok(())
+}
+
+/// Becomes true with the first SIGTERM or SIGINT.
+fn listen_for_the_end() -> Result<watch::Receiver<bool>, TargetError> {
+    let listen = |kind| signal(kind).map_err(|e| disk("listen for signals", &e));
+    let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
+    let (sender, ending) = watch::channel(false);
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        sender.send_replace(true);
+        // Kept, so that those who come later still see it.
+        sender.closed().await;
+    });
+    Ok(ending)
 }
 
 /// The lock of the environment; `None` while somebody else has it.
@@ -223,9 +250,15 @@ pub(super) fn log_tail(path: &Path, start: u64, lines: usize) -> Vec<String> {
     logs::tail(path, start, lines, &[])
 }
 
-/// Takes the marks of an instance from a supervisor that is started from inside one: it is no part of that instance.
-pub(super) fn unmark(command: &mut tokio::process::Command) {
-    command.env_remove(launch::MARK).env_remove(launch::INSTANCE);
+/// Gives a supervisor the few variables that it needs and no other: the deploying command's environment may hold secrets, and
+/// marks by which a CI runner, or the supervisor of another environment, would take it for a part of its own.
+pub(super) fn plain_environment(command: &mut tokio::process::Command) {
+    command.env_clear();
+    for name in launch::INHERITED.into_iter().chain(["RUST_LOG", "RUST_BACKTRACE"]) {
+        if let Some(value) = std::env::var_os(name) {
+            command.env(name, value);
+        }
+    }
 }
 
 /// The lock, once its holder has gone.

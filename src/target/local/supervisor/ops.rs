@@ -38,7 +38,7 @@ impl Core {
     /// Does what was asked and replies; gives the end where that was asked for.
     pub(crate) async fn answer(&mut self, request: Request, reply: oneshot::Sender<Reply>) -> Option<End> {
         let result = match request {
-            Request::Configure(settings) => self.configure(settings).await,
+            Request::Configure(settings) => self.configure(*settings).await,
             Request::Scale { release, instances, secrets } => self.scale(*release, instances, secrets).await,
             Request::Route { weights } => self.route(weights).await,
             Request::Retire { release, at } => self.retire(&release, at).await,

@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use rustix::process::Signal;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{oneshot, watch};
 
 use super::core::{Core, End, Event};
-use super::standby::{Link, Stage, Standby};
+use super::standby::{Link, Stage, Standby, Word};
 use super::{Seat, lock_in_turn};
 use crate::target::TargetError;
 use crate::target::local::control::{Phase, Reply, disk, failure};
@@ -28,12 +27,12 @@ pub(super) async fn reign(
     before: Option<(Link, watch::Sender<bool>)>,
 ) -> Result<(), TargetError> {
     let mut core = Core::start(seat).await?;
-    obey_signals(&core)?;
+    obey_signals(&core);
     if let Some((mut link, alone)) = before {
         link.say_active().await.map_err(|e| disk("speak to the supervisor before", &e))?;
         tokio::spawn(async move {
             // Its end of the link closes when it has passed on its last request and exits.
-            link.word().await;
+            while link.word().await != Word::Orphaned {}
             alone.send_replace(true);
         });
     }
@@ -49,7 +48,7 @@ pub(super) async fn reign(
                 }
                 Err((seat, error)) => {
                     core = Core::start(*seat).await?;
-                    obey_signals(&core)?;
+                    obey_signals(&core);
                     let _ = reply.send(Reply::Refused(error.into()));
                 }
             },
@@ -57,19 +56,13 @@ pub(super) async fn reign(
     }
 }
 
-fn obey_signals(core: &Core) -> Result<(), TargetError> {
-    for kind in [SignalKind::terminate(), SignalKind::interrupt()] {
-        let mut signals = signal(kind).map_err(|e| disk("listen for signals", &e))?;
-        let events = core.events.clone();
-        tokio::spawn(async move {
-            while signals.recv().await.is_some() {
-                if events.send(Event::Terminate).is_err() {
-                    return;
-                }
-            }
-        });
-    }
-    Ok(())
+fn obey_signals(core: &Core) {
+    let (mut ending, events) = (core.seat.ending.clone(), core.events.clone());
+    tokio::spawn(async move {
+        if ending.wait_for(|ending| *ending).await.is_ok() {
+            let _ = events.send(Event::Terminate);
+        }
+    });
 }
 
 /// Ends everything: requests, then instances, then this process.
@@ -117,7 +110,9 @@ async fn stop(
     }
     // A client must find either a supervisor or none: the socket goes before the lock.
     let _ = std::fs::remove_file(core.seat.paths.socket());
-    core.server.close().await;
+    if let Some(server) = core.server.take() {
+        server.close().await;
+    }
     result
 }
 
@@ -160,7 +155,9 @@ async fn give_way(
     }
     core.release_instances().await;
     let saved = core.save().await;
-    core.server.shut();
+    if let Some(server) = &core.server {
+        server.shut();
+    }
     let Core { mut seat, view, admin, .. } = core;
     // With the view gone, waiting clients hang up and ask the successor; the admin address becomes free for it.
     drop((view, admin));

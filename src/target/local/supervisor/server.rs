@@ -13,7 +13,7 @@ use super::Seat;
 use super::core::Event;
 use super::view::View;
 use crate::target::TargetError;
-use crate::target::local::control::{Hello, Line, PROTOCOL, Reply, Request, disk};
+use crate::target::local::control::{Hello, Line, PROTOCOL, Reply, Request, disk, failure};
 use crate::target::local::process::FileId;
 use crate::target::local::program::digest_file;
 use crate::target::local::proxy::Proxy;
@@ -120,6 +120,12 @@ async fn converse(stream: UnixStream, desk: Arc<Desk>) {
             Ok(None) => return,
             Err(e) => {
                 tracing::warn!("a request could not be read: {e}");
+                let sentence = format!(
+                    "the supervisor (tidegate {}) could not read the request: {e}",
+                    desk.hello.version
+                );
+                let hint = "use the version of tidegate that supervises, or a newer one";
+                let _ = line.send(&Reply::Refused(failure("protocol", sentence, hint).into())).await;
                 return;
             }
         };
@@ -156,9 +162,9 @@ impl Desk {
         let mut view = self.view.clone();
         if let Some(old) = newer_than {
             let newer = view.wait_for(|v| v.generation > old);
-            match tokio::time::timeout(patience.min(LONGEST_PATIENCE), newer).await {
-                Ok(Err(_)) => return None,
-                Ok(Ok(_)) | Err(_) => {}
+            // With the view gone this supervisor gives way; time that ran out is no failure.
+            if let Ok(Err(_)) = tokio::time::timeout(patience.min(LONGEST_PATIENCE), newer).await {
+                return None;
             }
         }
         let view = view.borrow().clone();

@@ -117,7 +117,7 @@ impl Core {
     pub(crate) fn retire_due(&mut self, now: Timestamp) {
         let mut changed = false;
         for set in &mut self.durable.sets {
-            if !set.retire_at.is_some_and(|at| at <= now) {
+            if set.retire_at.is_none_or(|at| at > now) {
                 continue;
             }
             set.retire_at = None;

@@ -97,6 +97,11 @@ impl Standby {
         matches!(found, Ok(Ok(s)) if *s != Stage::Gone)
     }
 
+    /// Whether it could take over now.
+    pub(crate) fn is_ready(&self) -> bool {
+        *self.stage.borrow() == Stage::Ready
+    }
+
     /// Tells it to take over.
     pub(crate) async fn promote(&mut self) -> io::Result<()> {
         self.write.write_all(&[TAKE_OVER]).await
@@ -127,10 +132,19 @@ async fn attend(
             () = dismissed.cancelled() => break,
         };
         match (got, byte[0]) {
-            (Ok(1), READY) => stage.send_replace(Stage::Ready),
-            (Ok(1), ACTIVE) => stage.send_replace(Stage::Active),
+            (Ok(1), READY) => {
+                stage.send_replace(Stage::Ready);
+                let _ = events.send(Event::StandbyReady);
+            }
+            (Ok(1), ACTIVE) => {
+                stage.send_replace(Stage::Active);
+            }
             _ => break,
-        };
+        }
+    }
+    if *stage.borrow() == Stage::Active {
+        // It rules now; its silence no longer means that something is wrong with it.
+        return;
     }
     let _ = child.kill().await;
     stage.send_replace(Stage::Gone);

@@ -28,7 +28,7 @@ impl View {
         let mut sets = self.sets.clone();
         for instance in &self.instances {
             if let Some(set) = sets.get_mut(&instance.release) {
-                set.in_flight += proxy.in_flight(&InstanceKey::new(&instance.key));
+                set.in_flight += proxy.in_flight(&InstanceKey::new(instance.key.as_str()));
             }
         }
         Observation {
@@ -44,7 +44,7 @@ impl View {
     pub(crate) fn status(&self, proxy: &Proxy, since: jiff::Timestamp) -> Status {
         let mut instances = self.instances.clone();
         for instance in &mut instances {
-            instance.in_flight = proxy.in_flight(&InstanceKey::new(&instance.key));
+            instance.in_flight = proxy.in_flight(&InstanceKey::new(instance.key.as_str()));
         }
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -67,7 +67,7 @@ impl Core {
             weights: self.durable.weights.clone(),
             listen: self.seat.door.as_ref().map(|d| d.address),
             admin: self.admin.as_ref().map(|a| a.address),
-            standby: self.standby.as_ref().map(|s| s.pid),
+            standby: self.standby.as_ref().filter(|s| s.is_ready()).map(|s| s.pid),
             ..View::default()
         };
         for set in &self.durable.sets {

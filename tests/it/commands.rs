@@ -1,0 +1,15 @@
+//! The command line as its users meet it: the real binary, real files, real processes, and what is left when something is
+//! wrong.
+
+mod busy;
+mod disk;
+mod failing;
+mod kit;
+mod look;
+mod output;
+mod reasons;
+mod refusal;
+mod secret;
+mod signals;
+mod steer;
+mod text;
