@@ -14,7 +14,7 @@ use super::{tell, visitors, wanted};
 const KILLS: [usize; 4] = [9, 9, 9, 8];
 
 /// Visitors a second for each of the four environments.
-const RATE: u32 = 50;
+const RATE: u32 = 70;
 
 /// What is run after the kill.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +55,14 @@ enum Done {
     New,
     /// It is on an old one.
     Old,
+}
+
+/// What a stage has seen so far.
+#[derive(Debug)]
+struct Known {
+    live: String,
+    /// Every release that may be live again.
+    good: Vec<String>,
 }
 
 /// What the kills of one strategy came to.
@@ -122,21 +130,24 @@ async fn kill_all(
     tally: &mut Tally,
     told: &mut Vec<String>,
 ) -> Result<(), String> {
-    let mut history = vec!["first".to_owned()];
-    let good = timed(stage, visitors, strategy, Fault::None, &mut history).await?;
-    let bad = timed(stage, visitors, strategy, Fault::Fails, &mut history).await?;
+    let mut known = Known { live: "first".to_owned(), good: vec!["first".to_owned()] };
+    let good = timed(stage, visitors, strategy, Fault::None, &mut known).await?;
+    let bad = timed(stage, visitors, strategy, Fault::Fails, &mut known).await?;
     let mut lasts = [(Fault::None, good), (Fault::Fails, bad), (Fault::Stranger, bad)];
+    let offset = (dice.share() * kills as f64) as usize;
     // A command that had ended before it was to be killed proves nothing but how long it lasts: another try, a few at most.
     for round in 0..kills * 2 {
         if tally.kills == kills {
             return Ok(());
         }
         let (fault, whole) = dice.one(&[lasts[0], lasts[0], lasts[1], lasts[2]]);
-        // Each kill has a stretch of the rollout to itself, so that together they cover it from end to end.
-        let share = (tally.kills as f64 + dice.share()) / kills as f64;
-        let then = [Then::Resume, Then::Abort, Then::Rollback, Then::Newer][round % 4];
+        // Each kill has a stretch of the rollout to itself, so that together they cover it from end to end; five has no
+        // divisor in common with the numbers of kills, so that each stretch comes once, and not always before the same command.
+        let stretch = (tally.kills * 5 + offset) % kills;
+        let share = (stretch as f64 + dice.share()) / kills as f64;
+        let then = [Then::Resume, Then::Newer, Then::Rollback, Then::Abort][tally.kills % 4];
         let mut kill = Kill { strategy, fault, after: whole.mul_f64(share), then, answer: None };
-        let done = one(stage, visitors, &mut kill, round, &mut history).await;
+        let done = one(stage, visitors, &mut kill, round, &mut known).await;
         told.push(kill.to_string());
         match done? {
             Done::EndedBefore(took) => {
@@ -156,7 +167,7 @@ async fn timed(
     visitors: &LoadHandle,
     strategy: Strategy,
     fault: Fault,
-    history: &mut Vec<String>,
+    known: &mut Known,
 ) -> Result<Duration, String> {
     stage.configure(strategy, fault);
     let (version, began) = (format!("timed-{fault:?}").to_lowercase(), Instant::now());
@@ -167,10 +178,11 @@ async fn timed(
         return Err(format!("{strategy:?}, {fault:?}: undisturbed, it ended so: {}", answer.json));
     }
     if fault == Fault::None {
-        history.push(version);
+        known.good.push(version.clone());
+        known.live = version;
     }
     let live = visitors::live(stage, visitors).await?;
-    (Some(&live) == history.last()).then_some(took).ok_or_else(|| format!("{live} is live after {answer:?}"))
+    (live == known.live).then_some(took).ok_or_else(|| format!("{live} is live after {answer:?}"))
 }
 
 /// Kills one deploy, runs what is to be run next, and looks at what came of it.
@@ -179,7 +191,7 @@ async fn one(
     visitors: &LoadHandle,
     kill: &mut Kill,
     round: usize,
-    history: &mut Vec<String>,
+    known: &mut Known,
 ) -> Result<Done, String> {
     let version = format!("v{round}");
     stage.configure(kill.strategy, kill.fault);
@@ -209,15 +221,12 @@ async fn one(
     if lost > 0 {
         return Err(fault("requests were lost".to_owned()));
     }
-    expected(kill, &answer, &live, &version, &newer, history).map_err(fault)?;
+    expected(kill, &answer, &live, &version, &newer, known).map_err(fault)?;
     let new = live == version || live == newer;
-    if new {
-        history.push(live);
-    } else {
-        // A way back may lead to any earlier release; what came after it is history no more.
-        let place = history.iter().rposition(|known| *known == live).unwrap_or_default();
-        history.truncate(place + 1);
-    }
+    // A good one may have been promoted and gone back from since, and be brought back by a later rollback.
+    known.good.extend((kill.fault == Fault::None).then_some(version));
+    known.good.extend((kill.then == Then::Newer).then_some(newer));
+    known.live = live;
     Ok(match ended {
         Some(took) => Done::EndedBefore(took),
         None if new => Done::New,
@@ -232,9 +241,9 @@ fn expected(
     live: &str,
     version: &str,
     newer: &str,
-    history: &[String],
+    known: &Known,
 ) -> Result<(), String> {
-    let old = history.last().map(String::as_str).unwrap_or_default();
+    let old = known.live.as_str();
     let good = kill.fault == Fault::None;
     let right = match kill.then {
         Then::Newer => live == newer && answer.word() == "promoted",
@@ -255,7 +264,7 @@ fn expected(
         Then::Rollback => match answer.word() {
             "rolled-back" | "failed" => live == old,
             // No rollout was open any more, or yet: the release before the live one is brought back.
-            "promoted" => live != version && history.iter().any(|known| known == live),
+            "promoted" => live != version && known.good.iter().any(|good| good == live),
             "no-earlier-release" => live == old,
             _ => false,
         },

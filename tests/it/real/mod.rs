@@ -3,12 +3,6 @@
 //! The long ones are a tier of their own. They run when `TIDEGATE_TIER=real` is set; else each says that it was left out.
 //! `TIDEGATE_SEED=n` repeats the choices of a run (not its timing, which belongs to the machine).
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "the functions that set up a test may fail it; the lint spares only what is marked as a test"
-)]
-
 mod crashes;
 mod demo;
 mod dice;

@@ -67,7 +67,7 @@ async fn rollout(
         live.pop();
         (stage.run(&["rollback"]).await, "promoted")
     } else if number % 5 == 3 {
-        stage.configure(strategy, if number % 2 == 0 { Fault::Fails } else { Fault::Stranger });
+        stage.configure(strategy, if number.is_multiple_of(2) { Fault::Fails } else { Fault::Stranger });
         (stage.deploy(&version).await, "rolled-back")
     } else {
         stage.configure(strategy, Fault::None);

@@ -13,7 +13,7 @@ use super::{ms, processes, tell, visitors, wanted};
 const KILLS: [usize; 4] = [4, 4, 4, 3];
 
 /// Visitors a second for each of the four environments.
-const RATE: u32 = 50;
+const RATE: u32 = 70;
 
 /// What the kills of one strategy came to.
 #[derive(Debug, Default)]
