@@ -99,7 +99,7 @@ fn summary(rate: u32, all: &[Run], failed: usize) -> Value {
         "measure": "demo", "command": format!("tidegate demo --rate {rate} --output json"), "rate": rate, "runs": all.len(), "runs_failed": failed,
         "back_within_ms_median": median(&back), "back_within_ms_worst": worst(&back),
         "decision_to_router_ms_median": rounded(median(&router), 1), "decision_to_router_ms_worst": rounded(worst(&router), 1),
-        "lost": each(|run| run.lost).iter().sum::<f64>(),
+        "lost": each(|run| run.lost).iter().fold(0.0, |sum, lost| sum + lost),
         "seconds_median": rounded(median(&each(|run| run.seconds)), 2),
         "good_seconds_median": rounded(median(&each(|run| run.good_seconds)), 2),
         "good_over_evidence_seconds_median": rounded(median(&each(|run| run.good_seconds - run.evidence)), 2),
