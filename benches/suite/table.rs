@@ -99,12 +99,13 @@ fn rows(line: &Value) -> Vec<Row> {
         }
         "takeover" => {
             let measured = format!(
-                "{} ms median, {} ms worst ({} ms without a kill); {} of {} requests failed",
+                "{} ms median, {} ms worst ({} ms without a kill); {} of {} requests failed, {} refused",
                 line["no_answer_ms_median"],
                 line["no_answer_ms_worst"],
                 line["no_answer_ms_usual"],
                 line["failed"],
-                line["requests"]
+                line["requests"],
+                line["refused"]
             );
             vec![Row::new("no answer after `kill -9` of the supervisor", "", measured, None)]
         }

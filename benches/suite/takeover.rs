@@ -4,7 +4,7 @@
 //! not use the tool's own load or ledger: this is the view from outside.
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -31,18 +31,19 @@ pub(super) fn measure(binary: &Path) -> Outcome<()> {
         return Ok(());
     }
     let stage = Stage::set(binary)?;
-    let (mut gaps, mut usual, mut failed, mut requests) = (Vec::new(), Vec::new(), 0, 0);
+    let (mut gaps, mut usual, mut failed, mut refused, mut requests) = (Vec::new(), Vec::new(), 0, 0, 0);
     for _ in 0..runs {
         let seen = stage.kill()?;
         gaps.push(seen.gap_after);
         usual.push(seen.gap_before);
         failed += seen.failed;
+        refused += seen.refused;
         requests += seen.requests;
     }
     say(&json!({
         "measure": "takeover", "command": "kill -9 SUPERVISOR", "runs": runs, "visitors": VISITORS, "requests": requests,
         "no_answer_ms_median": rounded(median(&gaps), 1), "no_answer_ms_worst": rounded(worst(&gaps), 1),
-        "no_answer_ms_usual": rounded(worst(&usual), 1), "failed": failed,
+        "no_answer_ms_usual": rounded(worst(&usual), 1), "failed": failed, "refused": refused,
     }))?;
     Ok(())
 }
@@ -60,6 +61,8 @@ struct Seen {
     gap_after: f64,
     requests: usize,
     failed: usize,
+    /// Those of the failed that could not even connect.
+    refused: usize,
 }
 
 impl Stage {
@@ -119,11 +122,12 @@ impl Stage {
         let status = Command::new("kill").args(["-9", &pid.to_string()]).status();
         thread::sleep(AROUND);
         stop.store(true, Ordering::Relaxed);
-        let (mut ends, mut failed) = (Vec::new(), 0);
+        let (mut ends, mut failed, mut refused) = (Vec::new(), 0, 0);
         for visitor in visitors {
-            let (answered, lost) = visitor.join().map_err(|_| "a visitor ended by itself")?;
-            ends.extend(answered);
-            failed += lost;
+            let seen = visitor.join().map_err(|_| "a visitor ended by itself")?;
+            ends.extend(seen.answered);
+            failed += seen.failed;
+            refused += seen.refused;
         }
         if !status?.success() {
             return Err(format!("process {pid} could not be killed").into());
@@ -131,7 +135,7 @@ impl Stage {
         self.supervisor(Some(pid))?;
         ends.sort_unstable();
         let (gap_before, gap_after) = gaps(&ends, killed)?;
-        Ok(Seen { gap_before, gap_after, requests: ends.len() + failed, failed })
+        Ok(Seen { gap_before, gap_after, requests: ends.len() + failed, failed, refused })
     }
 }
 
@@ -158,17 +162,30 @@ fn gaps(ends: &[Instant], moment: Instant) -> Outcome<(f64, f64)> {
     Ok((before, after))
 }
 
-/// Sends one request after the other until told to stop. Gives back when each answer was whole, and how many had none.
-fn visit(address: SocketAddr, stop: &AtomicBool) -> (Vec<Instant>, usize) {
-    let (mut answered, mut failed) = (Vec::new(), 0);
+/// What one visitor saw.
+#[derive(Default)]
+struct Visit {
+    /// When each answer was whole.
+    answered: Vec<Instant>,
+    failed: usize,
+    refused: usize,
+}
+
+/// Sends one request after the other until told to stop.
+fn visit(address: SocketAddr, stop: &AtomicBool) -> Visit {
+    let mut seen = Visit::default();
     while !stop.load(Ordering::Relaxed) {
         match request(address) {
-            Ok(true) => answered.push(Instant::now()),
-            Ok(false) | Err(_) => failed += 1,
+            Ok(true) => seen.answered.push(Instant::now()),
+            Ok(false) => seen.failed += 1,
+            Err(error) => {
+                seen.failed += 1;
+                seen.refused += usize::from(error.kind() == ErrorKind::ConnectionRefused);
+            }
         }
         thread::sleep(PAUSE);
     }
-    (answered, failed)
+    seen
 }
 
 /// Whether a request on a new connection has a good answer.
