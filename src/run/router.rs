@@ -20,6 +20,8 @@ pub fn settings(place: &Place) -> ProxySettings {
         header_match: header,
         upstream: if options.h2c { UpstreamProtocol::H2c } else { UpstreamProtocol::Http1 },
         trust_forwarded: options.trust_forwarded,
+        // Threads of its own, each with its connections: fewer hand-overs between cores than on a shared runtime.
+        workers: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
         ..ProxySettings::default()
     }
 }
