@@ -121,7 +121,10 @@ fn rows(line: &Value) -> Vec<Row> {
         "analysis: look" => {
             let measured = format!("{} ns", line["ns"]);
             vec![Row::new(
-                format!("one look of the judge at {} requests", line["requests"]),
+                format!(
+                    "judge, one block of {} requests (stable, candidate) taken in and judged",
+                    line["requests"]
+                ),
                 "",
                 measured,
                 None,
