@@ -321,10 +321,6 @@ impl Running {
         Self { child, out, err, heard }
     }
 
-    pub(super) fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
     /// Waits until standard error holds `text`.
     #[track_caller]
     pub(super) fn until(&self, text: &str) {
