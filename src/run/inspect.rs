@@ -69,7 +69,12 @@ fn sets(environment: &Environment, seen: &Observation) -> Vec<SetAnswer> {
         retire_at: set.retire_at.map(|at| at.strftime("%F %T UTC").to_string()),
         trouble: set.trouble.as_ref().map(|trouble| trouble.sentence.clone()),
     };
-    seen.sets.iter().map(answer).collect()
+    let mut sets: Vec<SetAnswer> = seen.sets.iter().map(answer).collect();
+    // The one that serves most comes first: the target orders by digests, which say nothing to a person.
+    sets.sort_by(|a, b| {
+        b.weight_percent.total_cmp(&a.weight_percent).then_with(|| a.version.cmp(&b.version))
+    });
+    sets
 }
 
 fn open(rollout: &Rollout) -> OpenAnswer {
