@@ -150,7 +150,7 @@ fn a_set_that_an_earlier_rollout_could_not_take_away_goes_with_the_next_deploy()
         tidegate::rollout::Release::new(&one.app, "v0", None, Vec::new(), one.spec.clone(), one.created);
     tokio::runtime::Runtime::new().unwrap().block_on(async {
         use tidegate::target::{Target as _, local::LocalTarget};
-        let target = LocalTarget::existing(&app.state().join("local")).await.unwrap();
+        let target = LocalTarget::existing(&app.state()).await.unwrap();
         let scale = tidegate::rollout::Action::Scale { release: stray.id.clone(), instances: 1 };
         target.act(&scale, &[&stray]).await.unwrap();
     });

@@ -20,7 +20,7 @@ fn a_plan_is_the_same_twice_and_the_one_that_is_run_and_touches_nothing() {
     let again = app.json(&["plan", "--version", "v1"]);
     assert_eq!((&again["steps"], &again["release"]), (&serde_json::json!([]), &first["release"]));
     tells(again["way_back"].as_str().unwrap(), &["v1 is live already; there is nothing to do"]);
-    let kept = || super::kit::files(&app.state().join("local/programs")).len();
+    let kept = || super::kit::files(&app.state().join("programs")).len();
     assert_eq!(kept(), 1);
     std::fs::copy("/bin/sh", app.path("server")).unwrap();
     assert_ne!(app.json(&["plan", "--version", "v1"])["release"], first["release"]);

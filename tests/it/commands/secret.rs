@@ -41,7 +41,7 @@ fn only_the_instances_learn_it() {
         assert!(!said.out.contains(MARK) && !said.err.contains(MARK), "{said:?}");
     }
     assert_eq!(found(&app), ["secrets.json"]);
-    let mode = fs::metadata(app.state().join("local/secrets.json")).unwrap().permissions().mode();
+    let mode = fs::metadata(app.state().join("secrets.json")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     let pids = app.facts()["pids"].clone();
     let environ = fs::read(format!("/proc/{}/environ", pids[0])).unwrap();

@@ -14,7 +14,7 @@ fn scrub(app: &App, text: &str) -> String {
     for line in text.lines() {
         let words: Vec<String> = line.split(' ').map(word).collect();
         let line = seconds(words).join(" ");
-        clean += &if line.contains("of rollouts") { without_numbers(&line) } else { line };
+        clean += &if line.contains("requests to the candidate") { without_numbers(&line) } else { line };
         clean.push('\n');
     }
     clean
