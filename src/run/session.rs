@@ -1,5 +1,6 @@
 //! One command's work on an environment: lock, journal, target, sinks, signals, engine.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -17,7 +18,7 @@ use crate::journal::file::lock::FileLock;
 use crate::journal::{Holder, Journal as _, LockError};
 use crate::report::Sink;
 use crate::rollout::event::{Asked, Cause, Request};
-use crate::rollout::{Environment, Fact, Outcome, OutcomeKind, Plan, Release, Rollout, RolloutId};
+use crate::rollout::{Environment, Event, Fact, Outcome, OutcomeKind, Plan, Release, Rollout, RolloutId};
 use crate::target::local::{LocalConfig, LocalTarget};
 
 /// How often a lock that is held is tried again.
@@ -37,7 +38,17 @@ pub struct Session {
     signals: Signals,
     common: Common,
     reports: ReportArgs,
-    extra: Vec<Box<dyn Sink>>,
+    listeners: Vec<Listener>,
+}
+
+/// A listener that hears of every rollout of the session, not only of the first.
+#[derive(Clone)]
+struct Listener(Arc<Mutex<Box<dyn Sink>>>);
+
+impl Sink for Listener {
+    fn publish(&mut self, rollout: &Rollout, event: &Event) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).publish(rollout, event);
+    }
 }
 
 /// What to do about a lock that somebody else holds.
@@ -68,12 +79,12 @@ impl Session {
         let lock = take_lock(&place, &journal, &by, reason, on_lock, &signals).await?;
         let environment = replayed(&journal)?;
         let (common, reports) = (common.clone(), reports.clone());
-        Ok(Self { place, journal, environment, by, lock, signals, common, reports, extra: Vec::new() })
+        Ok(Self { place, journal, environment, by, lock, signals, common, reports, listeners: Vec::new() })
     }
 
     /// One more listener.
     pub fn listen(&mut self, sink: Box<dyn Sink>) {
-        self.extra.push(sink);
+        self.listeners.push(Listener(Arc::new(Mutex::new(sink))));
     }
 
     /// The signal that this command got, if any.
@@ -139,7 +150,7 @@ impl Session {
         target: &'a LocalTarget,
     ) -> Result<Engine<'a, LocalTarget, FileJournal, HttpCollector>, Error> {
         let mut sinks = reports::sinks(self.common.log_format);
-        sinks.append(&mut self.extra);
+        sinks.extend(self.listeners.iter().map(|listener| Box::new(listener.clone()) as Box<dyn Sink>));
         let collector = HttpCollector::new().map_err(|error| {
             Error::new(ErrorKind::Failed, "tls", format!("the HTTP client cannot be set up: {error}"))
         })?;

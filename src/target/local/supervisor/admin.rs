@@ -1,7 +1,6 @@
 //! Health and metrics of the environment, at an address of their own.
 
 use std::convert::Infallible;
-use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +16,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use super::Extra;
 use super::core::Core;
 use super::door;
+use super::metrics::metrics;
 use super::view::View;
 use crate::rollout::Weight;
 use crate::target::TargetError;
@@ -156,64 +156,10 @@ fn health(view: &View, now: jiff::Timestamp) -> (StatusCode, String) {
     (code, answer.to_string())
 }
 
-/// One metric: name, kind, meaning, and its values by label.
-type Metric = (&'static str, &'static str, &'static str, Vec<(String, u64)>);
-
-/// The text format of Prometheus.
-fn metrics(view: &View, proxy: &Proxy) -> String {
-    let seen = view.observation(proxy);
-    let label = |id: &crate::rollout::ReleaseId| {
-        let version = view.versions.get(id).map(String::as_str).unwrap_or_default();
-        format!("release=\"{id}\",version=\"{}\"", escaped(version))
-    };
-    let of_sets = |value: fn(&crate::rollout::SetView) -> u64| {
-        seen.sets.iter().map(|(id, s)| (label(id), value(s))).collect::<Vec<_>>()
-    };
-    let of_traffic = |value: fn(&crate::rollout::Counts) -> u64| {
-        seen.traffic.iter().map(|(id, c)| (label(id), value(c))).collect::<Vec<_>>()
-    };
-    let weights = seen
-        .sets
-        .keys()
-        .map(|id| (label(id), view.weights.get(id).map_or(0, |w| u64::from(w.basis_points()))));
-    let restarts = view
-        .instances
-        .iter()
-        .map(|i| (format!("{},instance=\"{}\"", label(&i.release), i.number), u64::from(i.restarts)));
-    let all: [Metric; 8] = [
-        ("tidegate_requests_total", "counter", "Requests answered.", of_traffic(|c| c.requests)),
-        (
-            "tidegate_errors_total",
-            "counter",
-            "Requests answered with a server error.",
-            of_traffic(|c| c.errors),
-        ),
-        ("tidegate_slow_total", "counter", "Requests over the latency bound.", of_traffic(|c| c.slow)),
-        ("tidegate_instances_desired", "gauge", "Instances wanted.", of_sets(|s| s.desired.into())),
-        ("tidegate_instances_ready", "gauge", "Instances that take requests.", of_sets(|s| s.ready.into())),
-        ("tidegate_in_flight", "gauge", "Requests being answered.", of_sets(|s| s.in_flight)),
-        ("tidegate_weight_basis_points", "gauge", "Share of requests, 10000 is all.", weights.collect()),
-        ("tidegate_instance_restarts_total", "counter", "Starts after a fall.", restarts.collect()),
-    ];
-    let mut text = String::new();
-    for (name, kind, meaning, values) in all {
-        let _ = writeln!(text, "# HELP {name} {meaning}\n# TYPE {name} {kind}");
-        for (labels, value) in values {
-            let _ = writeln!(text, "{name}{{{labels}}} {value}");
-        }
-    }
-    text
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::rollout::{ReleaseId, SetView};
-    use crate::target::local::proxy::ProxySettings;
 
     fn view(desired: u32, ready: u32, weight: Weight) -> View {
         let id = ReleaseId::new("abc");
@@ -235,15 +181,5 @@ mod tests {
         assert_eq!(status(2, 1, Weight::FULL), (200, "degraded".to_owned()));
         assert_eq!(status(2, 0, Weight::FULL), (503, "unhealthy".to_owned()));
         assert_eq!(status(2, 0, Weight::ZERO), (200, "healthy".to_owned()));
-    }
-
-    #[test]
-    fn metrics_have_labels_that_can_be_read() {
-        let text = metrics(&view(2, 1, Weight::FULL), &Proxy::new(ProxySettings::default()));
-        assert!(text.contains("tidegate_instances_ready{release=\"abc\",version=\"v\\\"1\"} 1\n"), "{text}");
-        assert!(
-            text.contains("tidegate_weight_basis_points{release=\"abc\",version=\"v\\\"1\"} 10000\n"),
-            "{text}"
-        );
     }
 }

@@ -17,6 +17,7 @@ mod health;
 mod instance;
 mod launch;
 mod logs;
+mod metrics;
 mod ops;
 mod ports;
 mod reign;
