@@ -119,3 +119,26 @@ async fn a_stop_cuts_what_does_not_end() {
     assert!(body.is_err(), "what was cut does not look complete");
     assert!(start.elapsed() >= Duration::from_millis(200));
 }
+
+#[tokio::test]
+async fn a_client_that_was_let_in_before_the_stop_is_answered() {
+    for workers in [0, 2] {
+        let settings = ProxySettings { workers, ..ProxySettings::default() };
+        let router = Router::start(settings, vec![pool("one", 100, &[says("here").await])]).await;
+        let mut visitors = Vec::new();
+        for _ in 0..20 {
+            visitors.push(TcpStream::connect(router.address).await.unwrap());
+        }
+        // Let in by the router, not only by the kernel.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        router.stop.cancel();
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        for visitor in &mut visitors {
+            visitor.write_all(b"GET / HTTP/1.1\r\nhost: shop\r\n\r\n").await.unwrap();
+            let mut answer = String::new();
+            within(2, visitor.read_to_string(&mut answer)).await.unwrap();
+            assert!(answer.starts_with("HTTP/1.1 200"), "{workers} workers: {answer:?}");
+            assert!(answer.to_lowercase().contains("connection: close"), "{answer:?}");
+        }
+    }
+}

@@ -90,6 +90,11 @@ impl Client {
         }
     }
 
+    /// True until its first request has begun.
+    pub(super) fn is_new(&self) -> bool {
+        self.busy.load(Relaxed) == 0 && self.idle_since.load(Relaxed) == 0
+    }
+
     /// Looks whether the client is silent, or does not take what it asked for, for too long. First the connection is asked to
     /// finish; that does not end one which stands in the middle of a head, so the next look cuts it.
     pub(super) fn review(&self, silence: Duration, stall: Duration) {

@@ -13,7 +13,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tokio::time::{MissedTickBehavior, Sleep, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -26,6 +26,8 @@ use super::shared::Shared;
 const LOOK: Duration = Duration::from_millis(500);
 /// Pause after an accept that failed for want of a resource, such as file descriptors.
 const BREATH: Duration = Duration::from_millis(20);
+/// A client that was let in just before the end gets this time for its first request: it has no other connection to try.
+const FIRST: Duration = Duration::from_secs(1);
 /// Largest head of a request (HTTP/1.1 and HTTP/2), and largest piece of a body that is moved at once.
 const HEAD: usize = 64 * 1024;
 
@@ -83,10 +85,13 @@ async fn accept(
         };
         // The socket goes over to the thread's own runtime.
         let Ok(stream) = stream.into_std() else { continue };
+        // Counts the connection while it waits for its thread: a stop must not overlook it.
+        let waiting = tasks.token();
         let begin = move || {
             if let Ok(stream) = TcpStream::from_std(stream) {
-                drop(tasks.clone().spawn(connection(shared, client, stream, address, builder, leaving)));
+                drop(tasks.spawn(connection(shared, client, stream, address, builder, leaving)));
             }
+            drop(waiting);
         };
         crew.begin(hand, Box::new(begin));
     }
@@ -120,17 +125,28 @@ async fn connection(
     });
     let mut connection = pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
     let mut finishing = false;
+    let mut first: Option<Pin<Box<Sleep>>> = None;
     let ended = poll_fn(|cx| {
-        match client.order(cx) {
-            Order::Run => {}
-            Order::Finish if finishing => {}
-            Order::Finish => {
-                finishing = true;
-                connection.as_mut().graceful_shutdown();
-            }
-            Order::Cut => return Poll::Ready(Ok(())),
+        let order = client.order(cx);
+        if order == Order::Cut {
+            return Poll::Ready(Ok(()));
         }
-        Pin::as_mut(&mut connection).poll(cx)
+        // What has come is read before the connection is told to finish: told first, hyper closes one from which it has read
+        // nothing, whatever waits in the socket.
+        if let Poll::Ready(ended) = connection.as_mut().poll(cx) {
+            return Poll::Ready(ended);
+        }
+        if order == Order::Run || finishing {
+            return Poll::Pending;
+        }
+        if client.is_new()
+            && first.get_or_insert_with(|| Box::pin(sleep(FIRST))).as_mut().poll(cx).is_pending()
+        {
+            return Poll::Pending;
+        }
+        finishing = true;
+        connection.as_mut().graceful_shutdown();
+        connection.as_mut().poll(cx)
     })
     .await;
     if let Err(error) = ended {
