@@ -255,13 +255,22 @@ impl Rollout {
         });
     }
 
+    /// The first reading of an analyze step is where it counts from. A reading before a switch counts for stable as a whole.
     fn look(&mut self, at: Timestamp, epoch: u64, stable: Counts, candidate: Counts) {
-        if let (Some(last), Some(evidence)) = (&self.look, &mut self.evidence) {
-            let (before_stable, before_candidate) =
-                if last.epoch == epoch { (last.stable, last.candidate) } else { Default::default() };
-            let block =
-                Block { stable: stable.since(before_stable), candidate: candidate.since(before_candidate) };
-            evidence.absorb(&block);
+        let current = self.step.as_ref().and_then(|step| self.plan.steps.get(step.index));
+        let before_switch = matches!(current, Some(Step::Shift { .. }));
+        if let Some(evidence) = &mut self.evidence {
+            match &self.look {
+                Some(last) => {
+                    let same = last.epoch == epoch;
+                    let (past_stable, past_candidate) =
+                        if same { (last.stable, last.candidate) } else { Default::default() };
+                    let (stable, candidate) = (stable.since(past_stable), candidate.since(past_candidate));
+                    evidence.absorb(&Block { stable, candidate });
+                }
+                None if before_switch => evidence.absorb(&Block { stable, candidate: Counts::default() }),
+                None => {}
+            }
         }
         self.look = Some(Look { at, epoch, stable, candidate });
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tidegate::rollout::event::Request;
-use tidegate::rollout::step::Check;
+use tidegate::rollout::step::{Check, Comparison};
 use tidegate::rollout::strategy::{BlueGreen, Canary, Rolling, Strategy, StrategyName};
 use tidegate::rollout::{Fact, Outcome, OutcomeKind, Weight};
 
@@ -239,4 +239,22 @@ async fn a_candidate_that_loses_instances_loses_its_share() {
         assert_eq!(world.weight("v2"), Weight::from_percent(50));
     });
     expect(&outcome.unwrap(), OutcomeKind::Promoted, "promoted");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_switch_is_judged_against_what_stable_answered_before() {
+    let watched = Strategy::BlueGreen(BlueGreen {
+        comparison: Some(Comparison::default()),
+        watch: Duration::from_secs(10),
+        ..BlueGreen::default()
+    });
+    for (behaviour, kind, reason) in
+        [(good(), OutcomeKind::Promoted, "promoted"), (bad(), OutcomeKind::RolledBack, "errors-worse")]
+    {
+        let world = World::with_v1(&[("v2", behaviour)], RATE, None).await;
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        let outcome = world.deploy("v2", &watched).await.unwrap();
+        expect(&outcome, kind, reason);
+        harmless(&world);
+    }
 }

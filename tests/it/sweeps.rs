@@ -5,7 +5,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use proptest::strategy::Strategy as _;
 use tidegate::rollout::event::Request;
-use tidegate::rollout::step::Unsettled;
+use tidegate::rollout::step::{Comparison, Unsettled};
 use tidegate::rollout::strategy::{BlueGreen, Canary, Recreate, Rolling, Stage, Strategy, StrategyName};
 use tidegate::rollout::{Event, Fact, Outcome, OutcomeKind, Rollout, Weight};
 
@@ -226,12 +226,10 @@ fn any_strategy() -> impl proptest::strategy::Strategy<Value = Strategy> {
     let rolling = (0u32..4, 0u32..3, 0u64..3000).prop_map(|(max_surge, max_unavailable, wait)| {
         Strategy::Rolling(Rolling { max_surge, max_unavailable, wait: Duration::from_millis(wait) })
     });
-    let blue_green = (any::<bool>(), 0u64..2000).prop_map(|(confirm, watch)| {
-        Strategy::BlueGreen(BlueGreen {
-            confirm,
-            watch: Duration::from_millis(watch),
-            ..BlueGreen::default()
-        })
+    let blue_green = (any::<bool>(), 0u64..2000, any::<bool>()).prop_map(|(confirm, watch, compares)| {
+        let comparison = compares.then(Comparison::default);
+        let watch = Duration::from_millis(watch);
+        Strategy::BlueGreen(BlueGreen { confirm, watch, comparison, ..BlueGreen::default() })
     });
     let unsettled = prop_oneof![Just(Unsettled::Hold), Just(Unsettled::Pass), Just(Unsettled::Fail)];
     let canary = (proptest::collection::btree_set(1u16..9999, 1..4), any::<bool>(), unsettled, 1u64..20)

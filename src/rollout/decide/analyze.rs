@@ -5,9 +5,9 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::progress::Progress;
-use super::{Cause, Current, Fact, Role, View, signed};
+use super::{Cause, Current, Fact, Role, Split, View, Way, Weight, signed};
 use crate::rollout::step::{Comparison, Unsettled};
-use crate::rollout::{Counts, Judgement, Verdict};
+use crate::rollout::{Counts, Judgement, Step, Verdict};
 
 /// The shortest time between two readings.
 const LOOK: SignedDuration = SignedDuration::from_millis(100);
@@ -59,11 +59,28 @@ impl View<'_> {
         }
     }
 
-    /// The reading of the counters, when it is time for one and there is something new.
-    fn due_look(&self, current: &Current) -> Option<Fact> {
+    /// A switch of all traffic leaves nothing to compare with at the same time: what stable answered before is read first.
+    pub(super) fn look_before_switch(&self, split: Split, current: &Current) -> Option<Fact> {
+        let rest = self.rollout.plan.steps.get(current.index..).unwrap_or_default();
+        let judged_after = rest.iter().any(|step| matches!(step, Step::Analyze { .. }));
+        let unread = self.rollout.look.is_none()
+            && self.rollout.evidence.as_ref().is_some_and(|evidence| evidence.totals().stable.requests == 0);
+        let forward = self.rollout.way == Way::Forward;
+        let wanted = forward && split.candidate == Weight::FULL && judged_after && unread;
+        let (stable, candidate) = self.counts();
+        wanted.then_some(Fact::Looked { epoch: self.seen.epoch, stable, candidate })
+    }
+
+    /// What both releases have answered by now.
+    fn counts(&self) -> (Counts, Counts) {
         let counts =
             |role| self.id(role).and_then(|id| self.seen.traffic.get(id)).copied().unwrap_or_default();
-        let (stable, candidate): (Counts, Counts) = (counts(Role::Stable), counts(Role::Candidate));
+        (counts(Role::Stable), counts(Role::Candidate))
+    }
+
+    /// The reading of the counters, when it is time for one and there is something new.
+    fn due_look(&self, current: &Current) -> Option<Fact> {
+        let (stable, candidate) = self.counts();
         if let Some(last) = &self.rollout.look {
             let same = last.epoch == self.seen.epoch && last.stable == stable && last.candidate == candidate;
             if same || self.now < self.next_look(current) {

@@ -93,6 +93,9 @@ impl View<'_> {
     }
 
     fn shift(&self, split: Split, current: &Current) -> Progress {
+        if let Some(fact) = self.look_before_switch(split, current) {
+            return Progress::Note(fact);
+        }
         let allowed = self.limited(split);
         let weights = self.weights(allowed);
         if weights != self.in_force() {
