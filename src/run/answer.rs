@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::report::lines::printable;
 use crate::report::words;
 use crate::rollout::analysis::simulate::SimulationResult;
-use crate::rollout::{Outcome, OutcomeKind, Rollout};
+use crate::rollout::{Judgement, Outcome, OutcomeKind, Rollout};
 
 /// How a rollout, or the wish for one, ended. Printed by `deploy`, `rollback`, `resume`, `abort`, `promote` and `pause`.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -61,18 +61,24 @@ pub struct GateAnswer {
     pub sentence: String,
 }
 
+/// The final verdicts of a rollout's gates, in order.
+#[must_use]
+pub fn gates(rollout: &Rollout) -> Vec<GateAnswer> {
+    let gate = |(step, judgement): &(usize, Judgement)| GateAnswer {
+        step: step + 1,
+        verdict: words::verdict(judgement.verdict).to_owned(),
+        code: judgement.code.clone(),
+        sentence: judgement.sentence.clone(),
+    };
+    rollout.judgements.iter().map(gate).collect()
+}
+
 impl RolloutAnswer {
     /// The answer for a rollout and how it ended; `exit_code` depends on what was asked for.
     #[must_use]
     pub fn new(rollout: &Rollout, outcome: &Outcome, url: Option<String>, exit_code: u8) -> Self {
         let plan = &rollout.plan;
         let end = rollout.outcome.as_ref().map_or(rollout.since, |(at, _)| *at);
-        let gate = |(step, judgement): &(usize, crate::rollout::Judgement)| GateAnswer {
-            step: step + 1,
-            verdict: words::verdict(judgement.verdict).to_owned(),
-            code: judgement.code.clone(),
-            sentence: judgement.sentence.clone(),
-        };
         Self {
             outcome: outcome.kind.to_string(),
             reason: outcome.reason.clone(),
@@ -86,7 +92,7 @@ impl RolloutAnswer {
             strategy: Some(plan.strategy.to_string()),
             url,
             seconds: end.duration_since(rollout.started).as_secs_f64(),
-            gates: rollout.judgements.iter().map(gate).collect(),
+            gates: gates(rollout),
             log_tail: rollout.cause.as_ref().map(|cause| cause.log_tail.clone()).unwrap_or_default(),
             exit_code,
         }

@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use super::answer::{
-    GateAnswer, HistoryAnswer, HistoryEntry, NoteAnswer, OpenAnswer, SetAnswer, StatusAnswer,
-};
+use super::answer::{HistoryAnswer, HistoryEntry, NoteAnswer, OpenAnswer, SetAnswer, StatusAnswer, gates};
 use super::place::{Place, load};
 use crate::cli::{Common, EnvironmentArgs, HistoryArgs};
 use crate::error::Error;
@@ -120,12 +118,6 @@ pub fn history(common: &Common, arguments: &HistoryArgs) -> Result<HistoryAnswer
 fn entry(rollout: &Rollout, events: &[Event]) -> HistoryEntry {
     let plan = &rollout.plan;
     let ended = rollout.outcome.as_ref();
-    let gate = |(step, judgement): &(usize, crate::rollout::Judgement)| GateAnswer {
-        step: step + 1,
-        verdict: words::verdict(judgement.verdict).to_owned(),
-        code: judgement.code.clone(),
-        sentence: judgement.sentence.clone(),
-    };
     let line = |event: &Event| words::sentence(rollout, event).map(|text| format!("{} {text}", event.at));
     HistoryEntry {
         id: rollout.id.to_string(),
@@ -138,7 +130,7 @@ fn entry(rollout: &Rollout, events: &[Event]) -> HistoryEntry {
         outcome: ended.map_or("open".to_owned(), |(_, outcome)| outcome.kind.to_string()),
         reason: ended.map(|(_, outcome)| outcome.reason.clone()),
         sentence: ended.map(|(_, outcome)| outcome.sentence.clone()),
-        gates: rollout.judgements.iter().map(gate).collect(),
+        gates: gates(rollout),
         events: events.iter().filter_map(line).collect(),
     }
 }
