@@ -1,4 +1,4 @@
-//! Everything that needs no root, no network and no testbed.
+//! Every test but those beside the code; `tiers` says which need what.
 #![expect(unreachable_pub, reason = "nothing reaches out of a test")]
 
 #[cfg(test)]
@@ -7,6 +7,8 @@ mod commands;
 mod layering;
 #[cfg(test)]
 mod local;
+#[cfg(test)]
+mod parts;
 #[cfg(test)]
 mod proxy;
 #[cfg(test)]
@@ -19,5 +21,7 @@ mod scenarios;
 mod settings;
 #[cfg(test)]
 mod sweeps;
+#[cfg(test)]
+mod tiers;
 #[cfg(test)]
 mod world;

@@ -25,7 +25,7 @@ mod options;
 mod websocket;
 
 use std::future::pending;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,7 +44,7 @@ const DRAIN_LIMIT: Duration = Duration::from_millis(9500);
 /// The pause after an accept that failed, mostly for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 
-/// Runs the sample app on `127.0.0.1` until SIGTERM or SIGINT, then lets requests in flight end, for ten seconds at most.
+/// Runs the sample app on the address of its options until SIGTERM or SIGINT, then lets requests in flight end, for ten seconds at most.
 ///
 /// # Errors
 /// [`SampleError`] when the port is taken, when the version cannot be a header, and when the crash that
@@ -60,13 +60,13 @@ pub async fn serve(options: AppOptions) -> Result<(), SampleError> {
     if stop.run_until_cancelled(sleep(delay)).await.is_none() {
         return Ok(());
     }
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, options.port));
+    let address = SocketAddr::from((options.host, options.port));
     let listener =
         TcpListener::bind(address).await.map_err(|source| SampleError::Bind { address, source })?;
     serve_on(listener, options, stop).await
 }
 
-/// Runs the sample app on a socket that already listens, until `stop` fires; then as [`serve`] does. The port in `options`,
+/// Runs the sample app on a socket that already listens, until `stop` fires; then as [`serve`] does. The address in `options`,
 /// the delay of the start and the deafness to SIGTERM mean nothing here.
 ///
 /// # Errors

@@ -1,5 +1,6 @@
 //! What the sample app is told to be, and which faults it is told to have.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use clap::Args;
@@ -9,7 +10,10 @@ use clap::builder::FalseyValueParser;
 /// deployment that only sets variables can deploy a bad version too.
 #[derive(Debug, Clone, PartialEq, Args)]
 pub struct AppOptions {
-    /// The port to listen on, on 127.0.0.1; 0 takes a free one
+    /// The address to listen on; in a container, 0.0.0.0
+    #[arg(long, env = "SAMPLE_HOST", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    pub host: IpAddr,
+    /// The port to listen on; 0 takes a free one
     #[arg(long, env = "PORT", default_value_t = 8080)]
     pub port: u16,
     /// The version to answer as
@@ -56,10 +60,16 @@ pub struct Faults {
 }
 
 impl AppOptions {
-    /// A sample app without faults on a free port.
+    /// A sample app without faults on a free port of 127.0.0.1.
     #[must_use]
     pub fn new(version: impl Into<String>) -> Self {
-        Self { port: 0, version: version.into(), instance: None, faults: Faults::default() }
+        Self {
+            host: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            port: 0,
+            version: version.into(),
+            instance: None,
+            faults: Faults::default(),
+        }
     }
 }
 
@@ -103,7 +113,7 @@ mod tests {
 
     #[test]
     fn each_fault_can_be_asked_for() {
-        let line = "--version 2 --port 9 --fail 0.05 --slow-share 1 --slow-ms 70 --exit-after-ms 5 --exit-code 7 \
+        let line = "--version 2 --host 0.0.0.0 --port 9 --fail 0.05 --slow-share 1 --slow-ms 70 --exit-after-ms 5 --exit-code 7 \
                     --start-delay-ms 8 --never-ready --health-version 3 --ignore-term";
         let options = parse(&line.split_whitespace().collect::<Vec<_>>()).unwrap();
         let faults = Faults {
@@ -117,7 +127,10 @@ mod tests {
             health_version: Some("3".into()),
             ignore_term: true,
         };
-        assert_eq!(options, AppOptions { port: 9, version: "2".into(), instance: None, faults });
+        assert_eq!(
+            options,
+            AppOptions { host: [0, 0, 0, 0].into(), port: 9, version: "2".into(), instance: None, faults }
+        );
     }
 
     #[test]

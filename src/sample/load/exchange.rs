@@ -1,21 +1,20 @@
 //! Requests over HTTP and the check that their answers are whole.
 
-use std::net::SocketAddr;
-
 use bytes::Bytes;
 use futures_util::stream;
 use http::header::{CONNECTION, HOST};
 use http::request::Builder;
-use http::{HeaderMap, Method, Request, Response};
+use http::{Method, Request, Response};
 use http_body::Frame;
 use http_body_util::{BodyExt, Empty, StreamBody};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use super::connect::{Body, Connections, Link};
+use super::service::Service;
 use super::trail::{Failure, Trail, Whole};
 use super::{Kind, websocket};
-use crate::sample::{LossKind, VERSION_HEADER};
+use crate::sample::LossKind;
 
 /// The size of one piece of an upload.
 const PIECE: usize = 16 * 1024;
@@ -23,25 +22,25 @@ const PIECE: usize = 16 * 1024;
 /// Sends one request of a kind and takes its answer.
 pub(super) async fn perform(
     kind: Kind,
-    address: SocketAddr,
+    service: &Service,
     connections: &Connections,
     trail: &mut Trail,
 ) -> Result<Whole, Failure> {
-    let get = |target: &str| Request::get(target).header(HOST, address.to_string());
+    let get = |target: &str| Request::get(target).header(HOST, &service.host);
     match kind {
-        Kind::Get => plain(connections, trail, || empty(get("/"))).await,
+        Kind::Get => plain(connections, service, trail, || empty(get("/"))).await,
         Kind::LongPoll { wait } => {
             let target = format!("/poll?ms={}", wait.as_millis());
-            plain(connections, trail, || empty(get(&target))).await
+            plain(connections, service, trail, || empty(get(&target))).await
         }
         Kind::NewConnection => {
             let link = connections.open().await?;
             trail.goes_out(link.opened);
             let (response, _link) =
                 send(link, empty(get("/").header(CONNECTION, "close"))?).await.map_err(|e| e.failure)?;
-            whole(response, |_| Ok(())).await
+            whole(service, response, |_| Ok(())).await
         }
-        Kind::Upload { kib } => upload(connections, trail, address, kib).await,
+        Kind::Upload { kib } => upload(connections, service, trail, kib).await,
         Kind::Events { count, every } => {
             let target = format!("/events?n={count}&every={}", every.as_millis());
             let (response, link) = exchange(connections, trail, || empty(get(&target))).await?;
@@ -50,16 +49,16 @@ pub(super) async fn perform(
                 n if n == count as usize => Ok(()),
                 n => Err(Failure::new(LossKind::Truncated, format!("{n} of {count} events came"))),
             };
-            let answer = whole(response, events).await?;
+            let answer = whole(service, response, events).await?;
             connections.keep(link);
             Ok(Whole { served: head, ..answer })
         }
         Kind::Http2 => {
-            let request = || empty(Request::get(format!("http://{address}/")));
-            whole(over_http2(connections, trail, request).await?, |_| Ok(())).await
+            let request = || empty(Request::get(format!("http://{}/", service.host)));
+            whole(service, over_http2(connections, trail, request).await?, |_| Ok(())).await
         }
         Kind::WebSocket { messages, pause } => {
-            websocket::session(connections, trail, address, messages, pause).await
+            websocket::session(connections, trail, service, messages, pause).await
         }
     }
 }
@@ -67,19 +66,20 @@ pub(super) async fn perform(
 /// A request whose answer only has to be whole.
 async fn plain(
     connections: &Connections,
+    service: &Service,
     trail: &mut Trail,
     request: impl Fn() -> Result<Request<Body>, Failure>,
 ) -> Result<Whole, Failure> {
     let (response, link) = exchange(connections, trail, request).await?;
-    let answer = whole(response, |_| Ok(())).await?;
+    let answer = whole(service, response, |_| Ok(())).await?;
     connections.keep(link);
     Ok(answer)
 }
 
 async fn upload(
     connections: &Connections,
+    service: &Service,
     trail: &mut Trail,
-    address: SocketAddr,
     kib: u32,
 ) -> Result<Whole, Failure> {
     let size = kib as usize * 1024;
@@ -88,7 +88,7 @@ async fn upload(
             let piece = left.min(PIECE);
             (left > 0).then(|| (Ok(Frame::data(Bytes::from(vec![b'u'; piece]))), left - piece))
         });
-        let post = Request::post("/upload").header(HOST, address.to_string());
+        let post = Request::post("/upload").header(HOST, &service.host);
         built(post.body(StreamBody::new(pieces).boxed_unsync()))
     };
     let (response, link) = exchange(connections, trail, request).await?;
@@ -102,7 +102,7 @@ async fn upload(
         }
         Err(Failure::new(LossKind::Wrong, format!("{size} bytes were sent, the answer tells {told:?}")))
     };
-    let answer = whole(response, same_size).await?;
+    let answer = whole(service, response, same_size).await?;
     connections.keep(link);
     Ok(answer)
 }
@@ -175,29 +175,19 @@ async fn over_http2(
     shared.sender.send_request(request()?).await.map_err(|error| failure(&error))
 }
 
-/// Reads an answer to its end. Who gave it is known by its header; without it the answer is no answer of the app.
+/// Reads an answer to its end. Who gave it is known by the version that it tells; without one it is no answer of the app.
 async fn whole(
+    service: &Service,
     response: Response<Incoming>,
     fits: impl FnOnce(&[u8]) -> Result<(), Failure>,
 ) -> Result<Whole, Failure> {
     let (head, body) = response.into_parts();
     let body = body.collect().await.map_err(|e| Failure::within_body(&e))?.to_bytes();
-    let version = version(head.status.as_u16(), &head.headers)?;
+    let version = service.version(head.status.as_u16(), &head.headers, &body)?;
     if head.status.is_success() {
         fits(&body)?;
     }
     Ok(Whole { version, status: head.status.as_u16(), served: Instant::now() })
-}
-
-/// The version that an answer names.
-pub(super) fn version(status: u16, headers: &HeaderMap) -> Result<String, Failure> {
-    match headers.get(VERSION_HEADER).map(|v| v.to_str()) {
-        Some(Ok(version)) => Ok(version.to_owned()),
-        _ => Err(Failure::new(
-            LossKind::Foreign(status),
-            format!("status {status} without header {VERSION_HEADER}"),
-        )),
-    }
 }
 
 fn empty(builder: Builder) -> Result<Request<Body>, Failure> {

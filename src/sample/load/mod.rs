@@ -7,6 +7,7 @@
 mod connect;
 mod exchange;
 mod mix;
+mod service;
 mod trail;
 mod websocket;
 
@@ -16,6 +17,8 @@ use std::time::Duration;
 
 use connect::Connections;
 pub use mix::{Kind, Mix};
+use service::Service;
+pub use service::VersionIn;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until, timeout};
@@ -33,6 +36,10 @@ const TIMER_GRAIN: Duration = Duration::from_millis(2);
 pub struct Load {
     /// Where to.
     pub address: SocketAddr,
+    /// The name by which the service is called, for a router that goes by it; by default the address.
+    pub host: Option<String>,
+    /// Where the answers tell their version.
+    pub version_in: VersionIn,
     /// Requests a second; 0 sends none.
     pub rate: u32,
     /// The most idle HTTP/1.1 connections to keep.
@@ -55,7 +62,7 @@ pub struct LoadHandle {
 
 #[derive(Debug)]
 struct Run {
-    address: SocketAddr,
+    service: Service,
     timeout: Duration,
     origin: Instant,
     connections: Connections,
@@ -70,7 +77,17 @@ impl Load {
     #[must_use]
     pub fn new(address: SocketAddr, rate: u32) -> Self {
         let timeout = Duration::from_secs(10);
-        Self { address, rate, connections: 32, max_in_flight: 512, timeout, mix: Mix::everything() }
+        let (host, version_in) = (None, VersionIn::default());
+        Self {
+            address,
+            host,
+            version_in,
+            rate,
+            connections: 32,
+            max_in_flight: 512,
+            timeout,
+            mix: Mix::everything(),
+        }
     }
 
     /// Starts sending. Must be called within a tokio runtime.
@@ -78,7 +95,10 @@ impl Load {
     pub fn start(&self) -> LoadHandle {
         let end = CancellationToken::new();
         let run = Arc::new(Run {
-            address: self.address,
+            service: Service {
+                host: self.host.clone().unwrap_or_else(|| self.address.to_string()),
+                version_in: self.version_in,
+            },
             timeout: self.timeout,
             origin: Instant::now(),
             connections: Connections::new(self.address, self.connections),
@@ -134,7 +154,7 @@ impl Run {
         let due = due.unwrap_or(trail.started);
         let limit = self.timeout + kind.asks();
         let outcome =
-            timeout(limit, exchange::perform(kind, self.address, &self.connections, &mut trail)).await;
+            timeout(limit, exchange::perform(kind, &self.service, &self.connections, &mut trail)).await;
         let outcome = outcome.unwrap_or_else(|_| {
             Err(Failure::new(LossKind::TimedOut, format!("no whole answer within {} ms", limit.as_millis())))
         });

@@ -1,6 +1,5 @@
 //! A WebSocket session of the load (RFC 6455).
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
@@ -11,7 +10,7 @@ use tokio_tungstenite::tungstenite::{Error, Message, error::ProtocolError};
 use tokio_tungstenite::{WebSocketStream, client_async};
 
 use super::connect::Connections;
-use super::exchange::version;
+use super::service::Service;
 use super::trail::{Failure, Trail, Whole};
 use crate::sample::LossKind;
 
@@ -32,17 +31,20 @@ enum Next {
 pub(super) async fn session(
     connections: &Connections,
     trail: &mut Trail,
-    address: SocketAddr,
+    service: &Service,
     messages: u32,
     pause: Duration,
 ) -> Result<Whole, Failure> {
     let stream = connections.tcp().await.map_err(|e| Failure::refused(&e))?;
     trail.goes_out(Instant::now());
-    let (mut socket, version) = match client_async(format!("ws://{address}/ws"), stream).await {
-        Ok((socket, response)) => (socket, version(response.status().as_u16(), response.headers())?),
+    let (mut socket, version) = match client_async(format!("ws://{}/ws", service.host), stream).await {
+        Ok((socket, response)) => {
+            (socket, service.version(response.status().as_u16(), response.headers(), b"")?)
+        }
         Err(Error::Http(response)) => {
             let status = response.status().as_u16();
-            let version = version(status, response.headers())?;
+            let body = response.body().as_deref().unwrap_or_default();
+            let version = service.version(status, response.headers(), body)?;
             return Ok(Whole { version, status, served: Instant::now() });
         }
         Err(error) => return Err(before_head(&error)),

@@ -68,6 +68,15 @@ impl Bed {
         command
     }
 
+    /// A program of Debian's, with the libraries that came with it.
+    #[must_use]
+    pub fn debian(&self, path: &str) -> Command {
+        let mut command = Command::new(self.home.debian(path));
+        let libraries = format!("usr/lib/{}-linux-gnu", std::env::consts::ARCH);
+        command.env("LD_LIBRARY_PATH", self.home.debian(&libraries));
+        command
+    }
+
     /// The Docker client, with buildx, pointed at the testbed's engine. Nothing of the user's configuration is read.
     #[must_use]
     pub fn docker(&self) -> Command {

@@ -65,6 +65,8 @@ pub fn down(home: &Home) -> Result<(), BedError> {
             std::thread::sleep(Duration::from_millis(50));
         }
     }
+    // The kernel takes the namespace's links down in its own time; the next start is not to find this one. Mostly it is gone.
+    let _ = Command::new("ip").args(["link", "delete", LINK]).stderr(Stdio::null()).status();
     remove_groups();
     for folder in [home.state(), Path::new(home::RUN).to_owned()] {
         remove(&folder)?;
@@ -93,8 +95,7 @@ fn launch(home: &Home, app: &Path) -> Result<(), BedError> {
     for folder in [&state, &own.join("images"), &home::run("log"), &home::run("app")] {
         fs::create_dir_all(folder).map_err(|e| BedError::file("make the folder", folder, &e))?;
     }
-    let copied = fs::copy(app, home::run("app/tidegate"));
-    copied.map_err(|e| BedError::file("copy the app from", app, &e))?;
+    place(app)?;
     let log = fs::File::create(home::run("log/holder.log"));
     let log = log.map_err(|e| BedError::file("write", home::run("log/holder.log"), &e))?;
     let both = log.try_clone().map_err(|e| BedError::file("write", home::run("log/holder.log"), &e))?;
@@ -113,6 +114,16 @@ fn launch(home: &Home, app: &Path) -> Result<(), BedError> {
     let started = pid.and_then(start_time).unwrap_or_default();
     fs::write(home::run("pid"), format!("{id} {started}\n"))
         .map_err(|e| BedError::file("write", home::run("pid"), &e))
+}
+
+/// Lays the binary down for the images, without its symbols where the tool for that is there: they are half of a debug build.
+fn place(app: &Path) -> Result<(), BedError> {
+    let to = home::run("app/tidegate");
+    let stripped = Command::new("strip").arg("-o").arg(&to).arg(app).output();
+    if stripped.is_ok_and(|output| output.status.success()) {
+        return Ok(());
+    }
+    fs::copy(app, &to).map(drop).map_err(|e| BedError::file("copy the app from", app, &e))
 }
 
 async fn wait_for(bed: &Bed) -> Result<(), BedError> {

@@ -11,8 +11,8 @@ use tokio::time::sleep;
 
 use super::kubectl;
 
-/// A line of the watch: what is needed of a pod, and nothing else.
-const COLUMNS: &str = r#"{.type}{"\t"}{.object.metadata.namespace}{"\t"}{.object.metadata.name}{"\t"}{.object.status.podIP}{"\t"}{.object.metadata.annotations.prometheus\.io/scrape}{"\t"}{.object.metadata.annotations.prometheus\.io/port}{"\t"}{.object.metadata.labels.app}{"\n"}"#;
+/// A line of the watch: what is needed of a pod, and nothing else. (kubectl makes spaces of tabs.)
+const COLUMNS: &str = r#"{.type}{"|"}{.object.metadata.namespace}{"|"}{.object.metadata.name}{"|"}{.object.status.podIP}{"|"}{.object.metadata.annotations.prometheus\.io/scrape}{"|"}{.object.metadata.annotations.prometheus\.io/port}{"|"}{.object.metadata.labels.app}{"\n"}"#;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Target {
@@ -54,7 +54,7 @@ async fn follow(file: &PathBuf) -> std::io::Result<()> {
 
 /// Takes one line of the watch into the list; whether the list changed.
 fn note(pods: &mut BTreeMap<(String, String), Target>, line: &str) -> bool {
-    let mut cells = line.split('\t').map(str::to_owned);
+    let mut cells = line.split('|').map(str::to_owned);
     let mut cell = || cells.next().unwrap_or_default();
     let (kind, namespace, name, ip) = (cell(), cell(), cell(), cell());
     let (scrape, port, app) = (cell(), cell(), cell());
@@ -76,20 +76,20 @@ mod tests {
     #[test]
     fn a_pod_is_a_target_from_its_address_to_its_end() {
         let mut pods = BTreeMap::new();
-        assert!(!note(&mut pods, "ADDED\tshop\tweb-1\t\ttrue\t9797\tweb"), "it has no address yet");
-        assert!(note(&mut pods, "MODIFIED\tshop\tweb-1\t198.18.65.2\ttrue\t9797\tweb"));
-        assert!(!note(&mut pods, "MODIFIED\tshop\tweb-1\t198.18.65.2\ttrue\t9797\tweb"), "nothing is new");
+        assert!(!note(&mut pods, "ADDED|shop|web-1||true|9797|web"), "it has no address yet");
+        assert!(note(&mut pods, "MODIFIED|shop|web-1|198.18.65.2|true|9797|web"));
+        assert!(!note(&mut pods, "MODIFIED|shop|web-1|198.18.65.2|true|9797|web"), "nothing is new");
         let target = pods.values().next().unwrap();
         assert_eq!(target.targets, ["198.18.65.2:9797"]);
         assert_eq!(target.labels["pod"], "web-1");
-        assert!(note(&mut pods, "DELETED\tshop\tweb-1\t198.18.65.2\ttrue\t9797\tweb"));
+        assert!(note(&mut pods, "DELETED|shop|web-1|198.18.65.2|true|9797|web"));
         assert!(pods.is_empty());
     }
 
     #[test]
     fn a_pod_that_does_not_ask_for_it_is_none() {
         let mut pods = BTreeMap::new();
-        assert!(!note(&mut pods, "ADDED\tshop\tweb-1\t198.18.65.2\t\t\tweb"));
+        assert!(!note(&mut pods, "ADDED|shop|web-1|198.18.65.2|||web"));
         assert!(pods.is_empty());
     }
 }
