@@ -172,7 +172,7 @@ impl State {
         };
         let free = seen.operation.as_ref().is_some_and(|(operation, _)| operation.id == "rate-limit/get");
         if !free && !self.limits.take(secret) {
-            return Err(refusals::limit_exceeded(&token));
+            return Err(refusals::limit_exceeded(&token, self.world.limit_status));
         }
         let Some((operation, path)) = &seen.operation else { return Err(not_found()) };
         let Some(endpoint) = endpoint(&operation.id) else {

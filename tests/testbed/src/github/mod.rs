@@ -6,7 +6,24 @@
 //!
 //! A request with a finding changes nothing and is refused, with 400 when its body is not JSON, 404 when its path cannot
 //! be, and else 422 with the pointer into the description in its message. Members and query parameters that the
-//! description does not declare are findings too, though GitHub would pass over them.
+//! description does not declare are findings too, though GitHub would pass over them. Faults other than
+//! [`Fault::Answer`] give answers that are not looked at.
+//!
+//! ```no_run
+//! use testbed::github::{Area, Commit, Fault, GitHub, GitHubError, Matcher, Repository, Token, World};
+//!
+//! # async fn story() -> Result<(), GitHubError> {
+//! let sha = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+//! let shop = Repository::new("acme/shop").commit(Commit::new(sha, "Cheaper")).branch("main", sha);
+//! let token = Token::workflow("ghs_secret").write(Area::Checks).write(Area::Deployments);
+//! let github = GitHub::start(World::new().repository(shop).token(token)).await?;
+//! github.fault(Matcher::operation("checks/create"), Fault::Status(502), 1);
+//! // … the program under test runs with `GITHUB_API_URL` set to `github.url()` …
+//! assert_eq!(github.repository("acme/shop")?.check_runs.len(), 1);
+//! assert_eq!(github.log().iter().filter(|it| it.is("checks/create")).count(), 2);
+//! github.finish()
+//! # }
+//! ```
 
 mod api;
 mod contract;
@@ -74,6 +91,12 @@ impl GitHub {
     #[must_use]
     pub fn url(&self) -> String {
         self.served.base.to_string()
+    }
+
+    /// The ids of the operations that are acted out; a request for another one is answered with 501, and is a finding.
+    #[must_use]
+    pub fn operations() -> Vec<&'static str> {
+        api::acted_out().collect()
     }
 
     /// A repository as it is now.

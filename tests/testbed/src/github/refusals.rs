@@ -85,12 +85,12 @@ pub(crate) fn not_accessible(token: &Token, needs: &[Need]) -> Refusal {
 }
 
 /// The hour's requests are used up.
-pub(crate) fn limit_exceeded(token: &Token) -> Refusal {
+pub(crate) fn limit_exceeded(token: &Token, status: u16) -> Refusal {
     let whose = match &token.app {
         Some(slug) => format!("installation of {slug}"),
         None => format!("user {}", token.login),
     };
-    let mut reply = Reply::error(403, &format!("API rate limit exceeded for {whose}."));
+    let mut reply = Reply::error(status, &format!("API rate limit exceeded for {whose}."));
     if let Body::Json(body) = &mut reply.body {
         body["documentation_url"] = format!("{DOCUMENTATION}/overview/rate-limits-for-the-rest-api").into();
     }

@@ -76,7 +76,6 @@ pub(crate) fn endpoint(id: &str) -> Option<&'static Endpoint> {
 }
 
 /// The ids of all operations that are acted out.
-#[cfg(test)]
 pub(crate) fn acted_out() -> impl Iterator<Item = &'static str> {
     ALL.iter().copied().flatten().map(|endpoint| endpoint.id)
 }

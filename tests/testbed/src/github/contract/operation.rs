@@ -53,7 +53,9 @@ impl Operation {
     /// Every operation of a description that holds `paths` and `components`.
     pub(crate) fn all(document: &Value) -> Vec<Self> {
         let mut found = Vec::new();
-        for (template, item) in document["paths"].as_object().into_iter().flatten() {
+        // A path with two parameters in one segment is the older spelling of one that has a single parameter there.
+        let paths = document["paths"].as_object().into_iter().flatten();
+        for (template, item) in paths.filter(|(template, _)| !template.contains("}...{")) {
             for (method, operation) in item.as_object().into_iter().flatten() {
                 if matches!(method.as_str(), "get" | "put" | "post" | "patch" | "delete") {
                     found.push(Self::read(document, template, method, operation));

@@ -22,6 +22,7 @@ pub struct World {
     pub(crate) repositories: Vec<Repository>,
     pub(crate) tokens: Vec<Token>,
     pub(crate) hourly_limit: u64,
+    pub(crate) limit_status: u16,
 }
 
 impl Default for World {
@@ -34,7 +35,7 @@ impl World {
     /// Without any repository or token.
     #[must_use]
     pub fn new() -> Self {
-        Self { repositories: Vec::new(), tokens: Vec::new(), hourly_limit: USUAL_LIMIT }
+        Self { repositories: Vec::new(), tokens: Vec::new(), hourly_limit: USUAL_LIMIT, limit_status: 403 }
     }
 
     /// With a repository.
@@ -55,6 +56,14 @@ impl World {
     #[must_use]
     pub fn hourly_limit(mut self, requests: u64) -> Self {
         self.hourly_limit = requests;
+        self
+    }
+
+    /// With this status, 403 or 429, for requests beyond the hour's; GitHub has both, and 403 is what it is here when
+    /// nothing is said.
+    #[must_use]
+    pub fn limit_status(mut self, status: u16) -> Self {
+        self.limit_status = status;
         self
     }
 
