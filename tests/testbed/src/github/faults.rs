@@ -59,7 +59,7 @@ pub enum Fault {
     CutAfterAct,
     /// Nothing is changed, and the answer is that of GitHub's secondary limit.
     SecondaryLimit {
-        /// Sent as whole seconds in `retry-after`.
+        /// Sent in `retry-after` as whole seconds, rounded up.
         retry_after: Duration,
         /// GitHub answers with 403 or with 429.
         status: u16,

@@ -25,9 +25,9 @@
 //! # }
 //! ```
 
+mod answering;
 mod api;
 mod contract;
-mod core;
 mod error;
 mod escape;
 mod faults;
@@ -60,8 +60,8 @@ pub use world::release::Release;
 pub use world::repository::{Repository, Role};
 pub use world::run::WorkflowRun;
 
+use answering::State;
 use contract::Contract;
-use core::State;
 use server::{Served, Server};
 
 /// A GitHub that is served until it is dropped.

@@ -127,5 +127,5 @@ fn secondary(retry_after: Duration, status: u16) -> Reply {
             format!("{DOCUMENTATION}/overview/rate-limits-for-the-rest-api#about-secondary-rate-limits")
                 .into();
     }
-    reply.with("retry-after", retry_after.as_secs().to_string())
+    reply.with("retry-after", retry_after.as_millis().div_ceil(1000).to_string())
 }

@@ -80,6 +80,15 @@ pub(crate) fn invalid(resource: &str, field: &str, code: &str, message: &str) ->
     ))
 }
 
+/// Refuses an address that is not one of the web; the empty text stands for none.
+pub(crate) fn web_address(resource: &str, field: &str, address: Option<&str>) -> Result<(), Refusal> {
+    let web = |it: &str| it.is_empty() || it.starts_with("http://") || it.starts_with("https://");
+    if address.is_none_or(web) {
+        return Ok(());
+    }
+    Err(invalid(resource, field, "custom", &format!("{field} must use http(s) scheme")))
+}
+
 /// 403 with one sentence.
 pub(crate) fn forbidden(message: &str) -> Refusal {
     Box::new(Reply::error(403, message))

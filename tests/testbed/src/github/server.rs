@@ -13,8 +13,8 @@ use axum::response::{IntoResponse, Response};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
+use super::answering::{Delivery, Incoming, State};
 use super::contract::Contract;
-use super::core::{Delivery, Incoming, State};
 use super::line::{Cut, Lines};
 use super::reply::{Body, Reply};
 

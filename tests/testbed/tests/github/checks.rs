@@ -73,6 +73,30 @@ async fn texts_buttons_and_their_lengths_are_limited() {
 }
 
 #[tokio::test]
+async fn what_the_description_says_in_prose_is_refused_too() {
+    let (github, client) = started(shop()).await;
+    let annotated = |name: &str, length: usize| {
+        let mut body = output(1);
+        body["output"]["annotations"][0][name] = "x".repeat(length).into();
+        body
+    };
+    let statuses = [
+        (json!({"conclusion": "stale"}), 422),
+        (json!({"details_url": "ftp://a.example"}), 422),
+        (json!({"details_url": "https://a.example"}), 200),
+        (annotated("title", 255), 200),
+        (annotated("title", 256), 422),
+        (annotated("message", 65_536), 200),
+        (annotated("raw_details", 65_537), 422),
+    ];
+    let made = client.post("check-runs", json!({"name": "gate", "head_sha": HEAD})).await;
+    for (body, status) in statuses {
+        assert_eq!(client.patch(&format!("check-runs/{}", made.id()), body).await.status, status);
+    }
+    github.finish().unwrap();
+}
+
+#[tokio::test]
 async fn a_conclusion_completes_a_run_and_completing_needs_one() {
     let (github, client) = started(shop()).await;
     let refused =
@@ -153,5 +177,9 @@ async fn the_combined_status_counts_the_newest_of_each_context() {
     }
     assert_eq!(client.get("commits/main/statuses").await.json.as_array().unwrap().len(), 3);
     assert_eq!(client.get("commits/main/status").await.json["total_count"], 2);
+    let refused =
+        client.post(&format!("statuses/{MAIN}"), json!({"state": "error", "target_url": "logs"})).await;
+    let said = &refused.json["errors"][0]["message"];
+    assert_eq!((refused.status, said), (422, &json!("target_url must use http(s) scheme")));
     github.finish().unwrap();
 }

@@ -79,7 +79,7 @@ impl Client {
     pub(crate) fn new(github: &GitHub, token: &str) -> Self {
         let http = reqwest::Client::builder()
             .user_agent("testbed")
-            .timeout(Duration::from_secs(10))
+            .timeout(Duration::from_secs(30))
             .build()
             .unwrap();
         Self { http, base: github.url(), token: token.to_owned() }

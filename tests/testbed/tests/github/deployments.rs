@@ -137,6 +137,7 @@ async fn a_description_has_140_characters_and_a_ref_exists() {
     assert_eq!(refused.status, 422);
     let said = &refused.json["errors"][0]["message"];
     assert_eq!(said, "description is too long (maximum is 140 characters)");
+    assert_eq!(status(&client, id, json!({"state": "failure", "log_url": "log"})).await, 422);
     let unknown = client.post("deployments", json!({"ref": "gone"})).await;
     assert_eq!((unknown.status, unknown.message()), (422, "No ref found for: gone"));
     github.finish().unwrap();

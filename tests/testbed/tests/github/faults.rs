@@ -27,13 +27,14 @@ async fn a_bad_gateway_changes_nothing_and_ends() {
 #[tokio::test]
 async fn a_slow_answer_is_acted_on_whether_or_not_it_is_waited_for() {
     let (github, client) = started(shop()).await;
-    let wait = Duration::from_millis(400);
-    github.fault(Matcher::any(), Fault::Slow(wait), 2);
+    let wait = Duration::from_millis(300);
+    github.fault(Matcher::any(), Fault::Slow(wait), 1);
     let begun = Instant::now();
     assert_eq!(client.post("issues/7/comments", json!({"body": "one"})).await.status, 201);
     assert!(begun.elapsed() >= wait);
+    github.fault(Matcher::any(), Fault::Slow(Duration::from_secs(60)), 1);
     let request = client.request(Method::POST, "issues/7/comments").json(&json!({"body": "two"}));
-    let error = request.timeout(Duration::from_millis(100)).send().await.unwrap_err();
+    let error = request.timeout(Duration::from_millis(700)).send().await.unwrap_err();
     assert!(error.is_timeout(), "{error:?}");
     assert_eq!(github.repository(SHOP).unwrap().issues[&7].comments.len(), 2);
     github.finish().unwrap();
@@ -53,7 +54,12 @@ async fn a_cut_connection_gives_no_answer_and_one_after_acting_loses_it() {
     assert!(say().await.is_err());
     assert_eq!(comments(), 1);
     assert_eq!(say().await.unwrap().status().as_u16(), 201);
-    assert_eq!(github.log().iter().map(|it| it.status).collect::<Vec<_>>(), [None, None, Some(201)]);
+    // Now there is a connection that was good once.
+    github.fault(Matcher::any(), Fault::CutAfterAct, 1);
+    assert!(say().await.is_err());
+    let statuses: Vec<_> = github.log().iter().map(|it| it.status).collect();
+    assert_eq!(statuses, [None, None, Some(201), None], "no request is sent twice unseen");
+    assert_eq!(comments(), 3);
     github.finish().unwrap();
 }
 

@@ -4,7 +4,9 @@ use serde_json::{Value, json};
 
 use super::{CHECKS_READ, CHECKS_WRITE, Call, Endpoint, on};
 use crate::github::ids;
-use crate::github::reply::{Outcome, Refusal, Reply, forbidden, not_found, unprocessable};
+use crate::github::reply::{
+    Outcome, Refusal, Reply, forbidden, invalid, not_found, unprocessable, web_address,
+};
 use crate::github::world::check::CheckRun;
 
 pub(super) const ENDPOINTS: &[Endpoint] = &[
@@ -30,18 +32,34 @@ fn create(call: &mut Call<'_>) -> Outcome {
     if !call.repository()?.commits.iter().any(|commit| commit.sha == sha) {
         return Err(unprocessable(&format!("No commit found for SHA: {sha}")));
     }
-    conclusive(call.body)?;
+    acceptable(call.body)?;
     let mut run = CheckRun::new(&app, &call.text("name").unwrap_or_default(), &sha);
     run.apply(call.body);
     call.repository_mut()?.check_runs.push(run.clone());
     Ok(Reply::created(call.view()?.check_run(&run)))
 }
 
-/// What ends must say how; the description has this for updates only.
-fn conclusive(body: &Value) -> Result<(), Refusal> {
+/// What the description says in prose only: what ends must say how, only GitHub calls a run stale, and the texts of an
+/// annotation have their lengths.
+fn acceptable(body: &Value) -> Result<(), Refusal> {
+    const LONGEST_TITLE: usize = 255;
+    const LARGEST_TEXT: usize = 64 * 1024;
     let ended = body["status"] == "completed" || body.get("completed_at").is_some();
     if ended && body.get("conclusion").is_none() {
         return Err(unprocessable("Invalid request.\n\n\"conclusion\" wasn't supplied."));
+    }
+    if body["conclusion"] == "stale" {
+        return Err(unprocessable("Only GitHub can change a check run conclusion to stale."));
+    }
+    web_address("CheckRun", "details_url", body["details_url"].as_str())?;
+    for annotation in body["output"]["annotations"].as_array().into_iter().flatten() {
+        let text = |name: &str| annotation[name].as_str().unwrap_or_default();
+        let too_long = text("title").chars().count() > LONGEST_TITLE
+            || text("message").len() > LARGEST_TEXT
+            || text("raw_details").len() > LARGEST_TEXT;
+        if too_long {
+            return Err(invalid("CheckRun", "annotations", "custom", "A text of an annotation is too long."));
+        }
     }
     Ok(())
 }
@@ -53,10 +71,10 @@ fn update(call: &mut Call<'_>) -> Outcome {
     if known.app != app {
         return Err(forbidden(&format!(
             "Invalid app_id `{}` - check run can only be modified by the GitHub App that created it.",
-            ids::of(&app)
+            ids::app(&app)
         )));
     }
-    conclusive(call.body)?;
+    acceptable(call.body)?;
     let body = call.body;
     let run = call.repository_mut()?.check_runs.iter_mut().find(|run| run.id == id).ok_or_else(not_found)?;
     run.apply(body);

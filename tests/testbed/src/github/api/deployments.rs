@@ -4,7 +4,9 @@ use serde_json::{Value, json};
 
 use super::{Call, DEPLOYMENTS_READ, DEPLOYMENTS_WRITE, Endpoint, on};
 use crate::github::ids;
-use crate::github::reply::{DOCUMENTATION, Outcome, Refusal, Reply, invalid, not_found, unprocessable};
+use crate::github::reply::{
+    DOCUMENTATION, Outcome, Refusal, Reply, invalid, not_found, unprocessable, web_address,
+};
 use crate::github::world::check::latest;
 use crate::github::world::commit::{Commit, beyond};
 use crate::github::world::deployment::{Deployment, DeploymentStatus, LONGEST_DESCRIPTION, add_status};
@@ -152,6 +154,9 @@ fn create_status(call: &mut Call<'_>) -> Outcome {
     let (id, before) = (deployment.id, deployment.environment.clone());
     let description = call.text("description");
     short_enough("DeploymentStatus", description.as_deref())?;
+    for field in ["target_url", "log_url", "environment_url"] {
+        web_address("DeploymentStatus", field, call.text(field).as_deref())?;
+    }
     let environment = call.text("environment").unwrap_or(before);
     let state = call.text("state").unwrap_or_default();
     let mut status = DeploymentStatus::new(&state, &environment, &call.token.login);

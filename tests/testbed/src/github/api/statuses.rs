@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Call, Endpoint, STATUSES_READ, STATUSES_WRITE, on};
-use crate::github::reply::{Outcome, Reply, invalid, unprocessable};
+use crate::github::reply::{Outcome, Reply, invalid, unprocessable, web_address};
 use crate::github::view::short_status;
 use crate::github::world::check::{CommitStatus, combined, latest};
 use crate::github::world::deployment::LONGEST_DESCRIPTION;
@@ -24,10 +24,12 @@ fn create(call: &mut Call<'_>) -> Outcome {
         let message = format!("description is too long (maximum is {LONGEST_DESCRIPTION} characters)");
         return Err(invalid("Status", "description", "custom", &message));
     }
+    let target = call.text("target_url").filter(|url| !url.is_empty());
+    web_address("Status", "target_url", target.as_deref())?;
     let context = call.text("context").unwrap_or_else(|| "default".to_owned());
     let mut status = CommitStatus::new(&sha, &context, &call.text("state").unwrap_or_default());
     status.description = description;
-    status.target_url = call.text("target_url");
+    status.target_url = target;
     status.creator.clone_from(&call.token.login);
     call.repository_mut()?.statuses.push(status.clone());
     let shown = call.view()?.status(&status);

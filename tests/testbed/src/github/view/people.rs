@@ -65,9 +65,7 @@ pub(crate) fn account(base: &str, login: &str) -> Value {
 
 /// An app by its slug.
 pub(super) fn app(base: &str, slug: &str) -> Value {
-    // The one app whose id tools compare with.
-    const ACTIONS: u64 = 15368;
-    let id = if slug == "github-actions" { ACTIONS } else { ids::of(slug) };
+    let id = ids::app(slug);
     let owner = if slug == "github-actions" { "github" } else { slug };
     json!({
         "id": id,
