@@ -72,7 +72,7 @@ async fn answer(
         Request::Cut(machine) => Machine::named(&machine)?.cut().await.map(|()| Vec::new()),
         Request::Join(machine) => Machine::named(&machine)?.join().await.map(|()| Vec::new()),
         Request::Signal(process, signal) => {
-            stage.processes.signal(&process, named_signal(&signal)?).map(|()| Vec::new())
+            stage.processes.signal(&process, named_signal(&signal)?).await.map(|()| Vec::new())
         }
     }
 }

@@ -3,7 +3,6 @@
 //! They are built by the testbed's BuildKit and pushed to its registry. What the registry then holds is kept on disk under a
 //! stamp of everything that went into it, so that the next start only copies it.
 
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use futures_util::future::try_join_all;
@@ -27,6 +26,9 @@ const fn sample(name: &'static str, lines: &'static [&'static str]) -> Image {
 const fn plain(name: &'static str, program: &'static str) -> Image {
     Image { name, program, lines: &[], foreign: false }
 }
+
+/// For how many binaries the images are kept.
+const KEPT: usize = 3;
 
 /// Every image of the testbed. The tag of a sample says what is wrong with it.
 const IMAGES: [Image; 14] = [
@@ -57,21 +59,31 @@ const IMAGES: [Image; 14] = [
 
 /// Sees to it that the registry, which runs, has every image.
 pub(crate) async fn ensure() -> Result<(), BedError> {
-    let stamp = stamp().await?;
-    let (kept, kept_stamp) = (home::run("images/registry"), home::run("images/stamp"));
     let data = home::run("state/registry");
     if data.join("docker").exists() {
         return Ok(());
     }
-    if std::fs::read_to_string(&kept_stamp).is_ok_and(|known| known == stamp) {
+    let kept = home::run("images").join(stamp().await?);
+    if kept.exists() {
         return copy(&kept, &data).await;
     }
     build_all().await?;
-    // The stamp goes first and comes last: what lies there without it is not trusted.
-    let _ = std::fs::remove_file(&kept_stamp);
-    let _ = std::fs::remove_dir_all(&kept);
-    copy(&data, &kept).await?;
-    write("images/stamp", &stamp).map(drop)
+    // Renamed when it is whole: what bears a stamp can be trusted.
+    let new = home::run("images/new");
+    let _ = std::fs::remove_dir_all(&new);
+    copy(&data, &new).await?;
+    std::fs::rename(&new, &kept).map_err(|e| BedError::file("rename to", &kept, &e))?;
+    forget_old(&home::run("images"));
+    Ok(())
+}
+
+/// Removes what was kept for older binaries, but for the last few.
+fn forget_old(folder: &Path) {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let age = |entry: &std::fs::DirEntry| entry.metadata().and_then(|data| data.modified()).ok();
+    let mut all: Vec<_> = entries.map(|entry| (age(&entry), entry.path())).collect();
+    all.sort();
+    all.iter().rev().skip(KEPT).for_each(|(_, path)| drop(std::fs::remove_dir_all(path)));
 }
 
 /// All bytes that the images are made of, in one digest.
@@ -82,10 +94,11 @@ async fn stamp() -> Result<String, BedError> {
     programs.dedup();
     digest.args(programs.iter().map(|program| path_of(program)));
     let mut all = finish(digest).await?;
-    for image in &IMAGES {
-        writeln!(all, "{}", dockerfile(image)).map_err(|e| BedError::new(e.to_string()))?;
-    }
-    Ok(all)
+    IMAGES.iter().for_each(|image| all += &format!("{}\n{}", image.name, dockerfile(image)));
+    let everything = write("images-stamp", &all)?;
+    let mut digest = program("sha256sum");
+    digest.arg(everything);
+    Ok(finish(digest).await?.chars().take(16).collect())
 }
 
 async fn build_all() -> Result<(), BedError> {

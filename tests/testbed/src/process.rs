@@ -58,12 +58,18 @@ impl Processes {
         self.all().get(name).filter(|running| running.ended.borrow().is_none()).map(|running| running.pid)
     }
 
-    /// Sends a signal to a process that runs.
-    pub(crate) fn signal(&self, name: &str, signal: Signal) -> Result<(), BedError> {
+    /// Sends a signal to a process that runs. After `KILL` it is waited for: who asks next finds it ended.
+    pub(crate) async fn signal(&self, name: &str, signal: Signal) -> Result<(), BedError> {
         let none =
             || BedError::new(format!("no process {name:?} runs; `testbed status` lists those that do"));
         let pid = self.pid(name).and_then(|pid| Pid::from_raw(pid.try_into().ok()?)).ok_or_else(none)?;
-        kill_process(pid, signal).map_err(|e| BedError::new(format!("cannot signal {name}: {e}")))
+        let ended = self.all().get(name).map(|running| running.ended.clone());
+        kill_process(pid, signal).map_err(|e| BedError::new(format!("cannot signal {name}: {e}")))?;
+        if let (Signal::KILL, Some(mut ended)) = (signal, ended) {
+            // It fails only when the one who tells is gone, and then the process is too.
+            let _ = ended.wait_for(Option::is_some).await;
+        }
+        Ok(())
     }
 
     /// A line for each process: its name, its id or how it ended.

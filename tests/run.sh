@@ -1,0 +1,91 @@
+#!/usr/bin/env bash
+# Runs tiers of tests and counts each: hermetic, local, testbed (see tests/it/tiers.rs); all when none is named.
+#
+# The testbed's parts are built while Rust compiles; no test runs before they are, for a test of real processes on a machine
+# that is busy building tells little.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+tiers=${*:-hermetic local testbed}
+cargo=${CARGO:-cargo}
+home=${TIDEGATE_TESTBED:-${HOME:?HOME is not set}/.cache/tidegate-testbed}
+logs=$(mktemp -d)
+installer=
+testbed=
+
+finish() {
+    local code=$?
+    trap - EXIT
+    if [ -n "$installer" ] && kill -0 "$installer" 2>/dev/null; then
+        kill -- "-$installer" && wait "$installer" || true
+    fi
+    [ -z "$testbed" ] || "$testbed" down || code=1
+    rm -rf "$logs"
+    exit "$code"
+}
+trap finish EXIT
+
+wants() { [[ " $tiers " == *" $1 "* ]]; }
+
+for tier in $tiers; do
+    case $tier in
+    hermetic | local | testbed) ;;
+    *)
+        echo "there is no tier \`$tier\`; there are hermetic, local and testbed" >&2
+        exit 2
+        ;;
+    esac
+done
+
+# One tier's run of cargo test; what it prints is shown, and counted at the end.
+tier() {
+    local name=$1
+    shift
+    printf '\n== tier %s: cargo test %s\n' "$name" "$*"
+    "$cargo" test "$@" 2>&1 | tee -a "$logs/$name"
+}
+
+if wants testbed; then
+    tests/testbed/install.sh check
+    mkdir -p "$home/log"
+    # In a group of its own, so that it can be ended with the compilers that it starts.
+    setsid tests/testbed/install.sh >"$home/log/install.log" 2>&1 &
+    installer=$!
+fi
+
+"$cargo" build --workspace
+"$cargo" test --workspace --no-run
+
+if [ -n "$installer" ]; then
+    echo "waiting for the testbed's parts; $home/log/install.log tells which is being built"
+    wait "$installer" && installer= || {
+        code=$?
+        tail -n 40 "$home/log/install.log" >&2
+        exit "$code"
+    }
+    tail -n 1 "$home/log/install.log"
+fi
+
+if wants hermetic; then
+    tier hermetic --workspace --lib --bins
+    tier hermetic --test it -- --skip real:: --skip parts::
+    tier hermetic --workspace --doc
+fi
+if wants local; then
+    TIDEGATE_TIERS=local tier local --test it real::
+fi
+if wants testbed; then
+    testbed=$(cargo metadata --no-deps --format-version 1 | python3 -c 'import json, sys; print(json.load(sys.stdin)["target_directory"])')
+    testbed=$(ls -t "$testbed"/*/debug/testbed "$testbed"/debug/testbed 2>/dev/null | head -n 1)
+    TIDEGATE_TIERS=testbed tier testbed -p testbed --tests
+    "$testbed" up >/dev/null
+    TIDEGATE_TIERS=testbed tier testbed --test it parts::
+fi
+
+echo
+total=0
+for tier in $tiers; do
+    count=$(sed -n 's/^test result: ok\. \([0-9]*\) passed.*/\1/p' "$logs/$tier" | awk '{ sum += $1 } END { print sum + 0 }')
+    printf 'tier %-9s %s passed\n' "$tier" "$count"
+    total=$((total + count))
+done
+printf '%s passed, 0 failed\n' "$total"
