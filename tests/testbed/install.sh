@@ -4,13 +4,16 @@
 #   install.sh              what is missing; returns when all is there
 #   install.sh check        only says, in one sentence, whether the testbed can run here
 #
-# Nothing of the system is changed: Debian's packages are unpacked, not installed, so no service starts and no file
-# of the user's is replaced. Each part has a stamp made of what it is built from; a part whose stamp fits is left alone. A part
+# Debian's packages are unpacked, not installed, so no service starts and no file of the user's is replaced; of the system only
+# the lists of packages are renewed. Seen with Debian 12. Each part has a stamp made of what it is built from; a part whose stamp fits is left alone. A part
 # is built beside its place and moved there whole, so a killed run leaves nothing half done.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 home=${TIDEGATE_TESTBED:-${HOME:?HOME is not set: say where the testbed is to be kept with TIDEGATE_TESTBED}/.cache/tidegate-testbed}
+case $home in /*) ;; *) home=$PWD/$home ;; esac
 
+# The newest that a go.mod here asks for.
+go_version=1.26
 envoy_version=1.40.0
 openapi_version=23.0.2
 webhooks_version=7.6.1
@@ -18,7 +21,7 @@ webhooks_version=7.6.1
 # The parts that come from Debian, by package.
 debian_packages=(
     containerd containernetworking-plugins runc iptables conntrack socat # beneath the nodes
-    etcd-server docker-registry docker.io nginx-light prometheus postgresql-15 skopeo tini
+    etcd-server docker-registry docker.io nginx-light prometheus postgresql skopeo tini
 )
 # The parts that are built from Go modules: a folder here each, whose go.mod and go.sum pin them.
 go_parts=(kubernetes podinfo contour coredns act buildkit buildx kwok crane pause)
@@ -37,9 +40,15 @@ check() {
     command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null ||
         refuse "it takes containerd, etcd, Docker and PostgreSQL from Debian's packages, and there is no apt-get here"
     local need
-    for need in go:golang npm:npm python3:python3 pip3:python3-pip unshare:util-linux ip:iproute2 flock:util-linux; do
+    # Beside what builds the parts: what the tests of them use.
+    for need in "go:Go $go_version or newer" npm:npm node:nodejs python3:python3 pip3:python3-pip unshare:util-linux \
+        ip:iproute2 flock:util-linux setsid:util-linux git:git curl:curl; do
         command -v "${need%%:*}" >/dev/null || refuse "it needs \`${need%%:*}\`; install ${need##*:}"
     done
+    local go
+    go=$(go env GOVERSION) && go=${go#go}
+    [ "$(printf '%s\n' "$go_version" "$go" | sort -V | head -n 1)" = "$go_version" ] ||
+        refuse "it needs Go $go_version or newer, and this is Go $go; install a newer one"
 }
 
 say() { printf 'testbed: %s\n' "$*"; }
@@ -61,7 +70,7 @@ quietly() {
 # Downloads a package list with what it needs beyond what this machine has, and unpacks it under one root.
 debian() {
     local stamp_now
-    stamp_now=$(printf '%s ' unpack-1 "$(uname -m)" "${debian_packages[@]}" | sha256sum)
+    stamp_now=$(printf '%s ' unpack-2 "$(uname -m)" "${debian_packages[@]}" | sha256sum)
     fresh debian "$stamp_now" && return
     say "unpacking Debian's packages"
     local debs=$home/new/debs root=$home/new/debian

@@ -50,12 +50,14 @@ async fn an_image_for_two_platforms_is_built_with_attestations_pushed_and_pulled
     for architecture in ["amd64", "arm64"] {
         let archive = folder.path().join(format!("{architecture}.tar"));
         run(bed
-            .debian("usr/bin/skopeo")
+            .inside("skopeo")
+            .unwrap()
             .args(["--insecure-policy", "--override-arch", architecture, "copy", "--src-tls-verify=false"])
             .arg(format!("docker://{name}"))
             .arg(format!("oci-archive:{}", archive.display())));
         let inspected = run(bed
-            .debian("usr/bin/skopeo")
+            .inside("skopeo")
+            .unwrap()
             .arg("inspect")
             .arg(format!("oci-archive:{}", archive.display())));
         let inspected: Value = serde_json::from_str(&inspected).unwrap();

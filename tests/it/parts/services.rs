@@ -21,16 +21,23 @@ async fn an_image_is_copied_within_the_registry_by_two_clients_and_keeps_its_dig
     run(crane().args(["copy", "--insecure", &from, &to]));
     assert_eq!(digest(&from), digest(&to));
     let inspected =
-        run(bed.debian("usr/bin/skopeo").args(["inspect", "--tls-verify=false", &format!("docker://{to}")]));
+        run(bed.inside("skopeo").unwrap().args(["inspect", "--tls-verify=false", &format!("docker://{to}")]));
     let inspected: Value = serde_json::from_str(&inspected).unwrap();
     assert_eq!(inspected["Digest"].as_str().unwrap(), digest(&from).trim());
 }
 
 /// The outside of a database: what a migration has to do.
 fn psql(bed: &Bed, database: &str, line: &str) -> std::process::Output {
-    let mut psql = bed.debian("usr/lib/postgresql/15/bin/psql");
+    let mut psql = bed.inside("sh").unwrap();
+    psql.args(["-c", "exec /usr/lib/postgresql/*/bin/psql \"$@\"", "psql"]);
     psql.args(["-h", &address::BED.to_string(), "-U", "postgres", "-d", database]);
-    psql.env("PGPASSWORD", "postgres").args(["-v", "ON_ERROR_STOP=1", "-qAt", "-c", line]);
+    psql.env("PGPASSWORD", bed.database_password().unwrap()).args([
+        "-v",
+        "ON_ERROR_STOP=1",
+        "-qAt",
+        "-c",
+        line,
+    ]);
     tried(&mut psql)
 }
 

@@ -2,12 +2,18 @@
 
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
+use tokio::time::timeout;
 
 use crate::control::{Request, Word};
-use crate::{BedError, Home, home};
+use crate::parts::services::PASSWORD;
+use crate::{BedError, Home, home, launch};
+
+/// How long the holder may be silent in the middle of an answer. Each of its own waits is shorter.
+const SILENCE: Duration = Duration::from_secs(400);
 
 /// A testbed that runs on this machine.
 #[derive(Debug, Clone)]
@@ -41,7 +47,8 @@ impl Bed {
         let gone = |e| BedError::new(format!("the testbed went away in the middle of an answer: {e}"));
         write.write_all(line.as_bytes()).await.map_err(gone)?;
         let mut lines = BufReader::new(read).lines();
-        while let Some(line) = lines.next_line().await.map_err(gone)? {
+        let silent = |_| BedError::new(format!("the testbed said nothing for {} s", SILENCE.as_secs()));
+        while let Some(line) = timeout(SILENCE, lines.next_line()).await.map_err(silent)?.map_err(gone)? {
             let word: Word = serde_json::from_str(&line).map_err(|e| BedError::new(e.to_string()))?;
             tell(&word);
             match word {
@@ -64,17 +71,31 @@ impl Bed {
     #[must_use]
     pub fn kubectl(&self, identity: &str) -> Command {
         let mut command = Command::new(self.home.program("kubectl"));
-        command.arg("--kubeconfig").arg(self.kubeconfig(identity));
+        // What it remembers of a cluster that will be gone is not for the user's home.
+        command.env("HOME", home::run("home")).arg("--kubeconfig").arg(self.kubeconfig(identity));
         command
     }
 
-    /// A program of Debian's, with the libraries that came with it.
-    #[must_use]
-    pub fn debian(&self, path: &str) -> Command {
-        let mut command = Command::new(self.home.debian(path));
-        let libraries = format!("usr/lib/{}-linux-gnu", std::env::consts::ARCH);
-        command.env("LD_LIBRARY_PATH", self.home.debian(&libraries));
-        command
+    /// The password of PostgreSQL's superuser `postgres`.
+    ///
+    /// # Errors
+    /// When PostgreSQL was not started.
+    pub fn database_password(&self) -> Result<String, BedError> {
+        let file = home::run(PASSWORD);
+        std::fs::read_to_string(&file).map_err(|e| BedError::file("read", &file, &e))
+    }
+
+    /// A program that runs within the testbed, where Debian's packages are: on its network, and with what it writes beneath
+    /// `/etc` and `/var` thrown away. Folders of the host's but for `/run` are where they are.
+    ///
+    /// # Errors
+    /// When no testbed runs.
+    pub fn inside(&self, name: &str) -> Result<Command, BedError> {
+        let inner = launch::inner().ok_or_else(|| BedError::new("no testbed runs here"))?;
+        let mut command = Command::new("nsenter");
+        command.arg("--target").arg(inner.as_raw_nonzero().to_string()).args(["--mount", "--net", "--"]);
+        command.env("HOME", home::run("home")).arg(name);
+        Ok(command)
     }
 
     /// The Docker client, with buildx, pointed at the testbed's engine. Nothing of the user's configuration is read.

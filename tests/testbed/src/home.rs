@@ -11,7 +11,9 @@ impl Home {
     #[must_use]
     pub fn of_user() -> Option<Self> {
         let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-        set("TIDEGATE_TESTBED").or_else(|| Some(set("HOME")?.join(".cache/tidegate-testbed"))).map(Self)
+        let folder =
+            set("TIDEGATE_TESTBED").or_else(|| Some(set("HOME")?.join(".cache/tidegate-testbed")))?;
+        Some(Self(std::path::absolute(&folder).unwrap_or(folder)))
     }
 
     /// A folder at a given place.

@@ -60,12 +60,15 @@ const IMAGES: [Image; 14] = [
 /// Sees to it that the registry, which runs, has every image.
 pub(crate) async fn ensure() -> Result<(), BedError> {
     let data = home::run("state/registry");
-    if data.join("docker").exists() {
+    // Written last: a registry that was filled in part is filled again.
+    let whole = home::run("state/registry-is-whole");
+    if whole.exists() {
         return Ok(());
     }
     let kept = home::run("images").join(stamp().await?);
     if kept.exists() {
-        return copy(&kept, &data).await;
+        copy(&kept, &data).await?;
+        return write("state/registry-is-whole", "").map(drop);
     }
     build_all().await?;
     // Renamed when it is whole: what bears a stamp can be trusted.
@@ -74,7 +77,7 @@ pub(crate) async fn ensure() -> Result<(), BedError> {
     copy(&data, &new).await?;
     std::fs::rename(&new, &kept).map_err(|e| BedError::file("rename to", &kept, &e))?;
     forget_old(&home::run("images"));
-    Ok(())
+    write("state/registry-is-whole", "").map(drop)
 }
 
 /// Removes what was kept for older binaries, but for the last few.

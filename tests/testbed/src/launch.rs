@@ -1,12 +1,13 @@
 //! The start and the end of the holder, seen from outside of its namespaces.
 
 use std::fs;
+use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::control::{Part, Request, Word};
 use crate::process::tail;
@@ -22,17 +23,35 @@ const LINK: &str = "tidegate0";
 /// Starts the testbed unless it runs, and in it the parts. `app` is the `tidegate` binary that the sample's images are made of;
 /// `tell` hears what is waited for.
 ///
+/// A testbed whose images are made of another binary is started anew: nodes keep the images that they have.
+///
 /// # Errors
-/// When this machine cannot run it, when it is not installed, or when a part fails; then with the part's last log lines.
+/// When this machine cannot run it, when it is not installed, when one of another folder runs, or when a part fails; then with
+/// the part's last log lines.
 pub async fn up(home: &Home, app: &Path, parts: &[Part], tell: &dyn Fn(&str)) -> Result<Bed, BedError> {
     requirements::check(home)?;
     let bed = Bed::at(home.clone());
-    if bed.ask(Request::Status, &|_| ()).await.is_err() {
-        // Whatever an earlier testbed left, killed or broken, goes first.
-        down(home)?;
-        tell("making the namespaces");
-        launch(home, app)?;
-        wait_for(&bed).await?;
+    {
+        let _turn = turn()?;
+        let runs = running().is_some() && bed.ask(Request::Status, &|_| ()).await.is_ok();
+        if let Some(other) = other_home(home).filter(|_| runs) {
+            return Err(BedError::new(format!(
+                "a testbed from {} runs on this machine, and there can be one only; `make testbed-down` ends it",
+                other.display()
+            )));
+        }
+        let same =
+            runs && fs::read_to_string(home::run("app/made-of")).is_ok_and(|known| known == identity(app));
+        if runs && !same {
+            tell("the app is another one than the images are made of: starting anew");
+        }
+        if !same {
+            // Whatever an earlier testbed left, killed or broken, goes first.
+            end(home)?;
+            tell("making the namespaces");
+            launch(home, app)?;
+            wait_for(&bed).await?;
+        }
         wire()?;
     }
     bed.ask(Request::Up(parts.to_vec()), &|word| {
@@ -50,36 +69,70 @@ pub async fn up(home: &Home, app: &Path, parts: &[Part], tell: &dyn Fn(&str)) ->
 /// # Errors
 /// When the process does not end, or what it left cannot be removed.
 pub fn down(home: &Home) -> Result<(), BedError> {
-    if let Some(pid) = running() {
-        kill_process(pid, Signal::KILL).map_err(|e| BedError::new(format!("cannot end the testbed: {e}")))?;
-        let end = Instant::now() + END;
-        while running().is_some() {
-            if Instant::now() > end {
-                return Err(BedError::new(format!(
-                    "the testbed (process {}) has not ended {} s after SIGKILL: the kernel waits for something, \
-                     which its log may tell",
-                    pid.as_raw_nonzero(),
-                    END.as_secs()
-                )));
-            }
-            std::thread::sleep(Duration::from_millis(50));
+    if !rustix::process::geteuid().is_root() {
+        return Err(BedError::new("only root can end the testbed, as only root can start it"));
+    }
+    let _turn = turn()?;
+    end(home)
+}
+
+/// One start or end at a time on this machine; the next one waits. The lock is on a folder that is there anyway, so that no file
+/// of ours is left.
+fn turn() -> Result<fs::File, BedError> {
+    let path = Path::new("/run");
+    let folder = fs::File::open(path).map_err(|e| BedError::file("open", path, &e))?;
+    folder.lock().map_err(|e| BedError::file("lock", path, &e))?;
+    Ok(folder)
+}
+
+fn end(home: &Home) -> Result<(), BedError> {
+    let mut left = running().into_iter().chain(inner()).collect::<Vec<_>>();
+    // The first process of the namespace; its parent ends by that.
+    for pid in left.iter().rev() {
+        let _ = kill_process(*pid, Signal::KILL);
+    }
+    let limit = Instant::now() + END;
+    while !left.is_empty() {
+        left.retain(|pid| start_time(*pid).is_some());
+        if Instant::now() > limit {
+            return Err(BedError::new(format!(
+                "the testbed (process {}) has not ended {} s after SIGKILL: the kernel waits for something, which its \
+                 log may tell",
+                left.first().map_or(0, |pid| pid.as_raw_nonzero().get()),
+                END.as_secs()
+            )));
         }
+        std::thread::sleep(Duration::from_millis(20));
     }
     // The kernel takes the namespace's links down in its own time; the next start is not to find this one. Mostly it is gone.
     let _ = Command::new("ip").args(["link", "delete", LINK]).stderr(Stdio::null()).status();
-    remove_groups();
-    for folder in [home.state(), Path::new(home::RUN).to_owned()] {
+    remove_groups()?;
+    let other = other_home(home).map(|other| Home::at(other).state());
+    for folder in other.into_iter().chain([home.state(), Path::new(home::RUN).to_owned()]) {
         remove(&folder)?;
     }
     Ok(())
 }
 
-/// The holder's `unshare`, by the id and the start time that were written down: an id alone may belong to another by now.
+/// The folder of the testbed that runs, where it is not this one.
+fn other_home(home: &Home) -> Option<PathBuf> {
+    let known = PathBuf::from(fs::read_to_string(home::run("home-of")).ok()?);
+    (known != home.path()).then_some(known)
+}
+
+/// The holder's `unshare`, by the id and the start time that it wrote down: an id alone may belong to another by now.
 fn running() -> Option<Pid> {
     let known = fs::read_to_string(home::run("pid")).ok()?;
     let (id, started) = known.trim().split_once(' ')?;
     let pid = Pid::from_raw(id.parse().ok()?)?;
-    (test_kill_process(pid).is_ok() && start_time(pid)? == started).then_some(pid)
+    (start_time(pid)? == started).then_some(pid)
+}
+
+/// The first process of the testbed's namespace, by its id outside.
+pub(crate) fn inner() -> Option<Pid> {
+    let outer = running()?.as_raw_nonzero();
+    let children = fs::read_to_string(format!("/proc/{outer}/task/{outer}/children")).ok()?;
+    Pid::from_raw(children.split_whitespace().next()?.parse().ok()?)
 }
 
 /// Field 22 of `/proc/PID/stat` (proc(5)); nothing for a process that has ended and is not yet reaped.
@@ -92,28 +145,42 @@ fn start_time(pid: Pid) -> Option<String> {
 
 fn launch(home: &Home, app: &Path) -> Result<(), BedError> {
     let (state, own) = (home.state(), home.path());
-    for folder in [&state, &own.join("images"), &home::run("log"), &home::run("app")] {
+    fs::DirBuilder::new()
+        .mode(0o700)
+        .create(home::RUN)
+        .map_err(|e| BedError::file("make the folder", home::RUN, &e))?;
+    for folder in [&state, &own.join("images"), &home::run("log"), &home::run("app"), &home::run("home")] {
         fs::create_dir_all(folder).map_err(|e| BedError::file("make the folder", folder, &e))?;
     }
     place(app)?;
+    let write = |name: &str, text: &[u8]| {
+        fs::write(home::run(name), text).map_err(|e| BedError::file("write", home::run(name), &e))
+    };
+    write("app/made-of", identity(app).as_bytes())?;
+    write("home-of", own.as_os_str().as_encoded_bytes())?;
     let log = fs::File::create(home::run("log/holder.log"));
     let log = log.map_err(|e| BedError::file("write", home::run("log/holder.log"), &e))?;
     let both = log.try_clone().map_err(|e| BedError::file("write", home::run("log/holder.log"), &e))?;
     let this = std::env::current_exe().map_err(|e| BedError::new(format!("cannot find myself: {e}")))?;
-    // Folders of the user's may have spaces and longer names than a socket's address takes: inside they have short ones.
+    // The first shell tells its id, which the exec keeps, before there is anything to be found by it. The second one is inside:
+    // folders of the user's may have spaces and longer names than a socket's address takes, and get short ones there.
+    let tell =
+        "echo $$ $(cut -d' ' -f22 /proc/$$/stat) > \"$0/pid.new\"; mv \"$0/pid.new\" \"$0/pid\"; exec \"$@\"";
     let bind = "run=$1; home=$2; shift 2; for one in bin debian manifests images state; do mkdir -p \"$run/$one\"; \
                 mount --bind \"$home/$one\" \"$run/$one\"; done; exec \"$@\"";
-    let mut command = Command::new("unshare");
+    let mut command = Command::new("sh");
+    command.args(["-ec", tell, home::RUN, "unshare"]);
     command.args(["--mount", "--pid", "--fork", "--mount-proc", "--net", "--uts", "--ipc"]);
     command.args(["--kill-child=KILL", "--", "sh", "-ec", bind, "sh", home::RUN]);
     command.arg(own).arg(home.debian("usr/bin/tini-static")).arg("--").arg(this).arg("hold");
     command.stdin(Stdio::null()).stdout(log).stderr(both).process_group(0);
-    let child = command.spawn().map_err(|e| BedError::new(format!("cannot start `unshare`: {e}")))?;
-    let id = child.id().to_string();
-    let pid = id.parse().ok().and_then(Pid::from_raw);
-    let started = pid.and_then(start_time).unwrap_or_default();
-    fs::write(home::run("pid"), format!("{id} {started}\n"))
-        .map_err(|e| BedError::file("write", home::run("pid"), &e))
+    command.spawn().map(drop).map_err(|e| BedError::new(format!("cannot start `unshare`: {e}")))
+}
+
+/// What tells one build of the app from another.
+fn identity(app: &Path) -> String {
+    let data = fs::metadata(app).ok();
+    format!("{} {:?}", app.display(), data.map(|data| (data.len(), data.modified().ok())))
 }
 
 /// Lays the binary down for the images, without its symbols where the tool for that is there: they are half of a debug build.
@@ -129,7 +196,8 @@ fn place(app: &Path) -> Result<(), BedError> {
 async fn wait_for(bed: &Bed) -> Result<(), BedError> {
     let end = Instant::now() + WORLD;
     while bed.ask(Request::Status, &|_| ()).await.is_err() {
-        if running().is_none() || Instant::now() > end {
+        let gone = running().is_none() && end - Instant::now() < WORLD - Duration::from_secs(2);
+        if gone || Instant::now() > end {
             let log = tail(&home::run("log/holder.log"));
             return Err(BedError { why: "the testbed's namespaces could not be made".to_owned(), log });
         }
@@ -138,22 +206,19 @@ async fn wait_for(bed: &Bed) -> Result<(), BedError> {
     Ok(())
 }
 
-/// Wires the host to the bridge, and tells it the way to pods and Services.
+/// Wires the host to the bridge, and tells it the way to pods and Services; what is so already stays so.
 fn wire() -> Result<(), BedError> {
-    let outer = running().ok_or_else(|| BedError::new("the testbed ended as soon as it had begun"))?;
-    let outer = outer.as_raw_nonzero();
-    let children = fs::read_to_string(format!("/proc/{outer}/task/{outer}/children")).unwrap_or_default();
-    let inner = children.split_whitespace().next();
-    let inner = inner.ok_or_else(|| BedError::new("the testbed's first process is not to be found"))?;
+    let inner = inner().ok_or_else(|| BedError::new("the testbed ended as soon as it had begun"))?;
+    let inner = inner.as_raw_nonzero();
     let mut lines = vec![
-        format!("ip link add {LINK} type veth peer name host netns {inner}"),
+        format!("[ -e /sys/class/net/{LINK} ] || ip link add {LINK} type veth peer name host netns {inner}"),
         format!("nsenter --target {inner} --net -- ip link set host master bed0 up"),
-        format!("ip address add {}/24 dev {LINK}", address::HOST),
+        format!("ip address replace {}/24 dev {LINK}", address::HOST),
         format!("ip link set {LINK} up"),
-        format!("ip route add {} via {}", address::SERVICES, address::node(1)),
+        format!("ip route replace {} via {}", address::SERVICES, address::node(1)),
     ];
     for number in 1..=3 {
-        lines.push(format!("ip route add {} via {}", address::pods(number), address::node(number)));
+        lines.push(format!("ip route replace {} via {}", address::pods(number), address::node(number)));
     }
     for line in lines {
         let output = Command::new("sh").args(["-c", &line]).output();
@@ -167,18 +232,24 @@ fn wire() -> Result<(), BedError> {
 }
 
 /// Removes the empty control groups, the innermost first. The kernel may need a moment after the last process.
-fn remove_groups() {
+fn remove_groups() -> Result<(), BedError> {
     let mounted = fs::read_dir("/sys/fs/cgroup").into_iter().flatten().flatten().map(|entry| entry.path());
     let roots = mounted.chain([Path::new("/sys/fs/cgroup").to_owned()]);
     for root in roots.map(|root| root.join(home::CGROUP)).filter(|root| root.is_dir()) {
-        for _ in 0..20 {
+        for _ in 0..100 {
             remove_group(&root);
             if !root.exists() {
                 break;
             }
             std::thread::sleep(Duration::from_millis(50));
         }
+        if root.exists() {
+            let why =
+                format!("the control group {} cannot be removed: something runs in it still", root.display());
+            return Err(BedError::new(why));
+        }
     }
+    Ok(())
 }
 
 fn remove_group(group: &Path) {

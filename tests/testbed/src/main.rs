@@ -110,7 +110,11 @@ fn how_to_reach(bed: &Bed) -> Vec<String> {
         ),
         format!("# registry  {} (plain HTTP)", address::bed(address::REGISTRY)),
         format!("# metrics   http://{}", address::bed(address::PROMETHEUS)),
-        format!("# database  postgres://postgres:postgres@{}/postgres", address::bed(address::POSTGRES)),
+        format!(
+            "# database  postgres://postgres@{}/postgres, password in {}",
+            address::bed(address::POSTGRES),
+            run("postgres-password").display()
+        ),
         format!(
             "# nginx     http://{} (files in {}, then `testbed signal HUP nginx`)",
             address::bed(address::NGINX),

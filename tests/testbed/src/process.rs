@@ -10,7 +10,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::Command;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::{BedError, home};
 
@@ -18,6 +18,10 @@ use crate::{BedError, home};
 const TAIL: usize = 20;
 /// Between two looks at whether something is ready.
 const LOOK: Duration = Duration::from_millis(100);
+/// How long one look may take: what hangs is not ready.
+const ONE_LOOK: Duration = Duration::from_secs(10);
+/// How long a program may take that runs to its end.
+const TO_THE_END: Duration = Duration::from_secs(180);
 /// Where programs are looked for inside of the testbed.
 const PATH: &str = "/run/tidegate-testbed/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -72,6 +76,16 @@ impl Processes {
         Ok(())
     }
 
+    /// Ends every process whose name begins so.
+    pub(crate) async fn end_all(&self, beginning: &str) -> Result<(), BedError> {
+        let names: Vec<String> =
+            self.all().keys().filter(|name| name.starts_with(beginning)).cloned().collect();
+        for name in names.iter().filter(|name| self.pid(name).is_some()) {
+            self.signal(name, Signal::KILL).await?;
+        }
+        Ok(())
+    }
+
     /// A line for each process: its name, its id or how it ended.
     pub(crate) fn lines(&self) -> Vec<String> {
         let line = |(name, running): (&String, &Running)| match *running.ended.borrow() {
@@ -95,7 +109,7 @@ impl Processes {
     {
         let end = Instant::now() + limit;
         loop {
-            if probe().await {
+            if timeout(ONE_LOOK, probe()).await == Ok(true) {
                 return Ok(());
             }
             let ended = self.all().get(name).and_then(|running| *running.ended.borrow());
@@ -119,15 +133,16 @@ impl Processes {
 /// A program of the testbed, with nothing of the caller's environment.
 pub(crate) fn program(name: &str) -> Command {
     let mut command = Command::new(name);
-    command.env_clear().env("PATH", PATH).env("HOME", "/root").env("LANG", "C.UTF-8");
+    command.env_clear().env("PATH", PATH).env("HOME", home::run("home")).env("LANG", "C.UTF-8");
     command
 }
 
 /// Runs a program to its end; its output on success.
 pub(crate) async fn finish(mut command: Command) -> Result<String, BedError> {
     let shown = shown(&command);
-    let output = command.stdin(Stdio::null()).output().await;
-    let output = output.map_err(|e| BedError::new(format!("cannot start {shown}: {e}")))?;
+    let output = timeout(TO_THE_END, command.stdin(Stdio::null()).kill_on_drop(true).output()).await;
+    let late = |_| BedError::new(format!("{shown} did not end within {} s", TO_THE_END.as_secs()));
+    let output = output.map_err(late)?.map_err(|e| BedError::new(format!("cannot start {shown}: {e}")))?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     if output.status.success() {
         return Ok(text);

@@ -46,9 +46,13 @@ impl Machine {
     /// Makes it, unless it is there, and wires it to the bridge.
     pub(crate) async fn make(self, processes: &Processes) -> Result<(), BedError> {
         let name = self.name();
-        if processes.pid(&name).is_some() {
+        let wired = crate::run(format!("{name}.wired"));
+        if processes.pid(&name).is_some() && wired.exists() {
             return Ok(());
         }
+        // What runs in a machine that lost its holder, or was never wired, runs where nobody reaches it.
+        processes.end_all(&name).await?;
+        let _ = std::fs::remove_file(&wired);
         let mut holder = program("unshare");
         let life = format!(
             "hostname {name} && mount --make-rshared / && mount -t tmpfs tmpfs /var/lib/kubelet && \
@@ -79,7 +83,7 @@ impl Machine {
                 sh(&format!("{within} ip route add {pods} via {via}")).await?;
             }
         }
-        Ok(())
+        std::fs::write(&wired, "").map_err(|e| BedError::file("write", &wired, &e))
     }
 
     /// Takes its link down: it goes on, and nobody can reach it.

@@ -68,12 +68,22 @@ async fn pin_sysctls() -> Result<(), BedError> {
     Ok(())
 }
 
-/// A group of our own in every hierarchy, beneath which pods and containers get theirs; `testbed down` removes it.
+/// A group of our own in every hierarchy, beneath which pods and containers get theirs; `testbed down` removes it. In the one
+/// hierarchy of version 2 a group has only the controllers that those above it pass on.
 async fn cgroups() -> Result<(), BedError> {
+    let name = home::CGROUP;
     sh(&format!(
-        "cd /sys/fs/cgroup; if [ -e cgroup.controllers ]; then all=.; else all=$(ls -d */); fi; \
-         for one in $all; do mkdir -p $one/{name}/node1 $one/{name}/node2 $one/{name}/node3 $one/{name}/docker; done",
-        name = home::CGROUP
+        "cd /sys/fs/cgroup; \
+         if [ -e cgroup.controllers ]; then \
+           mkdir -p {name}; \
+           for one in cpu cpuset memory hugetlb pids io; do \
+             if grep -qw $one cgroup.controllers; then \
+               echo +$one > cgroup.subtree_control; echo +$one > {name}/cgroup.subtree_control; \
+             fi; \
+           done; \
+           all=.; \
+         else all=$(ls -d */); fi; \
+         for one in $all; do mkdir -p $one/{name}/node1 $one/{name}/node2 $one/{name}/node3 $one/{name}/docker; done"
     ))
     .await
 }

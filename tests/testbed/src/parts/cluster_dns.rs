@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{Stage, apply, kubectl, succeeds};
+use crate::process::finish;
 use crate::{BedError, address};
 
 /// Starts it and waits until it answers.
@@ -13,7 +14,16 @@ pub(super) async fn start(stage: &Stage) -> Result<(), BedError> {
         wait.args(["-n", "kube-system", "rollout", "status", "deployment/coredns", "--timeout=1s"]);
         succeeds(wait).await
     };
-    stage.processes.until_ready("node1/kubelet", Duration::from_secs(60), available).await
+    let ready = stage.processes.until_ready("node1/kubelet", Duration::from_secs(60), available).await;
+    let Err(error) = ready else { return Ok(()) };
+    // The kubelet's log tells little about a pod: what the pod says and what befell it tells more.
+    let mut said = Vec::new();
+    for question in [["logs", "--tail=10", "deployment/coredns"], ["describe", "pod", "-lapp=coredns"]] {
+        let mut ask = kubectl();
+        ask.args(["-n", "kube-system"]).args(question);
+        said.extend(finish(ask).await.unwrap_or_default().lines().map(str::to_owned));
+    }
+    Err(BedError { log: [error.log, said].concat(), why: error.why })
 }
 
 fn manifests() -> String {

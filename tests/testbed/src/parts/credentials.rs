@@ -115,7 +115,7 @@ fn named(common_name: &str, organisation: Option<&str>) -> DistinguishedName {
 }
 
 /// 128 bits from the system, in hexadecimal digits.
-fn random() -> Result<String, BedError> {
+pub(super) fn random() -> Result<String, BedError> {
     let mut bytes = [0; 16];
     let read = std::fs::File::open("/dev/urandom")
         .and_then(|mut file| std::io::Read::read_exact(&mut file, &mut bytes));

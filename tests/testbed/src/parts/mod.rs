@@ -6,7 +6,7 @@ mod credentials;
 mod gateway;
 mod node;
 mod scrape_targets;
-mod services;
+pub(crate) mod services;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

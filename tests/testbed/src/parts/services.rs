@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use super::{Stage, folder, listens, write};
+use super::{Stage, credentials, folder, listens, write};
 use crate::holder::{Machine, enter};
 use crate::process::{finish, program};
 use crate::{BedError, address, home};
 
 const SOON: Duration = Duration::from_secs(30);
+/// The file of the run folder with the password of PostgreSQL's superuser.
+pub(crate) const PASSWORD: &str = "postgres-password";
 /// An account without rights, for PostgreSQL, which refuses to run as root.
 const NOBODY: &str = "65534";
 
@@ -56,6 +58,7 @@ pub(super) async fn docker(stage: &Stage) -> Result<(), BedError> {
     let pid = stage.processes.pid(&name).ok_or_else(|| BedError::new("the Docker machine went away"))?;
     let socket = home::run("docker.sock");
     let mut engine = enter(pid, "dockerd");
+    engine.arg("--config-file").arg(write("dockerd.json", "{}\n")?);
     engine.arg("--data-root").arg(folder("state/docker")?);
     engine.arg("--host").arg(format!("unix://{}", socket.display()));
     engine.args(["--exec-root=/run/docker", "--pidfile=/run/dockerd.pid", "--storage-driver=overlay2"]);
@@ -71,11 +74,10 @@ pub(super) async fn docker(stage: &Stage) -> Result<(), BedError> {
     stage.processes.until_ready("docker/dockerd", SOON, answers).await
 }
 
-/// PostgreSQL, in memory. The superuser is `postgres` with the password `postgres`: nobody but this machine reaches it.
+/// PostgreSQL, in memory. The superuser is `postgres`; its password stands in a file of the run folder.
 pub(super) async fn postgres(stage: &Stage) -> Result<(), BedError> {
     let data = "/run/postgresql/data";
-    let postgres = "/usr/lib/postgresql/15/bin";
-    let password = write("postgres-password", "postgres")?;
+    let postgres = postgres_programs()?;
     let as_nobody = |tool: &str| {
         let mut command = program("setpriv");
         command.args([&format!("--reuid={NOBODY}"), &format!("--regid={NOBODY}"), "--clear-groups", "--"]);
@@ -86,6 +88,11 @@ pub(super) async fn postgres(stage: &Stage) -> Result<(), BedError> {
         let mut make = program("install");
         make.args(["-d", "-o", NOBODY, "-g", NOBODY, "/run/postgresql"]);
         finish(make).await?;
+        // Nobody may not look into the run folder, and so gets the password where he may.
+        let password = write(PASSWORD, &credentials::random()?)?;
+        let mut hand = program("install");
+        hand.args(["-o", NOBODY, "-m", "400"]).arg(password).arg("/run/postgresql/password");
+        finish(hand).await?;
         let mut init = as_nobody("initdb");
         init.args([
             "--pgdata",
@@ -95,7 +102,7 @@ pub(super) async fn postgres(stage: &Stage) -> Result<(), BedError> {
             "--no-sync",
             "--encoding=UTF8",
         ]);
-        init.arg("--pwfile").arg(password);
+        init.arg("--pwfile").arg("/run/postgresql/password");
         finish(init).await?;
         let everyone = format!("host all all {}/15 scram-sha-256\n", "198.18.0.0");
         let rules = std::path::Path::new(data).join("pg_hba.conf");
@@ -112,6 +119,15 @@ pub(super) async fn postgres(stage: &Stage) -> Result<(), BedError> {
         finish(ready).await.is_ok()
     };
     stage.processes.until_ready("postgres", SOON, answers).await
+}
+
+/// Where the programs of PostgreSQL are, whichever version Debian has.
+fn postgres_programs() -> Result<String, BedError> {
+    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let programs =
+        versions.map(|version| version.path().join("bin")).find(|bin| bin.join("postgres").exists());
+    let none = || BedError::new("PostgreSQL is not among Debian's packages; run `make testbed-install`");
+    programs.map(|bin| bin.display().to_string()).ok_or_else(none)
 }
 
 /// nginx, which includes `nginx/*.conf` of the run folder: empty until a test writes one and sends `HUP`.

@@ -9,7 +9,7 @@ use testbed::{Home, RUN};
 
 /// There is one testbed on a machine: one test at a time, with none that runs. Nothing, and a word about `test`, when the tier
 /// is not wanted: these tests would end a testbed that somebody works with.
-pub(crate) fn alone(test: &str) -> Option<MutexGuard<'static, ()>> {
+pub(crate) fn alone(test: &str) -> Option<Alone> {
     static ONE: Mutex<()> = Mutex::new(());
     let tiers = std::env::var("TIDEGATE_TIERS").unwrap_or_default();
     if !tiers.split([' ', ',']).any(|tier| tier == "testbed") {
@@ -19,7 +19,17 @@ pub(crate) fn alone(test: &str) -> Option<MutexGuard<'static, ()>> {
     }
     let guard = ONE.lock().unwrap_or_else(PoisonError::into_inner);
     succeed(&mut testbed(&["down"]));
-    Some(guard)
+    Some(Alone(guard))
+}
+
+/// The turn of one test. When it is over, no testbed runs.
+pub(crate) struct Alone(#[expect(dead_code, reason = "it is held, not read")] MutexGuard<'static, ()>);
+
+impl Drop for Alone {
+    fn drop(&mut self) {
+        // Where the test has failed already, that is what is to be told.
+        let _ = testbed(&["down"]).status();
+    }
 }
 
 /// The command with its arguments.
@@ -71,8 +81,9 @@ pub(crate) fn left() -> Vec<String> {
     let mut left = processes();
     let folders = [PathBuf::from(RUN), home.state(), PathBuf::from("/sys/class/net/tidegate0")];
     left.extend(folders.iter().filter(|path| path.exists()).map(|path| path.display().to_string()));
-    let groups = std::fs::read_dir("/sys/fs/cgroup").unwrap().flatten();
-    let groups = groups.map(|entry| entry.path().join("tidegate-testbed")).filter(|path| path.exists());
+    let groups = std::fs::read_dir("/sys/fs/cgroup").unwrap().flatten().map(|entry| entry.path());
+    let groups = groups.chain([PathBuf::from("/sys/fs/cgroup")]);
+    let groups = groups.map(|group| group.join("tidegate-testbed")).filter(|path| path.exists());
     left.extend(groups.map(|path| path.display().to_string()));
     let mounts = std::fs::read_to_string("/proc/mounts").unwrap();
     left.extend(mounts.lines().filter(|line| line.contains("tidegate-testbed")).map(str::to_owned));

@@ -57,7 +57,10 @@ fn the_installer_refuses_by_one_sentence_without_root_or_go() {
         std::os::unix::fs::symlink(path.trim(), bin.join(tool)).unwrap();
     }
     let said = fail(Command::new("bash").arg(&copy).arg("check").env("PATH", &bin));
-    assert!(said.starts_with("testbed: it needs `go`; install golang") && said.ends_with(WITHOUT), "{said}");
+    assert!(
+        said.starts_with("testbed: it needs `go`; install Go 1.26 or newer") && said.ends_with(WITHOUT),
+        "{said}"
+    );
 }
 
 #[test]

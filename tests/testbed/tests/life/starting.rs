@@ -1,5 +1,6 @@
 //! Starts.
 
+use std::net::TcpStream;
 use std::os::unix::fs::symlink;
 use std::process::Stdio;
 use std::time::Duration;
@@ -21,13 +22,57 @@ fn starting_twice_is_starting_once() {
 #[test]
 fn a_start_that_is_killed_in_the_middle_is_taken_up_by_the_next() {
     let Some(_alone) = alone("a start that is killed in the middle is taken up by the next") else { return };
-    let mut first = up(&["control-plane", "postgres"]).stderr(Stdio::null()).spawn().unwrap();
-    std::thread::sleep(Duration::from_millis(900));
-    first.kill().unwrap();
-    first.wait().unwrap();
-    succeed(&mut up(&["control-plane", "postgres"]));
-    let now = status();
-    assert!(now.contains("kube-apiserver: runs") && now.contains("postgres: runs"), "{now}");
+    // Before, while and after the namespaces are made and the host is wired to them, and in the middle of the parts.
+    for after in [2, 10, 30, 60, 100, 150, 200, 300, 900] {
+        succeed(&mut testbed(&["down"]));
+        let mut first =
+            up(&["control-plane", "nginx"]).stderr(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(after));
+        first.kill().unwrap();
+        first.wait().unwrap();
+        succeed(&mut up(&["nginx"]));
+        let nginx = testbed::address::bed(testbed::address::NGINX);
+        let reached = TcpStream::connect_timeout(&nginx, Duration::from_secs(2));
+        assert!(reached.is_ok(), "killed after {after} ms: the host does not reach nginx: {reached:?}");
+    }
+    succeed(&mut up(&["control-plane"]));
+    assert!(status().contains("kube-apiserver: runs"));
+}
+
+#[test]
+fn of_many_starts_at_once_each_finds_the_same_testbed() {
+    let Some(_alone) = alone("of many starts at once each finds the same testbed") else { return };
+    let starts: Vec<_> = (0..4).map(|_| up(&["nginx"]).stdout(Stdio::null()).spawn().unwrap()).collect();
+    for mut start in starts {
+        assert!(start.wait().unwrap().success());
+    }
+    let holders = crate::kit::processes().iter().filter(|line| line.contains(" unshare ")).count();
+    assert_eq!(holders, 1);
+}
+
+#[test]
+fn a_machine_that_lost_its_holder_is_made_anew_and_works() {
+    let Some(_alone) = alone("a machine that lost its holder is made anew and works") else { return };
+    succeed(&mut up(&["docker"]));
+    succeed(&mut testbed(&["signal", "KILL", "docker"]));
+    succeed(&mut up(&["docker"]));
+    let machine = std::net::IpAddr::V4(testbed::address::DOCKER_HOST).to_string();
+    // Its address answers: nobody listens there, which is an answer.
+    let refused =
+        TcpStream::connect_timeout(&format!("{machine}:9").parse().unwrap(), Duration::from_secs(2));
+    assert_eq!(refused.unwrap_err().kind(), std::io::ErrorKind::ConnectionRefused);
+    assert!(status().contains("docker/dockerd: runs"));
+}
+
+#[test]
+fn another_app_means_other_images_and_so_another_start() {
+    let Some(_alone) = alone("another app means other images and so another start") else { return };
+    succeed(&mut up(&["nginx"]));
+    let first = crate::kit::processes();
+    let mut other = testbed(&["up", "nginx", "--app", "/bin/true"]);
+    let said = String::from_utf8_lossy(&other.output().unwrap().stderr).into_owned();
+    assert!(said.contains("the app is another one than the images are made of: starting anew"), "{said}");
+    assert_ne!(crate::kit::processes(), first);
 }
 
 #[test]
