@@ -10,6 +10,8 @@ use crate::rollout::Event;
 use crate::rollout::event::Asked;
 
 pub mod file;
+mod format;
+pub mod kubernetes;
 
 /// Why the journal could not be read or written.
 #[derive(Debug, Clone, thiserror::Error)]

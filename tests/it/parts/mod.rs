@@ -8,6 +8,7 @@ mod cluster;
 mod docker;
 mod faults;
 mod gateway;
+mod journal;
 mod kube;
 mod rights;
 mod services;

@@ -1,0 +1,93 @@
+//! Calls of the API server: which failures are worth another try, and how each is told.
+
+use std::time::Duration;
+
+use kube::Error;
+use tokio::time::{Instant, sleep};
+
+use crate::journal::JournalError;
+
+/// How long an API server that does not answer is tried again: long enough for one that is started anew.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// The first pause between two tries; each next one is twice as long, up to [`LONGEST_PAUSE`].
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// Makes a call until it is answered by something other than "not now". Whatever `call` does must bear being done twice: an
+/// answer that is lost on its way is no answer.
+pub(super) async fn patiently<T, F>(call: impl Fn() -> F) -> Result<T, Error>
+where
+    F: Future<Output = Result<T, Error>>,
+{
+    let end = Instant::now() + PATIENCE;
+    let mut pause = FIRST_PAUSE;
+    loop {
+        match call().await {
+            Err(error) if passing(&error) && Instant::now() + pause < end => {
+                tracing::debug!(%error, "the API server is asked again");
+                sleep(pause).await;
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+            other => return other,
+        }
+    }
+}
+
+/// Whether the same call may succeed in a moment.
+fn passing(error: &Error) -> bool {
+    match error {
+        Error::Api(status) => matches!(status.code, 429 | 500 | 502..=504),
+        Error::HyperError(_) | Error::Service(_) | Error::ReadEvents(_) => true,
+        _ => false,
+    }
+}
+
+/// A failure in the journal's words: what was tried, on which object, why, and what could mend it.
+pub(super) fn problem(tried: &str, object: &str, error: &Error) -> JournalError {
+    let told = |code, cause: String, hint: Option<&str>| JournalError {
+        code,
+        sentence: format!("cannot {tried} {object}: {cause}"),
+        hint: hint.map(str::to_owned),
+    };
+    let Error::Api(status) = error else {
+        return told(
+            "unreachable",
+            format!("the API server does not answer ({})", chain(error)),
+            Some("check the cluster and the kubeconfig; then run `tidegate resume`"),
+        );
+    };
+    match status.code {
+        401 => told(
+            "unauthorized",
+            "the credentials are refused".to_owned(),
+            Some("they may have expired: renew the token or the kubeconfig"),
+        ),
+        403 => told(
+            "forbidden",
+            status.message.clone(),
+            Some("give this identity the rights that docs/rbac.md lists"),
+        ),
+        404 => told("no-namespace", status.message.clone(), Some("create the namespace first")),
+        413 => told("too-large", status.message.clone(), None),
+        _ if passing(error) => told(
+            "unreachable",
+            format!("the API server is not able to ({})", status.message),
+            Some("check the cluster; then run `tidegate resume`"),
+        ),
+        _ => told("refused", status.message.clone(), None),
+    }
+}
+
+/// An error with its causes: the outermost says little about a connection.
+fn chain(error: &Error) -> String {
+    let mut told = error.to_string();
+    let mut next = std::error::Error::source(error);
+    while let Some(source) = next {
+        let text = source.to_string();
+        if !told.contains(&text) {
+            told = format!("{told}: {text}");
+        }
+        next = source.source();
+    }
+    told
+}

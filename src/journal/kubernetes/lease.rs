@@ -1,0 +1,266 @@
+//! The lock as a Lease (coordination.k8s.io/v1): held as long as it is renewed.
+//!
+//! A holder renews every five seconds and counts the lease as lost once thirty seconds have passed since a renewal *began*
+//! that succeeded; by then nobody else has counted it as free, for who wants it waits until its time is over by the clock
+//! and by a margin for clocks that differ. Every change of the Lease names the version that it stands on.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
+use kube::api::{ObjectMeta, PostParams};
+use kube::{Api, Client, Error};
+use tokio_util::task::AbortOnDropHandle;
+
+use super::Scope;
+use super::call::{patiently, problem};
+use crate::journal::{Held, Holder, LockError};
+
+/// How long a lease that is not renewed is still its holder's.
+const LASTS: Duration = Duration::from_secs(30);
+/// Between two renewals.
+const RENEW: Duration = Duration::from_secs(5);
+/// By how much the clocks of two runners may differ without both taking the lease for theirs.
+const SKEW: SignedDuration = SignedDuration::from_secs(5);
+/// The annotation that names the holder for people.
+const HOLDER: &str = "tidegate.dev/holder";
+
+/// The lock of an environment, held until it is released, taken over, or no longer renewed.
+#[derive(Debug)]
+pub struct LeaseLock {
+    leases: Api<Lease>,
+    name: String,
+    nonce: String,
+    state: Arc<Mutex<State>>,
+    _renewing: AbortOnDropHandle<()>,
+}
+
+#[derive(Debug)]
+struct State {
+    /// The Lease as it was last written.
+    lease: Lease,
+    /// When the renewal began that last succeeded.
+    renewed: Instant,
+    /// Who has it now instead.
+    lost: Option<String>,
+}
+
+impl LeaseLock {
+    /// Takes the lock.
+    ///
+    /// # Errors
+    /// [`LockError::Held`] with the holder when somebody else has it; [`LockError::Journal`] when the cluster cannot be asked.
+    pub async fn acquire(client: &Client, scope: &Scope, holder: &Holder) -> Result<Self, LockError> {
+        Self::take(client, scope, holder, false).await
+    }
+
+    /// Takes the lock from whoever holds it: that one finds at its next renewal that it is lost, and stops acting.
+    ///
+    /// # Errors
+    /// As [`LeaseLock::acquire`], when the cluster cannot be asked.
+    pub async fn seize(client: &Client, scope: &Scope, holder: &Holder) -> Result<Self, LockError> {
+        Self::take(client, scope, holder, true).await
+    }
+
+    /// Who holds the lock at this moment.
+    ///
+    /// # Errors
+    /// When the cluster cannot be asked.
+    pub async fn holder(client: &Client, scope: &Scope) -> Result<Option<Holder>, LockError> {
+        let (leases, name) = (scope.api::<Lease>(client), scope.prefix());
+        let there = patiently(|| leases.get_opt(&name)).await.map_err(|error| told("read", &name, &error))?;
+        Ok(there.filter(|lease| !free(lease, Timestamp::now())).and_then(|lease| named(&lease)))
+    }
+
+    /// Lets go, so that the next one need not wait for the lease to run out. Does nothing when it is no longer ours.
+    pub async fn release(self) {
+        let Self { leases, name, nonce, state, _renewing } = self;
+        drop(_renewing);
+        let mut lease = locked(&state).lease.clone();
+        if locked(&state).lost.is_some() || !is_of(&lease, &nonce) {
+            return;
+        }
+        if let Some(spec) = &mut lease.spec {
+            spec.holder_identity = None;
+        }
+        // Refused, it was taken over in this moment; unheard, it runs out.
+        let _ = leases.replace(&name, &PostParams::default(), &lease).await;
+    }
+
+    async fn take(
+        client: &Client,
+        scope: &Scope,
+        holder: &Holder,
+        by_force: bool,
+    ) -> Result<Self, LockError> {
+        let (leases, name) = (scope.api::<Lease>(client), scope.prefix());
+        loop {
+            let there =
+                patiently(|| leases.get_opt(&name)).await.map_err(|error| told("read", &name, &error))?;
+            let began = Instant::now();
+            let now = Timestamp::now();
+            if let Some(lease) = &there
+                && !by_force
+                && !is_of(lease, &holder.nonce)
+                && !free(lease, now)
+            {
+                let unknown = || Holder { name: "another run".to_owned(), ..holder.clone() };
+                return Err(LockError::Held(Box::new(named(lease).unwrap_or_else(unknown))));
+            }
+            let wanted = taken(there, scope, &name, holder, now);
+            let options = PostParams::default();
+            let written = match &wanted.metadata.resource_version {
+                Some(_) => leases.replace(&name, &options, &wanted).await,
+                None => leases.create(&options, &wanted).await,
+            };
+            match written {
+                Ok(lease) => return Ok(Self::held(leases, name, holder, lease, began)),
+                // Somebody else was faster, or our own write came through without its answer: look again.
+                Err(Error::Api(status)) if status.code == 409 => {}
+                Err(error) => return Err(told("write", &name, &error)),
+            }
+        }
+    }
+
+    fn held(leases: Api<Lease>, name: String, holder: &Holder, lease: Lease, began: Instant) -> Self {
+        let state = Arc::new(Mutex::new(State { lease, renewed: began, lost: None }));
+        let nonce = holder.nonce.clone();
+        let task = keep(leases.clone(), name.clone(), nonce.clone(), Arc::clone(&state));
+        Self { leases, name, nonce, state, _renewing: AbortOnDropHandle::new(tokio::spawn(task)) }
+    }
+}
+
+impl Held for LeaseLock {
+    fn check(&self) -> Result<(), LockError> {
+        let state = locked(&self.state);
+        match &state.lost {
+            Some(who) => Err(LockError::Lost(who.clone())),
+            None if state.renewed.elapsed() >= LASTS => Err(LockError::Lost(format!(
+                "nobody yet, but it ran out: the cluster did not answer for {LASTS:?}"
+            ))),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Renews until the lease is lost.
+async fn keep(leases: Api<Lease>, name: String, nonce: String, state: Arc<Mutex<State>>) {
+    loop {
+        tokio::time::sleep(RENEW).await;
+        let mut lease = locked(&state).lease.clone();
+        if let Some(spec) = &mut lease.spec {
+            spec.renew_time = Some(MicroTime(Timestamp::now()));
+        }
+        let began = Instant::now();
+        match leases.replace(&name, &PostParams::default(), &lease).await {
+            Ok(lease) => {
+                let mut state = locked(&state);
+                (state.lease, state.renewed) = (lease, began);
+            }
+            Err(Error::Api(status)) if status.code == 409 || status.code == 404 => {
+                // Changed under us: taken over, or our own renewal whose answer was lost.
+                match leases.get_opt(&name).await {
+                    Ok(Some(there)) if is_of(&there, &nonce) => locked(&state).lease = there,
+                    Ok(there) => {
+                        let who = there.as_ref().and_then(named).map(|holder| holder.name);
+                        locked(&state).lost =
+                            Some(who.unwrap_or_else(|| "somebody who removed its Lease".to_owned()));
+                        return;
+                    }
+                    Err(error) => tracing::debug!(%error, "the lease could not be read"),
+                }
+            }
+            // Tried again in a moment; `check` tells when its time is over.
+            Err(error) => tracing::warn!("the lease {name} could not be renewed: {error}"),
+        }
+    }
+}
+
+/// The Lease as it is when this holder has it.
+fn taken(there: Option<Lease>, scope: &Scope, name: &str, holder: &Holder, now: Timestamp) -> Lease {
+    let mut lease = there.unwrap_or_else(|| Lease {
+        metadata: ObjectMeta {
+            name: Some(name.to_owned()),
+            labels: Some(scope.labels("lock")),
+            ..ObjectMeta::default()
+        },
+        spec: None,
+    });
+    let transitions = lease.spec.as_ref().and_then(|spec| spec.lease_transitions).unwrap_or_default();
+    lease.spec = Some(LeaseSpec {
+        holder_identity: Some(holder.nonce.clone()),
+        acquire_time: Some(MicroTime(now)),
+        renew_time: Some(MicroTime(now)),
+        lease_duration_seconds: i32::try_from(LASTS.as_secs()).ok(),
+        lease_transitions: Some(transitions.saturating_add(1)),
+        ..LeaseSpec::default()
+    });
+    let text = serde_json::to_string(holder).unwrap_or_default();
+    let annotations: &mut BTreeMap<_, _> = lease.metadata.annotations.get_or_insert_default();
+    annotations.insert(HOLDER.to_owned(), text);
+    lease
+}
+
+/// Whether nobody has it: let go, never taken, or not renewed in its time.
+fn free(lease: &Lease, now: Timestamp) -> bool {
+    let Some(spec) = &lease.spec else { return true };
+    if spec.holder_identity.as_deref().unwrap_or_default().is_empty() {
+        return true;
+    }
+    let Some(MicroTime(renewed)) = spec.renew_time else { return true };
+    let lasts = SignedDuration::from_secs(spec.lease_duration_seconds.unwrap_or_default().into());
+    now.duration_since(renewed) > lasts + SKEW
+}
+
+fn is_of(lease: &Lease, nonce: &str) -> bool {
+    lease.spec.as_ref().and_then(|spec| spec.holder_identity.as_deref()) == Some(nonce)
+}
+
+fn named(lease: &Lease) -> Option<Holder> {
+    serde_json::from_str(lease.metadata.annotations.as_ref()?.get(HOLDER)?).ok()
+}
+
+fn told(tried: &str, name: &str, error: &Error) -> LockError {
+    LockError::Journal(problem(tried, &format!("Lease {name}"), error))
+}
+
+fn locked(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scope() -> Scope {
+        Scope { app: "shop".into(), environment: "production".into(), namespace: "shop".into() }
+    }
+
+    fn holder(nonce: &str, since: Timestamp) -> Holder {
+        Holder { name: "ada".into(), reason: "deploy of 2".into(), since, nonce: nonce.into() }
+    }
+
+    #[test]
+    fn a_lease_is_free_once_its_time_and_the_margin_for_clocks_are_over() {
+        let at = Timestamp::from_second(1_800_000_000).unwrap();
+        let lease = taken(None, &scope(), "tidegate-shop-production", &holder("n", at), at);
+        let after = |seconds| free(&lease, at + SignedDuration::from_secs(seconds));
+        assert_eq!((after(0), after(30), after(35), after(36)), (false, false, false, true));
+        assert!(is_of(&lease, "n") && !is_of(&lease, "m"));
+        assert_eq!(named(&lease).unwrap().name, "ada");
+    }
+
+    #[test]
+    fn a_lease_that_was_let_go_is_free_at_once_and_counts_its_holders() {
+        let at = Timestamp::from_second(1_800_000_000).unwrap();
+        let mut lease = taken(None, &scope(), "x", &holder("n", at), at);
+        lease.spec.as_mut().unwrap().holder_identity = None;
+        assert!(free(&lease, at));
+        let again = taken(Some(lease), &scope(), "x", &holder("m", at), at);
+        assert_eq!(again.spec.as_ref().unwrap().lease_transitions, Some(2));
+        assert!(free(&Lease::default(), at), "one without a spec is nobody's");
+    }
+}
