@@ -14,6 +14,7 @@
 //! the `use` lines and fails on a forbidden one.
 
 pub mod cli;
+pub mod cluster;
 pub mod engine;
 pub mod error;
 pub mod gate;
@@ -24,3 +25,4 @@ pub mod run;
 pub mod sample;
 pub mod settings;
 pub mod target;
+pub mod yaml;

@@ -4,10 +4,11 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use super::diagnostic::{Diagnostic, SettingsError};
-use super::finding::Finding;
+use super::SettingsError;
 use super::model::Settings;
-use super::yaml::{Path as Way, Position};
+use crate::yaml::Diagnostic;
+use crate::yaml::Finding;
+use crate::yaml::{Path as Way, Position};
 
 /// The names that [`find`] looks for in each folder, in this order.
 pub const NAMES: [&str; 3] = ["tidegate.yaml", "tidegate.yml", ".github/tidegate.yaml"];

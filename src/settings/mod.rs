@@ -8,22 +8,21 @@
 //! Reading does not stop at a fault: what is wrong is left out and the rest is read on, so that one run tells all. What has no
 //! effect is a fault too. The JSON Schema for editors is made from the types as written.
 
-mod diagnostic;
+mod error;
 mod file;
 mod find;
-mod finding;
 mod init;
 mod model;
 mod read;
 mod resolve;
 mod schema;
 mod shell;
-mod words;
-mod yaml;
 
 use std::path::{self, Path};
 
-pub use diagnostic::{Diagnostic, SettingsError, Severity, render};
+use crate::yaml;
+pub use crate::yaml::{Diagnostic, Severity, render};
+pub use error::SettingsError;
 pub use find::{LARGEST, NAMES, find, load};
 pub use init::template;
 pub use model::{
@@ -55,7 +54,7 @@ pub fn parse(file: &Path, text: &str) -> Result<Settings, SettingsError> {
     let secrets: Vec<_> =
         findings.iter().filter(|finding| finding.secret).map(|finding| finding.at).collect();
     let faulty = findings.iter().any(|finding| finding.severity == Severity::Error);
-    finding::tidy(&mut findings);
+    yaml::tidy(&mut findings);
     let tell = |finding| Diagnostic::new(file, text, &secrets, finding);
     let diagnostics = findings.into_iter().map(tell).collect();
     match resolved {

@@ -5,11 +5,11 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::diagnostic::Diagnostic;
-use super::words::{listed, nearest};
 use crate::rollout::Budgets;
 use crate::rollout::step::Check;
 use crate::rollout::strategy::Strategy;
+use crate::yaml::Diagnostic;
+use crate::yaml::words::{listed, nearest};
 
 /// What a `tidegate.yaml` says, with every default filled in.
 #[derive(Debug, Clone, PartialEq)]

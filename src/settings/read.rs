@@ -5,10 +5,10 @@ use std::collections::HashSet;
 use serde::Deserialize;
 
 use super::file::File;
-use super::finding::Finding;
 use super::schema::home;
-use super::words::{listed, nearest};
-use super::yaml::{Fault, Kind, Node, Path, Position, Reader, Scalar, Segment, Value};
+use crate::yaml::Finding;
+use crate::yaml::words::{listed, nearest};
+use crate::yaml::{Fault, Kind, Node, Path, Position, Reader, Scalar, Segment, Value};
 
 /// After so many faults no more are looked for: somewhat more than are told.
 const MOST: usize = 110;

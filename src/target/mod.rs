@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::rollout::{Action, Observation, Release, ReleaseId};
 
+pub mod kubernetes;
 pub mod local;
 
 /// Why a target could not observe or act.

@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 /// What each part of the crate may name of the crate.
 const ALLOWED: &[(&str, &[&str])] = &[
     ("rollout", &["rollout"]),
-    ("settings", &["rollout", "settings"]),
-    ("target", &["rollout", "target"]),
-    ("journal", &["rollout", "journal"]),
+    ("yaml", &["yaml"]),
+    ("cluster", &["cluster"]),
+    ("settings", &["rollout", "settings", "yaml"]),
+    ("target", &["rollout", "target", "yaml", "cluster"]),
+    ("journal", &["rollout", "journal", "cluster"]),
     ("gate", &["rollout", "gate"]),
     ("report", &["rollout", "report", "github"]),
     ("sample", &["rollout", "sample"]),

@@ -15,8 +15,8 @@ use kube::api::{ObjectMeta, PostParams};
 use kube::{Api, Client, Error};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::Scope;
-use super::call::{patiently, problem};
+use super::{Scope, problem};
+use crate::cluster::patiently;
 use crate::journal::{Held, Holder, LockError};
 
 /// How long a lease that is not renewed is still its holder's.

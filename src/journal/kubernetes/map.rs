@@ -7,9 +7,9 @@ use kube::api::{DeleteParams, ListParams, ObjectMeta, PostParams};
 use kube::{Api, Client, Error};
 use tokio::sync::Mutex;
 
-use super::Scope;
-use super::call::{patiently, problem};
 use super::requests::Requests;
+use super::{Scope, problem};
+use crate::cluster::patiently;
 use crate::journal::format::{self, History};
 use crate::journal::{Journal, JournalError, LockProof};
 use crate::rollout::event::Asked;

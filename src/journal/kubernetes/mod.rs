@@ -9,12 +9,14 @@
 //! Every write of a history names the version of the object that it stands on: of two writers one is refused, and nothing is
 //! overwritten unseen.
 
-mod call;
 pub mod lease;
 mod map;
 mod requests;
 
-use kube::{Api, Client};
+use kube::{Api, Client, Error};
+
+use super::JournalError;
+use crate::cluster::trouble;
 
 pub use map::MapJournal;
 
@@ -57,4 +59,10 @@ impl Scope {
     {
         Api::namespaced(client.clone(), &self.namespace)
     }
+}
+
+/// A failure in the journal's words.
+fn problem(tried: &str, object: &str, error: &Error) -> JournalError {
+    let trouble = trouble(tried, object, error);
+    JournalError { code: trouble.code, sentence: trouble.sentence, hint: trouble.hint }
 }

@@ -13,8 +13,8 @@ use kube::{Api, Client, Error};
 use serde_json::{Value, json};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::Scope;
-use super::call::{patiently, problem};
+use super::{Scope, problem};
+use crate::cluster::patiently;
 use crate::journal::JournalError;
 use crate::rollout::event::Asked;
 

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 
 use super::{Ordered, Size, Time};
-use crate::settings::yaml::TEXT;
+use crate::yaml::TEXT;
 
 /// Processes on this machine behind the embedded router.
 #[derive(Debug, Deserialize, JsonSchema)]

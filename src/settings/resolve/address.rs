@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use super::Findings;
 use crate::settings::file::Listen;
 use crate::settings::model::{EnvironmentSettings, TargetSettings};
-use crate::settings::yaml::Path;
+use crate::yaml::Path;
 
 /// Reads an IP address with a port.
 pub(super) fn resolve(raw: &Listen, path: &Path, findings: &mut Findings<'_>) -> Option<SocketAddr> {

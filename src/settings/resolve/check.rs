@@ -6,7 +6,7 @@ use super::{Findings, positive};
 use crate::rollout::Budgets;
 use crate::rollout::step::Check;
 use crate::settings::file::{self, Time};
-use crate::settings::yaml::Path;
+use crate::yaml::Path;
 
 pub(super) fn resolve_all(
     raw: Option<Vec<file::Check>>,

@@ -3,7 +3,7 @@
 use super::{Findings, positive};
 use crate::rollout::step::Comparison;
 use crate::settings::file::{Compare, Percent};
-use crate::settings::yaml::Path;
+use crate::yaml::Path;
 
 /// The comparison, or none where it is switched off.
 pub(super) fn resolve(raw: Compare, path: &Path, findings: &mut Findings<'_>) -> Option<Comparison> {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::Findings;
 use crate::settings::file::{Ordered, Text};
 use crate::settings::model::EnvValue;
-use crate::settings::yaml::Path;
+use crate::yaml::Path;
 
 /// The last words of names whose values are probably secrets.
 const SECRET: [&str; 8] =

@@ -1,8 +1,8 @@
 //! What the checks find, without what only follows from earlier faults.
 
-use crate::settings::diagnostic::Severity;
-use crate::settings::finding::Finding;
-use crate::settings::yaml::{Node, Path, Segment};
+use crate::yaml::Finding;
+use crate::yaml::Severity;
+use crate::yaml::{Node, Path, Segment};
 
 /// Collects findings. One that is about how values fit together is dropped where one of them was left out: it would often
 /// only follow from that, and comes back when that is mended.

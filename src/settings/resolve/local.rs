@@ -10,7 +10,7 @@ use crate::rollout::strategy::StrategyName;
 use crate::settings::file::{Command, Local, Logs, Proxy, Upstream};
 use crate::settings::model::{LocalSettings, LogOptions, ProxyOptions};
 use crate::settings::shell::split;
-use crate::settings::yaml::Path;
+use crate::yaml::Path;
 
 pub(super) fn resolve(
     raw: Local,

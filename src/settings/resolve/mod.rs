@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::file::{self, Environment, File, Target, Time};
 use super::model::{EnvironmentSettings, HealthSettings, TargetSettings};
-use super::yaml::Path;
 use crate::rollout::Budgets;
 use crate::rollout::strategy::{Strategy, StrategyName};
+use crate::yaml::Path;
 
 mod address;
 mod check;

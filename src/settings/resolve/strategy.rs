@@ -6,7 +6,7 @@ use super::{Findings, check, comparison, positive};
 use crate::rollout::strategy::{BlueGreen, Canary, Recreate, Rolling, Stage, Strategy};
 use crate::rollout::{Budgets, Weight};
 use crate::settings::file::{self, Amount, Compare, Time};
-use crate::settings::yaml::Path;
+use crate::yaml::Path;
 
 pub(super) fn resolve(
     raw: file::Strategy,

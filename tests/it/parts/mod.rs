@@ -3,6 +3,7 @@
 //! They need a testbed that runs (`make testbed-up`; `make test` sees to it) and the tier `testbed`.
 
 mod act;
+mod apply;
 mod build;
 mod cluster;
 mod docker;

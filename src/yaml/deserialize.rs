@@ -18,18 +18,18 @@ use serde::forward_to_deserialize_any;
 use super::{Entry, Fault, Kind, Node, Scalar, Segment, Value};
 
 /// The name of a newtype struct that takes a scalar as the text it was written as, of whatever type it is.
-pub(in crate::settings) const TEXT: &str = "tidegate text as written";
+pub(crate) const TEXT: &str = "tidegate text as written";
 
 /// One value of the tree, to be read.
 #[derive(Clone, Copy)]
-pub(in crate::settings) struct Reader<'a> {
+pub(crate) struct Reader<'a> {
     node: &'a Node,
     left_out: &'a HashSet<usize>,
 }
 
 impl<'a> Reader<'a> {
     /// Reads `node` without the entries and items in `left_out`.
-    pub(in crate::settings) const fn new(node: &'a Node, left_out: &'a HashSet<usize>) -> Self {
+    pub(crate) const fn new(node: &'a Node, left_out: &'a HashSet<usize>) -> Self {
         Self { node, left_out }
     }
 
@@ -129,7 +129,7 @@ impl<'de> de::Deserializer<'de> for Reader<'de> {
         variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Fault> {
-        let one_of = || format!("one of {}", crate::settings::words::listed(variants.iter().copied()));
+        let one_of = || format!("one of {}", crate::yaml::words::listed(variants.iter().copied()));
         match &self.node.value {
             Value::Scalar(Scalar::Text, name) => {
                 visitor.visit_enum(Choice { reader: self, name, entry: None })

@@ -5,36 +5,74 @@ use std::rc::Rc;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, Tag};
 
+use super::finding::Finding;
 use super::{Entry, Node, Path, Position, Scalar, Segment, Value};
-use crate::settings::finding::Finding;
 
-/// The deepest nesting that is read.
-const DEEPEST: usize = 48;
-/// The most values that are read, those that aliases repeat included.
-const MOST: usize = 50_000;
+/// How a text is read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rules {
+    /// What a plain scalar means.
+    pub(crate) plain: fn(&str) -> Scalar,
+    /// The deepest nesting that is read.
+    pub(crate) deepest: usize,
+    /// The most values that are read, those that aliases repeat included.
+    pub(crate) most: usize,
+}
+
+impl Default for Rules {
+    /// Those for settings.
+    fn default() -> Self {
+        Self { plain: Scalar::plain, deepest: 48, most: 50_000 }
+    }
+}
 
 /// The tree of a text, if it has one, and what is wrong with the text. Reading goes on after a doubled key, but not after
 /// anything that leaves the structure in doubt.
-pub(in crate::settings) fn load(text: &str) -> (Option<Rc<Node>>, Vec<Finding>) {
-    let mut loader = Loader::default();
+pub(crate) fn load(text: &str) -> (Option<Rc<Node>>, Vec<Finding>) {
+    let (mut documents, mut findings) = load_all(text, Rules::default());
+    if let Some(second) = documents.get(1) {
+        findings.push(second_document(second.at));
+        return (None, findings);
+    }
+    (documents.pop().map(|document| document.root), findings)
+}
+
+/// A document of a text.
+#[derive(Debug)]
+pub(crate) struct Document {
+    /// Where it begins.
+    pub(crate) at: Position,
+    /// Its tree.
+    pub(crate) root: Rc<Node>,
+}
+
+/// All documents of a text, in their order, and what is wrong with the text. None where the structure is in doubt.
+pub(crate) fn load_all(text: &str, rules: Rules) -> (Vec<Document>, Vec<Finding>) {
+    let mut loader = Loader::new(rules);
     let mut parser = Parser::new_from_str(text);
-    let mut documents = 0;
+    let (mut documents, mut begun) = (Vec::new(), Position::START);
     while let Some(event) = parser.next_event() {
         let done = match event {
             Err(error) => Err(scan_error(text, &error)),
             Ok((Event::DocumentStart(_), span)) => {
-                documents += 1;
-                if documents > 1 { Err(second_document(position(&span))) } else { Ok(()) }
+                begun = position(&span);
+                Ok(())
+            }
+            Ok((Event::DocumentEnd, _)) => {
+                documents.extend(loader.root.take().map(|root| Document { at: begun, root }));
+                // Anchors are those of one document.
+                loader.anchors.clear();
+                Ok(())
             }
             Ok((Event::StreamEnd, _)) => break,
             Ok((event, span)) => loader.take(event, position(&span)),
         };
         if let Err(finding) = done {
             loader.findings.push(finding);
-            return (None, loader.findings);
+            return (Vec::new(), loader.findings);
         }
     }
-    (loader.root, loader.findings)
+    (documents, loader.findings)
 }
 
 fn second_document(at: Position) -> Finding {
@@ -98,8 +136,8 @@ enum Key {
     Read(Option<(String, Position)>),
 }
 
-#[derive(Default)]
 struct Loader {
+    rules: Rules,
     stack: Vec<Frame>,
     anchors: HashMap<usize, Rc<Node>>,
     root: Option<Rc<Node>>,
@@ -109,6 +147,18 @@ struct Loader {
 }
 
 impl Loader {
+    fn new(rules: Rules) -> Self {
+        Self {
+            rules,
+            stack: Vec::new(),
+            anchors: HashMap::new(),
+            root: None,
+            findings: Vec::new(),
+            ids: 0,
+            values: 0,
+        }
+    }
+
     fn take(&mut self, event: Event<'_>, at: Position) -> Result<(), Finding> {
         match event {
             Event::Scalar(text, style, anchor, tag) => {
@@ -161,10 +211,11 @@ impl Loader {
     }
 
     fn check_depth(&self, below: usize, at: Position) -> Result<(), Finding> {
-        if self.stack.len() + below <= DEEPEST {
+        let deepest = self.rules.deepest;
+        if self.stack.len() + below <= deepest {
             return Ok(());
         }
-        let message = format!("the nesting is deeper than {DEEPEST} levels");
+        let message = format!("the nesting is deeper than {deepest} levels");
         Err(Finding::error(Path::default(), at, message).help("no setting needs more than ten levels"))
     }
 
@@ -180,7 +231,7 @@ impl Loader {
     fn scalar(&mut self, text: &str, style: ScalarStyle, tag: Option<&Tag>, at: Position) -> Scalar {
         self.check_tag(tag, at);
         let forced = tag.is_some_and(|tag| tag.is_yaml_core_schema() && tag.suffix == "str");
-        if style == ScalarStyle::Plain && !forced { Scalar::plain(text) } else { Scalar::Text }
+        if style == ScalarStyle::Plain && !forced { (self.rules.plain)(text) } else { Scalar::Text }
     }
 
     fn node(&mut self, at: Position, value: Value) -> Rc<Node> {
@@ -199,8 +250,9 @@ impl Loader {
             self.anchors.insert(anchor, Rc::clone(&node));
         }
         self.values = self.values.saturating_add(1);
-        if self.values > MOST {
-            let message = format!("the file has more than {MOST} values, those that aliases repeat included");
+        let most = self.rules.most;
+        if self.values > most {
+            let message = format!("the file has more than {most} values, those that aliases repeat included");
             return Err(Finding::error(Path::default(), at, message).help("use fewer aliases"));
         }
         self.check_depth(node.depth, at)?;

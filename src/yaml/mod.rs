@@ -7,40 +7,45 @@ use std::fmt;
 use std::rc::Rc;
 
 mod deserialize;
+mod diagnostic;
 mod fault;
+mod finding;
 mod load;
 mod scalar;
+pub(crate) mod words;
 
-pub(super) use deserialize::{Reader, TEXT};
-pub(super) use fault::{Fault, Kind};
-pub(super) use load::load;
-pub(super) use scalar::Scalar;
+pub(crate) use deserialize::{Reader, TEXT};
+pub use diagnostic::{Diagnostic, Severity, render};
+pub(crate) use fault::{Fault, Kind};
+pub(crate) use finding::{Finding, tidy};
+pub(crate) use load::{Document, Rules, load, load_all};
+pub(crate) use scalar::Scalar;
 
 /// A place in the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Position {
+pub(crate) struct Position {
     /// Line, from 1.
-    pub(super) line: usize,
+    pub(crate) line: usize,
     /// Column in characters, from 1.
-    pub(super) column: usize,
+    pub(crate) column: usize,
     /// How many characters are meant, at least 1.
-    pub(super) width: usize,
+    pub(crate) width: usize,
 }
 
 impl Position {
     /// The first character of the file.
-    pub(super) const START: Self = Self { line: 1, column: 1, width: 1 };
+    pub(crate) const START: Self = Self { line: 1, column: 1, width: 1 };
 }
 
 /// A value of the tree.
 #[derive(Debug)]
-pub(super) struct Node {
+pub(crate) struct Node {
     /// Differs from that of every other node and entry.
-    pub(super) id: usize,
+    pub(crate) id: usize,
     /// Where it stands; the value that an alias names stands at its anchor.
-    pub(super) at: Position,
+    pub(crate) at: Position,
     /// What it is.
-    pub(super) value: Value,
+    pub(crate) value: Value,
     /// How many values it has in it with all aliases expanded, itself included.
     size: usize,
     /// How many levels it has in it, itself included.
@@ -49,7 +54,7 @@ pub(super) struct Node {
 
 /// The three kinds of node.
 #[derive(Debug)]
-pub(super) enum Value {
+pub(crate) enum Value {
     /// A single value, with the text as written.
     Scalar(Scalar, String),
     /// A list.
@@ -60,20 +65,20 @@ pub(super) enum Value {
 
 /// A key with its value.
 #[derive(Debug)]
-pub(super) struct Entry {
+pub(crate) struct Entry {
     /// Differs from that of every other node and entry.
-    pub(super) id: usize,
+    pub(crate) id: usize,
     /// The key as text.
-    pub(super) key: String,
+    pub(crate) key: String,
     /// Where the key stands.
-    pub(super) at: Position,
+    pub(crate) at: Position,
     /// The value.
-    pub(super) value: Rc<Node>,
+    pub(crate) value: Rc<Node>,
 }
 
 /// One step on the way from the root to a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Segment {
+pub(crate) enum Segment {
     /// Into a mapping.
     Key(String),
     /// Into a list, from 0.
@@ -82,16 +87,16 @@ pub(super) enum Segment {
 
 /// The way from the root to a value.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Path(pub(super) Vec<Segment>);
+pub(crate) struct Path(pub(crate) Vec<Segment>);
 
 impl Path {
     /// The way to the value of a key.
-    pub(super) fn key(&self, key: &str) -> Self {
+    pub(crate) fn key(&self, key: &str) -> Self {
         self.with(Segment::Key(key.to_owned()))
     }
 
     /// The way to an item of a list, counted from 0.
-    pub(super) fn index(&self, index: usize) -> Self {
+    pub(crate) fn index(&self, index: usize) -> Self {
         self.with(Segment::Index(index))
     }
 
@@ -102,17 +107,17 @@ impl Path {
     }
 
     /// The way to what holds this; the root's is the root.
-    pub(super) fn parent(&self) -> Self {
+    pub(crate) fn parent(&self) -> Self {
         Self(self.0.split_last().map(|(_, rest)| rest.to_vec()).unwrap_or_default())
     }
 
     /// Where this is, in words.
-    pub(super) fn place(&self) -> String {
+    pub(crate) fn place(&self) -> String {
         if self.0.is_empty() { "at the top level of the file".to_owned() } else { format!("in {self}") }
     }
 
     /// The key that it ends with.
-    pub(super) fn last_key(&self) -> Option<&str> {
+    pub(crate) fn last_key(&self) -> Option<&str> {
         match self.0.last() {
             Some(Segment::Key(key)) => Some(key),
             _ => None,
@@ -135,7 +140,7 @@ impl fmt::Display for Path {
 
 impl Node {
     /// Where the value at `path` stands; where there is none, the nearest that holds it.
-    pub(super) fn locate(&self, path: &Path) -> Position {
+    pub(crate) fn locate(&self, path: &Path) -> Position {
         let (mut node, mut at) = (self, self.at);
         for segment in &path.0 {
             let next = match (segment, &node.value) {
@@ -153,7 +158,7 @@ impl Node {
     }
 
     /// Where the key at the end of `path` stands.
-    pub(super) fn locate_key(&self, path: &Path) -> Option<Position> {
+    pub(crate) fn locate_key(&self, path: &Path) -> Option<Position> {
         let mut node = self;
         let (last, before) = path.0.split_last()?;
         for segment in before {

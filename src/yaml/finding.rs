@@ -1,33 +1,33 @@
 //! Something to say about a place in the file, before it becomes a diagnostic.
 
 use super::diagnostic::Severity;
-use super::yaml::{Path, Position};
+use super::{Path, Position};
 
 /// A sentence about a place, with the cure.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Finding {
+pub(crate) struct Finding {
     /// Error or warning.
-    pub(super) severity: Severity,
+    pub(crate) severity: Severity,
     /// The way to the value that is meant.
-    pub(super) path: Path,
+    pub(crate) path: Path,
     /// Where the caret goes.
-    pub(super) at: Position,
+    pub(crate) at: Position,
     /// The sentence.
-    pub(super) message: String,
+    pub(crate) message: String,
     /// True when the value must not be shown.
-    pub(super) secret: bool,
+    pub(crate) secret: bool,
     /// The cure.
-    pub(super) help: Option<String>,
+    pub(crate) help: Option<String>,
 }
 
 impl Finding {
     /// Something that makes the file unusable.
-    pub(super) fn error(path: Path, at: Position, message: impl Into<String>) -> Self {
+    pub(crate) fn error(path: Path, at: Position, message: impl Into<String>) -> Self {
         Self { severity: Severity::Error, path, at, message: message.into(), secret: false, help: None }
     }
 
     /// Adds the cure.
-    pub(super) fn help(mut self, help: impl Into<String>) -> Self {
+    pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
     }
@@ -38,7 +38,7 @@ const MOST: usize = 100;
 
 /// Puts findings in the order of the file. What stands behind an alias is told once. Of too many, the first are kept, and
 /// errors before warnings.
-pub(super) fn tidy(findings: &mut Vec<Finding>) {
+pub(crate) fn tidy(findings: &mut Vec<Finding>) {
     findings.sort_by_key(|finding| (finding.at.line, finding.at.column));
     findings.dedup_by(|one, other| one.at == other.at && one.message == other.message);
     if findings.len() <= MOST {

@@ -8,22 +8,22 @@ use super::{Path, Position, Segment};
 
 /// Why a value could not be read, and where.
 #[derive(Debug)]
-pub(in crate::settings) struct Fault {
+pub(crate) struct Fault {
     /// The cause.
-    pub(in crate::settings) kind: Box<Kind>,
+    pub(crate) kind: Box<Kind>,
     /// The entry or item to leave out so that reading can go on; none at the root.
-    pub(in crate::settings) culprit: Option<usize>,
+    pub(crate) culprit: Option<usize>,
     /// Where it stands.
-    pub(in crate::settings) at: Option<Position>,
+    pub(crate) at: Option<Position>,
     /// True when something in it had been left out: then this fault only follows from that one.
-    pub(in crate::settings) follows: bool,
+    pub(crate) follows: bool,
     /// From the culprit up to the root.
     upwards: Vec<Segment>,
 }
 
 /// The causes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::settings) enum Kind {
+pub(crate) enum Kind {
     /// A key or a name that is not among the expected ones.
     Unknown {
         /// As written.
@@ -54,7 +54,7 @@ impl Fault {
     }
 
     /// Says where it is, unless that is known already from further inside.
-    pub(super) fn located(mut self, culprit: usize, at: Position, follows: bool) -> Self {
+    pub(crate) fn located(mut self, culprit: usize, at: Position, follows: bool) -> Self {
         if self.culprit.is_none() {
             (self.culprit, self.at, self.follows) = (Some(culprit), Some(at), follows);
         }
@@ -62,13 +62,13 @@ impl Fault {
     }
 
     /// Adds the next outer step of the way.
-    pub(super) fn within(mut self, segment: Segment) -> Self {
+    pub(crate) fn within(mut self, segment: Segment) -> Self {
         self.upwards.push(segment);
         self
     }
 
     /// The way from the root to where it is.
-    pub(in crate::settings) fn path(&self) -> Path {
+    pub(crate) fn path(&self) -> Path {
         Path(self.upwards.iter().rev().cloned().collect())
     }
 }

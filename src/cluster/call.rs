@@ -5,17 +5,31 @@ use std::time::Duration;
 use kube::Error;
 use tokio::time::{Instant, sleep};
 
-use crate::journal::JournalError;
-
 /// How long an API server that does not answer is tried again: long enough for one that is started anew.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// The first pause between two tries; each next one is twice as long, up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
-/// Makes a call until it is answered by something other than "not now". Whatever `call` does must bear being done twice: an
-/// answer that is lost on its way is no answer.
-pub(super) async fn patiently<T, F>(call: impl Fn() -> F) -> Result<T, Error>
+/// Why something could not be done in a cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble {
+    /// Stable code: `unreachable`, `unauthorized`, `forbidden`, `not-found`, `too-large`, `refused`, `bad-kubeconfig`.
+    pub code: &'static str,
+    /// One sentence with place and cause.
+    pub sentence: String,
+    /// What could mend it.
+    pub hint: Option<String>,
+    /// True when the same call may succeed in a moment.
+    pub passing: bool,
+}
+
+/// Makes a call until it is answered by something other than "not now", for half a minute at most. Whatever `call` does must
+/// bear being done twice: an answer that is lost on its way is no answer.
+///
+/// # Errors
+/// The last answer.
+pub async fn patiently<T, F>(call: impl Fn() -> F) -> Result<T, Error>
 where
     F: Future<Output = Result<T, Error>>,
 {
@@ -42,46 +56,42 @@ fn passing(error: &Error) -> bool {
     }
 }
 
-/// A failure in the journal's words: what was tried, on which object, why, and what could mend it.
-pub(super) fn problem(tried: &str, object: &str, error: &Error) -> JournalError {
-    let told = |code, cause: String, hint: Option<&str>| JournalError {
+/// A failure in words: what was tried, on which object, why, and what could mend it.
+#[must_use]
+pub fn trouble(tried: &str, object: &str, error: &Error) -> Trouble {
+    let told = |code, cause: String, hint: Option<&str>| Trouble {
         code,
         sentence: format!("cannot {tried} {object}: {cause}"),
         hint: hint.map(str::to_owned),
+        passing: passing(error),
     };
     let Error::Api(status) = error else {
-        return told(
-            "unreachable",
-            format!("the API server does not answer ({})", chain(error)),
-            Some("check the cluster and the kubeconfig; then run `tidegate resume`"),
-        );
+        let hint = "check the cluster and the kubeconfig; then run `tidegate resume`";
+        return told("unreachable", format!("the API server does not answer ({})", chain(error)), Some(hint));
     };
+    let cause = status.message.clone();
     match status.code {
         401 => told(
             "unauthorized",
             "the credentials are refused".to_owned(),
             Some("they may have expired: renew the token or the kubeconfig"),
         ),
-        403 => told(
-            "forbidden",
-            status.message.clone(),
-            Some("give this identity the rights that docs/rbac.md lists"),
-        ),
-        404 => told("no-namespace", status.message.clone(), Some("create the namespace first")),
-        413 => told("too-large", status.message.clone(), None),
+        403 => told("forbidden", cause, Some("give this identity the right that the sentence names")),
+        404 => told("not-found", cause, None),
+        413 => told("too-large", cause, None),
         _ if passing(error) => told(
             "unreachable",
-            format!("the API server is not able to ({})", status.message),
+            format!("the API server is not able to ({cause})"),
             Some("check the cluster; then run `tidegate resume`"),
         ),
-        _ => told("refused", status.message.clone(), None),
+        _ => told("refused", cause, None),
     }
 }
 
 /// An error with its causes: the outermost says little about a connection.
-fn chain(error: &Error) -> String {
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
     let mut told = error.to_string();
-    let mut next = std::error::Error::source(error);
+    let mut next = error.source();
     while let Some(source) = next {
         let text = source.to_string();
         if !told.contains(&text) {

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::Position;
 use super::finding::Finding;
-use super::yaml::Position;
 
 /// How grave it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -53,7 +53,7 @@ const LONGEST: usize = 400;
 impl Diagnostic {
     /// What stands at the places in `secrets` is not shown. Values of the file stand in the sentences too; they may not move
     /// the cursor of a terminal.
-    pub(super) fn new(file: &Path, text: &str, secrets: &[Position], finding: Finding) -> Self {
+    pub(crate) fn new(file: &Path, text: &str, secrets: &[Position], finding: Finding) -> Self {
         let Finding { severity, path, at, message, help, .. } = finding;
         let (snippet, indent) = excerpt(text, at, secrets);
         let width = at.width.min(snippet.chars().count().saturating_sub(indent)).max(1);
@@ -132,35 +132,6 @@ impl fmt::Display for Diagnostic {
     }
 }
 
-/// Why there are no settings.
-#[derive(Debug, thiserror::Error)]
-pub enum SettingsError {
-    /// The file could not be read.
-    #[error("{sentence}")]
-    Read {
-        /// The file.
-        file: PathBuf,
-        /// One sentence with place and cause.
-        sentence: String,
-        /// The cure.
-        hint: String,
-    },
-    /// The file is wrong: all that is wrong with it, warnings included, in the order of the file.
-    #[error("{}", render(.0))]
-    Invalid(Vec<Diagnostic>),
-}
-
-impl SettingsError {
-    /// What is wrong in the file; empty when it could not be read at all.
-    #[must_use]
-    pub fn diagnostics(&self) -> &[Diagnostic] {
-        match self {
-            Self::Read { .. } => &[],
-            Self::Invalid(diagnostics) => diagnostics,
-        }
-    }
-}
-
 /// All of them below each other, with a blank line between.
 #[must_use]
 pub fn render(diagnostics: &[Diagnostic]) -> String {
@@ -173,7 +144,7 @@ mod tests {
     use std::path::Path;
 
     use super::{Diagnostic, Finding};
-    use crate::settings::yaml::{Path as Way, Position};
+    use crate::yaml::{Path as Way, Position};
 
     fn show(text: &str, column: usize, width: usize) -> String {
         let at = Position { line: 1, column, width };

@@ -2,7 +2,7 @@
 
 /// A single value, by the core schema of YAML 1.2.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(in crate::settings) enum Scalar {
+pub(crate) enum Scalar {
     /// `null`, `~` or nothing at all.
     Null,
     /// `true` or `false`.
@@ -17,7 +17,7 @@ pub(in crate::settings) enum Scalar {
 
 impl Scalar {
     /// Reads a scalar that stands without quotes and without a tag.
-    pub(super) fn plain(text: &str) -> Self {
+    pub(crate) fn plain(text: &str) -> Self {
         match text {
             "" | "~" | "null" | "Null" | "NULL" => return Self::Null,
             "true" | "True" | "TRUE" => return Self::Bool(true),
@@ -46,6 +46,25 @@ impl Scalar {
             Ok(number) if floating => Self::Float(number),
             _ => Self::Text,
         }
+    }
+
+    /// As [`Scalar::plain`], with what kubectl reads otherwise: it goes by YAML 1.1 in booleans (`yes`, `on` and the like), in
+    /// octal numbers (`0644`) and in underscores within whole numbers.
+    pub(crate) fn plain_for_kubectl(text: &str) -> Self {
+        match text {
+            "y" | "Y" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" => return Self::Bool(true),
+            "n" | "N" | "no" | "No" | "NO" | "off" | "Off" | "OFF" => return Self::Bool(false),
+            _ => {}
+        }
+        let octal = text.strip_prefix('0').filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
+        if let Some(number) = octal.and_then(|digits| i64::from_str_radix(digits, 8).ok()) {
+            return Self::Integer(number);
+        }
+        let whole = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'_');
+        if whole && text.as_bytes().first().is_some_and(u8::is_ascii_digit) && text.contains('_') {
+            return Self::plain(&text.replace('_', ""));
+        }
+        Self::plain(text)
     }
 
     /// Octal and hexadecimal numbers.

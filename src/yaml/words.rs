@@ -1,7 +1,7 @@
 //! Lists of names in sentences, and the name that was probably meant.
 
 /// Names in backticks with commas and a final "and".
-pub(super) fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
+pub(crate) fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
     let names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
     match names.split_last() {
         None => "none".to_owned(),
@@ -11,7 +11,7 @@ pub(super) fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
 }
 
 /// The name among `names` that `written` was probably meant to be: near in edits, or alike from the start.
-pub(super) fn nearest<'a>(written: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(written: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     // Both measures take time by the product of the lengths; nobody misspells a name at this length.
     if written.chars().count() > 64 {
         return None;

@@ -1,0 +1,9 @@
+//! Reaching a cluster: the connection, calls that bear a moment of silence, and failures in words.
+//!
+//! Nothing here imports another module of the crate.
+
+mod call;
+mod connect;
+
+pub use call::{Trouble, patiently, trouble};
+pub use connect::{Access, connect};

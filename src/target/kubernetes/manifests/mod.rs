@@ -1,0 +1,17 @@
+//! Manifests: what the user wrote, as objects that know where they stand.
+//!
+//! ```text
+//! files, folders → documents (read) → objects, checked → in the order of applying (order)
+//!                                         └→ of one release: stamped, configuration named by content (versioned)
+//! ```
+//! Pure but for the reading of files.
+
+mod object;
+mod order;
+mod read;
+mod versioned;
+
+pub use object::{Key, Object, Source};
+pub use order::{in_order, rank};
+pub use read::{ManifestError, parse, read};
+pub use versioned::{Versioned, version};

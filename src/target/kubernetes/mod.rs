@@ -1,0 +1,4 @@
+//! Kubernetes: plain manifests, applied to any cluster, with nothing to install in it.
+
+pub mod apply;
+pub mod manifests;
