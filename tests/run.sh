@@ -74,14 +74,15 @@ if wants local; then
     TIDEGATE_TIERS=local tier local --test it real::
 fi
 if wants testbed; then
-    # One run of this tier at a time on a machine: its tests start and end the one testbed that there can be.
-    exec 8</run/lock
+    # One run of this tier at a time on a machine: its tests start and end the one testbed that there can be. Only this shell has
+    # the lock, not what it starts: a testbed that outlives a killed run must not keep the next one waiting.
+    exec 8</
     flock -n 8 || { echo "another run of the tier testbed is under way; waiting for it" && flock 8; }
     testbed=$("$cargo" build --quiet -p testbed --bin testbed --message-format=json |
         python3 -c 'import json, sys; print([one["executable"] for one in map(json.loads, sys.stdin) if one.get("executable")][-1])')
-    TIDEGATE_TIERS=testbed tier testbed -p testbed
-    "$testbed" up >/dev/null
-    TIDEGATE_TIERS=testbed tier testbed --test it parts::
+    TIDEGATE_TIERS=testbed tier testbed -p testbed 8<&-
+    "$testbed" up >/dev/null 8<&-
+    TIDEGATE_TIERS=testbed tier testbed --test it parts:: 8<&-
 fi
 
 echo

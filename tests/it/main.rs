@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod commands;
 #[cfg(test)]
+mod diagnose;
+#[cfg(test)]
 mod layering;
 #[cfg(test)]
 mod local;

@@ -1,16 +1,25 @@
 //! The images and manifests with something wrong in them show the symptom that they are for.
 
+use std::time::Duration;
+
+use jiff::Timestamp;
+use k8s_openapi::api::apps::v1::ReplicaSet;
+use k8s_openapi::api::core::v1::Pod;
 use serde_json::Value;
 use testbed::Part;
+use tidegate::target::kubernetes::diagnose::{Cause, Evidence, Graces, Gravity, cause};
 
 use super::kube::{Namespace, until, workload};
 use super::{bed, tried};
+use crate::tiers::tell;
 
 /// A wrong workload: its name, its image, what is added to its container, and how its pod and its log tell what is wrong.
 struct Wrong {
     name: &'static str,
     image: &'static str,
     extra: &'static str,
+    /// The cause that is told of it.
+    code: Option<&'static str>,
     shows: fn(&Value, &str) -> bool,
 }
 
@@ -20,12 +29,14 @@ const GIANT: &str = "        resources: { requests: { memory: 4Ti } }";
 const WRONG: [Wrong; 6] = [
     Wrong {
         name: "crashing",
+        code: Some("crashing"),
         image: "sample:2.0.0-crashing",
         extra: "",
         shows: |pod, _| waiting(pod) == "CrashLoopBackOff" && exit_code(pod) == Some(1),
     },
     Wrong {
         name: "never-ready",
+        code: None,
         image: "sample:2.0.0-never-ready",
         extra: "",
         shows: |pod, _| {
@@ -35,6 +46,7 @@ const WRONG: [Wrong; 6] = [
     },
     Wrong {
         name: "foreign",
+        code: Some("wrong-architecture"),
         image: "sample:2.0.0-foreign",
         extra: "",
         // A lone image of another architecture is unpacked all the same, and then cannot be executed.
@@ -42,13 +54,21 @@ const WRONG: [Wrong; 6] = [
     },
     Wrong {
         name: "secret",
+        code: Some("configuration-missing"),
         image: "sample:2.0.0",
         extra: SECRET,
         shows: |pod, _| waiting(pod) == "CreateContainerConfigError",
     },
-    Wrong { name: "giant", image: "sample:2.0.0", extra: GIANT, shows: unschedulable },
+    Wrong {
+        name: "giant",
+        code: Some("unschedulable"),
+        image: "sample:2.0.0",
+        extra: GIANT,
+        shows: unschedulable,
+    },
     Wrong {
         name: "absent",
+        code: Some("image-absent"),
         image: "sample:none",
         extra: "",
         shows: |pod, _| matches!(waiting(pod), "ErrImagePull" | "ImagePullBackOff"),
@@ -82,16 +102,35 @@ async fn each_wrong_image_shows_its_symptom() {
             let log =
                 tried(bed.kubectl("admin").args(["-n", &space.name, "logs", "--previous", "-l", &label]));
             let log = String::from_utf8_lossy(&log.stdout).into_owned();
-            pods["items"].as_array().into_iter().flatten().any(|pod| (wrong.shows)(pod, &log)).then_some(())
+            let shows = |pod: &Value| (wrong.shows)(pod, &log);
+            if !pods["items"].as_array().into_iter().flatten().any(shows) {
+                return None;
+            }
+            let told = told(&space, &label, &log);
+            (told.as_ref().map(|cause| cause.code) == wrong.code).then(|| {
+                let sentence = told.map_or_else(|| "nothing is told yet".to_owned(), |cause| cause.sentence);
+                tell(&format!("wrong images: {}: {sentence}", wrong.name));
+            })
         })
         .await;
     }
 }
 
+/// The fatal cause that is told of the pods with that label, the patience for a node shortened.
+fn told(space: &Namespace, label: &str, log: &str) -> Option<Cause> {
+    let list = |kind| space.json(&["get", kind, "-l", label])["items"].clone();
+    let pods: Vec<Pod> = serde_json::from_value(list("pods")).unwrap();
+    let replica_sets: Vec<ReplicaSet> = serde_json::from_value(list("replicasets")).unwrap();
+    let graces = Graces { unscheduled: Duration::from_secs(3), ..Graces::default() };
+    let evidence = Evidence { pods: &pods, replica_sets: &replica_sets, scaling_up: false };
+    let lines: Vec<String> = log.lines().map(str::to_owned).collect();
+    let cause = cause(evidence, &graces, Timestamp::now())?.with_log(&lines);
+    (cause.gravity == Gravity::Fatal).then_some(cause)
+}
+
 /// What is wrong with these is seen only by those who visit.
 #[tokio::test(flavor = "multi_thread")]
 async fn slow_failing_and_lying_images_are_ready_and_wrong_when_visited() {
-    use std::time::Duration;
     use tidegate::sample::load::{Kind, Load, Mix};
 
     let Some(bed) = bed("wrong answers", &[Part::Node(1), Part::Node(2)]).await else { return };

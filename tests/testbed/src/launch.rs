@@ -164,9 +164,11 @@ fn launch(home: &Home, app: &Path) -> Result<(), BedError> {
     let this = std::env::current_exe().map_err(|e| BedError::new(format!("cannot find myself: {e}")))?;
     // The first shell tells its id, which the exec keeps, before there is anything to be found by it. The second one is inside:
     // folders of the user's may have spaces and longer names than a socket's address takes, and get short ones there.
-    let tell =
-        "echo $$ $(cut -d' ' -f22 /proc/$$/stat) > \"$0/pid.new\"; mv \"$0/pid.new\" \"$0/pid\"; exec \"$@\"";
-    let bind = "run=$1; home=$2; shift 2; for one in bin debian manifests images state; do mkdir -p \"$run/$one\"; \
+    // It goes on only if what is written down is still its own id: else an end or another start came between.
+    let tell = "export OUTER=$$; echo $$ $(cut -d' ' -f22 /proc/$$/stat) > \"$0/pid.new\"; mv \"$0/pid.new\" \"$0/pid\"; \
+                exec \"$@\"";
+    let bind = "run=$1; home=$2; shift 2; [ \"$(cut -d' ' -f1 \"$run/pid\")\" = $OUTER ]; \
+                for one in bin debian manifests images state; do mkdir -p \"$run/$one\"; \
                 mount --bind \"$home/$one\" \"$run/$one\"; done; exec \"$@\"";
     let mut command = Command::new("sh");
     command.args(["-ec", tell, home::RUN, "unshare"]);
