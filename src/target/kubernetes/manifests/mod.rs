@@ -9,9 +9,11 @@
 mod object;
 mod order;
 mod read;
+mod stamp;
 mod versioned;
 
 pub use object::{Key, Object, Source};
 pub use order::{in_order, rank};
 pub use read::{ManifestError, parse, read};
+pub use stamp::{APP, ENVIRONMENT, RELEASE, Stamp, pin_images, stamp};
 pub use versioned::{Versioned, version};
