@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use kube::Error;
+use kube::core::response::Status;
 use tokio::time::{Instant, sleep};
 
 /// How long an API server that does not answer is tried again: long enough for one that is started anew.
@@ -50,10 +51,17 @@ where
 /// Whether the same call may succeed in a moment.
 fn passing(error: &Error) -> bool {
     match error {
-        Error::Api(status) => matches!(status.code, 429 | 500 | 502..=504),
+        Error::Api(status) => matches!(status.code, 429 | 500 | 502..=504) && !is_invalid(status),
         Error::HyperError(_) | Error::Service(_) | Error::ReadEvents(_) => true,
         _ => false,
     }
+}
+
+/// Whether the API server says that what it was sent is wrong. It says so of a field that the schema of a server-side apply does
+/// not know by an internal error, of all things.
+#[must_use]
+pub fn is_invalid(status: &Status) -> bool {
+    matches!(status.code, 400 | 422) || status.message.starts_with("failed to create typed patch object")
 }
 
 /// A failure in words: what was tried, on which object, why, and what could mend it.

@@ -5,5 +5,5 @@
 mod call;
 mod connect;
 
-pub use call::{Trouble, patiently, trouble};
+pub use call::{Trouble, is_invalid, patiently, trouble};
 pub use connect::{Access, connect};

@@ -66,7 +66,7 @@ async fn objects_are_previewed_applied_and_applied_again_without_a_change() {
     for object in &all {
         versions.push(applier.apply(object, false).await.unwrap().metadata.resource_version);
     }
-    let shop = space.json(&["get", "deployment", "shop"]);
+    let shop = space.json(&["get", "deployment", "shop", "--show-managed-fields"]);
     let from = &shop["spec"]["template"]["spec"]["containers"][0]["envFrom"][0]["configMapRef"]["name"];
     assert_eq!(*from, Value::String(named[0].name.clone()));
     let managers: Vec<&Value> =

@@ -12,7 +12,7 @@ pub use diff::{Difference, differences};
 use kinds::Kinds;
 
 use super::manifests::{Key, Object};
-use crate::cluster::{Trouble, patiently, trouble};
+use crate::cluster::{Trouble, is_invalid, patiently, trouble};
 use crate::target::TargetError;
 
 /// Who the API server is told owns the fields that we apply.
@@ -87,7 +87,7 @@ impl Applier {
         let sent = patiently(|| api.patch(&object.key.name, &parameters, &patch)).await;
         sent.map_err(|error| match &error {
             Error::Api(status) if status.code == 409 => conflict(object, status),
-            Error::Api(status) if matches!(status.code, 400 | 422) => invalid(object, status),
+            Error::Api(status) if is_invalid(status) => invalid(object, status),
             _ => told(trouble("apply", &place(object), &error)),
         })
     }
