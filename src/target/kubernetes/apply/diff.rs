@@ -93,10 +93,10 @@ fn compare(path: &str, before: &Value, after: &Value, found: &mut Vec<Difference
 
 fn side_by_side(path: &str, before: Option<&Value>, after: Option<&Value>, found: &mut Vec<Difference>) {
     match (before, after) {
-        (Some(old @ (Value::Object(_) | Value::Array(_))), Some(new)) => {
-            if std::mem::discriminant(old) == std::mem::discriminant(new) {
-                return compare(path, old, new, found);
-            }
+        (Some(old @ (Value::Object(_) | Value::Array(_))), Some(new))
+            if std::mem::discriminant(old) == std::mem::discriminant(new) =>
+        {
+            return compare(path, old, new, found);
         }
         (Some(old), Some(new)) if old == new => return,
         _ => {}
