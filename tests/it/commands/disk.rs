@@ -9,7 +9,7 @@ use super::kit::{App, Config, Running, Said, TIDEGATE, tells};
 /// Runs tidegate within a shell in which `before` was done.
 fn within(app: &App, program: &[&str], before: &str, arguments: &str) -> Said {
     let mut command = Command::new(program[0]);
-    let line = format!("{before}; exec {TIDEGATE} {arguments}");
+    let line = format!("{before}; exec '{TIDEGATE}' {arguments}");
     command.args(&program[1..]).args(["sh", "-c", &line]);
     app.dress(&mut command);
     Running::start(command).end()
