@@ -17,7 +17,8 @@ pub mod kubernetes;
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{sentence}")]
 pub struct JournalError {
-    /// Stable code: `disk-full`, `not-writable`, `corrupt`, `newer-format`, `io`.
+    /// Stable code: `disk-full`, `not-writable`, `corrupt`, `newer-format`, `io`; in a cluster also `taken-over` and those of
+    /// [`crate::cluster::Trouble`].
     pub code: &'static str,
     /// One sentence with place and cause.
     pub sentence: String,

