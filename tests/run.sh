@@ -7,6 +7,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 tiers=${*:-hermetic local testbed}
 cargo=${CARGO:-cargo}
+# Tests run in other folders than this one: what is given by a relative path is made whole here, once.
+case ${TIDEGATE_TESTBED:-/} in /*) ;; *) export TIDEGATE_TESTBED=$PWD/$TIDEGATE_TESTBED ;; esac
 home=${TIDEGATE_TESTBED:-${HOME:?HOME is not set}/.cache/tidegate-testbed}
 logs=$(mktemp -d)
 installer=
