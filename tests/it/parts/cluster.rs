@@ -40,13 +40,13 @@ async fn a_pod_reaches_a_service_by_its_name_and_a_visitor_by_its_address() {
 
     // podinfo passes what comes to /echo on to its backend, which it finds by name.
     let address = space.service("podinfo").await;
-    let echo = until("podinfo's backend answers", || {
+    until("podinfo's backend counts five bytes: the nodes learn of a Service after its pods are ready", || {
         let mut ask = std::process::Command::new("curl");
         let answer = tried(ask.args(["-sf", "-m", "5", "-d", "hello", &format!("http://{address}/echo")]));
-        answer.status.success().then(|| String::from_utf8_lossy(&answer.stdout).into_owned())
+        let echo = String::from_utf8_lossy(&answer.stdout);
+        (answer.status.success() && echo.contains("bytes") && echo.contains('5')).then_some(())
     })
     .await;
-    assert!(echo.contains("bytes") && echo.contains('5'), "the sample app did not count five bytes: {echo}");
 
     // And the plain Service path: kube-proxy on the nodes, no router.
     let load = Load {
