@@ -29,6 +29,10 @@ pub struct Plan {
     /// How long a set that is no longer needed is kept for an instant way back.
     #[serde(with = "millis")]
     pub keep: Duration,
+    /// The target replaces the stable release's instances by the candidate's itself, batch by batch, and so moves the traffic
+    /// with them: as a Deployment of Kubernetes does. No weights are then asked for, on the way forward or back.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub in_place: bool,
     /// What is done, in order.
     pub steps: Vec<Step>,
     /// Limits in time.

@@ -14,6 +14,9 @@ use super::{Plan, Role, Split, Step, Weight};
 #[must_use]
 pub fn unwind(plan: &Plan, reached: usize) -> Vec<Step> {
     let started = plan.steps.get(..reached).unwrap_or(&plan.steps);
+    if plan.in_place {
+        return in_place(plan, started);
+    }
     let shifted = started.iter().any(|step| matches!(step, Step::Shift { .. }));
     let reduced = started.iter().any(|step| matches!(step, Step::Retire { role: Role::Stable, .. }));
     let restore = (plan.stable.is_some() && (shifted || reduced))
@@ -29,6 +32,16 @@ pub fn unwind(plan: &Plan, reached: usize) -> Vec<Step> {
         return hold.into_iter().chain(provisioned).chain(restore).chain(shift).collect();
     }
     restore.iter().cloned().chain(shift).chain(provisioned).chain(restore.clone()).collect()
+}
+
+/// The target takes its own batches back: stable gets its instances again, and what is left of the candidate goes.
+fn in_place(plan: &Plan, started: &[Step]) -> Vec<Step> {
+    if started.is_empty() {
+        return Vec::new();
+    }
+    let stable =
+        plan.stable.as_ref().map(|_| Step::Provision { role: Role::Stable, instances: plan.instances });
+    stable.into_iter().chain([retire(plan)]).collect()
 }
 
 /// A candidate that was kept from before the rollout goes back to being kept.

@@ -180,6 +180,7 @@ fn plan(place: &Place, environment: &Environment, candidate: Release, seen: &Obs
         instances: setting.instances,
         kept,
         keep: settings.keep,
+        in_place: false,
         steps,
         budgets: budgets(settings.budgets, settings.health.as_ref().map(|health| health.start_within)),
     }

@@ -7,6 +7,9 @@ impl View<'_> {
     /// Corrects the weights in force where the capacity rule, or the split that was last asked for, wants others. Goes before
     /// anything else, so that an abort moves traffic in its first act and a dying candidate loses its share at once.
     pub(super) fn guard(&self) -> Option<Action> {
+        if self.rollout.plan.in_place {
+            return None;
+        }
         let split = match self.rollout.way {
             Way::Forward => self.wanted_forward()?,
             Way::Back => self.wanted_back()?,

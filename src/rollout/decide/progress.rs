@@ -169,7 +169,9 @@ impl View<'_> {
         }
         let at = (!after.is_zero()).then(|| current.since + signed(after));
         match (instances, set.desired > instances || at.is_some()) {
-            (0, true) if self.weight(role) > crate::rollout::Weight::ZERO => self.later(current),
+            (0, true) if !self.rollout.plan.in_place && self.weight(role) > crate::rollout::Weight::ZERO => {
+                self.later(current)
+            }
             (0, true) => Progress::Do(Action::Retire { release, at }),
             (_, true) => Progress::Do(Action::Scale { release, instances }),
             (_, false) => self.later(current),

@@ -1,4 +1,6 @@
-//! Plans without a comparison: the first deploy, and the return of a release that still runs.
+//! Plans without a comparison: the first deploy, the return of a release that still runs, and what a target does by itself.
+
+use std::time::Duration;
 
 use super::{Setting, Step, Weight, shift, verify};
 use crate::rollout::Role;
@@ -14,5 +16,15 @@ pub(super) fn compile(setting: &Setting) -> Vec<Step> {
 pub(super) fn again(setting: &Setting) -> Vec<Step> {
     let mut steps = compile(setting);
     steps.push(Step::Retire { role: Role::Stable, instances: 0, after: setting.keep });
+    steps
+}
+
+pub(super) fn in_place(setting: &Setting, stable: bool) -> Vec<Step> {
+    let mut steps = vec![Step::Provision { role: Role::Candidate, instances: setting.instances }];
+    if stable {
+        steps.push(Step::Retire { role: Role::Stable, instances: 0, after: Duration::ZERO });
+    }
+    steps.extend(verify(setting));
+    steps.push(Step::Promote);
     steps
 }

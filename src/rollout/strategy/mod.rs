@@ -154,6 +154,13 @@ pub fn at_once(setting: &Setting) -> Vec<Step> {
     first::again(setting)
 }
 
+/// The steps of a target that replaces the instances of the stable release by itself: it has as many of the candidate's, then
+/// none of stable's.
+#[must_use]
+pub fn in_place(setting: &Setting, stable: bool) -> Vec<Step> {
+    first::in_place(setting, stable)
+}
+
 /// The verify step against the public address, if there is anything to verify.
 fn verify(setting: &Setting) -> Option<Step> {
     (!setting.verify.is_empty()).then(|| Step::Verify { direct: false, checks: setting.verify.clone() })

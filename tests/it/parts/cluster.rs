@@ -40,12 +40,16 @@ async fn a_pod_reaches_a_service_by_its_name_and_a_visitor_by_its_address() {
 
     // podinfo passes what comes to /echo on to its backend, which it finds by name.
     let address = space.service("podinfo").await;
-    until("podinfo's backend counts five bytes: the nodes learn of a Service after its pods are ready", || {
-        let mut ask = std::process::Command::new("curl");
-        let answer = tried(ask.args(["-sf", "-m", "5", "-d", "hello", &format!("http://{address}/echo")]));
-        let echo = String::from_utf8_lossy(&answer.stdout);
-        (answer.status.success() && echo.contains("bytes") && echo.contains('5')).then_some(())
-    })
+    until(
+        "podinfo's backend counts five bytes: the nodes learn of a Service after its pods are ready",
+        || {
+            let mut ask = std::process::Command::new("curl");
+            let answer =
+                tried(ask.args(["-sf", "-m", "5", "-d", "hello", &format!("http://{address}/echo")]));
+            let echo = String::from_utf8_lossy(&answer.stdout);
+            (answer.status.success() && echo.contains("bytes") && echo.contains('5')).then_some(())
+        },
+    )
     .await;
 
     // And the plain Service path: kube-proxy on the nodes, no router.

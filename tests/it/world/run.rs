@@ -135,6 +135,7 @@ impl World {
             instances: self.setting.instances,
             kept,
             keep: self.setting.keep,
+            in_place: false,
             steps,
             budgets: self.budgets,
         }
