@@ -106,7 +106,7 @@ impl<T: Target, J: Journal, C: Collector> Engine<'_, T, J, C> {
     /// # Errors
     /// When the journal cannot be written or the lock is lost; the rollout is then open.
     pub async fn drive(&mut self, rollout: &mut Rollout) -> Result<Outcome, EngineError> {
-        self.target.begin(&rollout.plan);
+        self.target.begin(rollout);
         let mut seen = Observation::default();
         let (mut newer_than, mut patience, mut fresh) = (None, Duration::ZERO, false);
         loop {

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::time::Duration;
 
-use crate::rollout::{Action, Observation, Plan, Release, ReleaseId};
+use crate::rollout::{Action, Observation, Release, ReleaseId, Rollout};
 
 pub mod kubernetes;
 pub mod local;
@@ -27,9 +27,9 @@ pub struct TargetError {
 /// Assumes that one rollout at a time acts (the lock sees to that). Guarantees that every action is level-triggered and may
 /// be repeated, and that an action which returned `Ok` was accepted: whether it has arrived is told by the next observation.
 pub trait Target: Send + Sync {
-    /// Told before anything is asked of it in a rollout: the plan that the acts will belong to.
-    fn begin(&self, plan: &Plan) {
-        let _ = plan;
+    /// Told before anything is asked of it in a rollout: what the acts will belong to.
+    fn begin(&self, rollout: &Rollout) {
+        let _ = rollout;
     }
 
     /// What is there now. With `newer_than`, waits until the generation exceeds it, at most `patience`.

@@ -12,7 +12,7 @@ use kube::Client;
 use self::bundle::Bundle;
 use self::diagnose::Graces;
 use super::{Target, TargetError};
-use crate::rollout::{Action, Observation, Plan, Release, ReleaseId};
+use crate::rollout::{Action, Observation, Release, ReleaseId, Rollout};
 
 /// How an environment in a cluster is to be worked on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,8 +104,8 @@ impl KubernetesTarget {
 }
 
 impl Target for KubernetesTarget {
-    fn begin(&self, plan: &Plan) {
-        let _ = plan;
+    fn begin(&self, rollout: &Rollout) {
+        let _ = rollout;
     }
 
     async fn observe(&self, newer_than: Option<u64>, patience: Duration) -> Result<Observation, TargetError> {
