@@ -1,16 +1,34 @@
 //! Kubernetes: plain manifests, applied to any cluster, with nothing to install in it.
+//!
+//! # How releases run there
+//! What the user sees is what they wrote: a Deployment of that name. Under it, or for a while beside it, each release has a
+//! ReplicaSet whose pods carry the release's name.
+//! - **In place** (rolling, recreate, the first deploy): the objects are applied, and the Deployment replaces its pods itself.
+//! - **Beside** (blue-green, canary): the Services are held to the stable release by one more label in their selector; the
+//!   candidate's ReplicaSet stands beside the Deployment and is not its own. When the candidate is promoted the two change
+//!   places without a pod being started or ended: the Deployment takes the candidate's ReplicaSet, and the former one stands
+//!   beside until it is retired.
+//!
+//! Everything is named by state and done again without harm; a run that dies leaves what the next one goes on from.
 
 pub mod apply;
 pub mod bundle;
 pub mod diagnose;
 pub mod manifests;
+mod names;
+mod store;
+mod view;
+mod work;
+mod world;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use kube::Client;
 
 use self::bundle::Bundle;
 use self::diagnose::Graces;
+use self::work::Work;
 use super::{Target, TargetError};
 use crate::rollout::{Action, Observation, Release, ReleaseId, Rollout};
 
@@ -54,34 +72,32 @@ pub enum Traffic {
 
 /// One environment in a cluster.
 #[derive(Clone)]
-pub struct KubernetesTarget {
-    client: Client,
-    config: std::sync::Arc<KubernetesConfig>,
-}
+pub struct KubernetesTarget(Arc<Work>);
 
 impl KubernetesTarget {
     /// The environment in the cluster that the client reaches. The cluster is not asked yet.
     #[must_use]
     pub fn new(client: Client, config: KubernetesConfig) -> Self {
-        Self { client, config: std::sync::Arc::new(config) }
+        Self(Arc::new(Work::new(client, config)))
     }
 
-    /// Keeps the objects of a release in the cluster, so that any machine can go back to it.
+    /// Has the API server check every object of a release without changing anything, and then keeps the objects in the
+    /// cluster, so that any machine can go back to them.
     ///
     /// # Errors
-    /// What the API server says.
+    /// The first object that the API server would refuse, in its words; nothing is changed then.
     pub async fn keep(&self, release: &Release, bundle: &Bundle) -> Result<(), TargetError> {
-        let _ = (release, bundle, &self.client, &self.config);
-        Ok(())
+        self.0.rehearse(release, bundle).await?;
+        self.0.keep(release, bundle).await
     }
 
-    /// Removes the kept objects of releases that are not in `keep`; gives of how many.
+    /// Removes what no release needs any more: objects that `live` does not have and another release had, and what is kept of
+    /// releases that are not in `keep`. Gives how many objects.
     ///
     /// # Errors
     /// What the API server says.
-    pub async fn prune(&self, keep: &[&Release]) -> Result<usize, TargetError> {
-        let _ = keep;
-        Ok(0)
+    pub async fn prune(&self, live: Option<&Release>, keep: &[&Release]) -> Result<usize, TargetError> {
+        self.0.prune(live, keep).await
     }
 
     /// What runs there in place of the bundle's workloads and was not brought by Tidegate, as a release to go back to; kept.
@@ -89,8 +105,7 @@ impl KubernetesTarget {
     /// # Errors
     /// What the API server says.
     pub async fn baseline(&self, bundle: &Bundle) -> Result<Option<Release>, TargetError> {
-        let _ = bundle;
-        Ok(None)
+        self.0.baseline(bundle).await
     }
 
     /// How many instances carry all of the traffic: as many as are wanted now, or else as the manifests want.
@@ -98,28 +113,29 @@ impl KubernetesTarget {
     /// # Errors
     /// What the API server says.
     pub async fn instances(&self, bundle: &Bundle) -> Result<u32, TargetError> {
-        let _ = bundle;
-        Ok(1)
+        self.0.instances(bundle).await
     }
 }
 
 impl Target for KubernetesTarget {
     fn begin(&self, rollout: &Rollout) {
-        let _ = rollout;
+        self.0.begin(rollout);
     }
 
     async fn observe(&self, newer_than: Option<u64>, patience: Duration) -> Result<Observation, TargetError> {
-        let _ = (newer_than, patience);
-        Ok(Observation::default())
+        self.0.observe(newer_than, patience).await
     }
 
     async fn address(&self, release: Option<&ReleaseId>) -> Option<String> {
-        let _ = release;
-        None
+        self.0.address(release).await
     }
 
     async fn act(&self, action: &Action, releases: &[&Release]) -> Result<(), TargetError> {
-        let _ = (action, releases);
-        Ok(())
+        match action {
+            Action::Scale { release, instances } => self.0.scale(release, *instances, releases).await,
+            Action::Route { weights } => self.0.route(weights, releases).await,
+            Action::Retire { release, at } => self.0.retire(release, *at, releases).await,
+            Action::Verify { .. } => Ok(()),
+        }
     }
 }

@@ -41,6 +41,14 @@ impl Applier {
         self.send(object, force, false).await
     }
 
+    /// What [`Applier::apply`] would leave, by the API server's own word; nothing is changed.
+    ///
+    /// # Errors
+    /// As [`Applier::apply`].
+    pub async fn rehearse(&self, object: &Object, force: bool) -> Result<DynamicObject, TargetError> {
+        self.send(object, force, true).await
+    }
+
     /// What [`Applier::apply`] would change, by the API server's own word; nothing is changed. Secret values are not told.
     ///
     /// # Errors
@@ -133,7 +141,7 @@ fn invalid(object: &Object, status: &Status) -> TargetError {
     }
 }
 
-fn told(trouble: Trouble) -> TargetError {
+pub(super) fn told(trouble: Trouble) -> TargetError {
     TargetError {
         code: trouble.code,
         sentence: trouble.sentence,

@@ -1,0 +1,106 @@
+//! From what is in the cluster to what the core decides on. Pure.
+
+mod sets;
+mod shares;
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use k8s_openapi::api::apps::v1::ReplicaSet;
+use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt;
+
+use super::bundle::Shape;
+use super::diagnose::{self, Cause, Evidence, Graces};
+use super::names::RELEASE;
+use super::world::Snapshot;
+use crate::rollout::{ReleaseId, SetView, Weight};
+
+pub(super) use sets::{deployment_release, is_owned, replicas, template_release, wanted};
+pub(super) use shares::{beside_wanted, endpoints, is_accepted, pinned};
+
+/// What the look is for: the releases of the rollout, and what they consist of.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Frame {
+    /// The rollout.
+    pub(super) rollout: String,
+    /// How many instances carry all of the traffic, by the plan.
+    pub(super) instances: u32,
+    /// The target replaces instances by itself.
+    pub(super) in_place: bool,
+    /// The pods of one release end before those of the next begin.
+    pub(super) recreate: bool,
+    /// The release that is rolled out.
+    pub(super) candidate: Option<ReleaseId>,
+    /// The good one before.
+    pub(super) stable: Option<ReleaseId>,
+    /// The release of objects that have no release's label: what was there before Tidegate.
+    pub(super) baseline: Option<ReleaseId>,
+    /// What the release consists of.
+    pub(super) shape: Shape,
+    /// When the rollout began.
+    pub(super) since: Option<Timestamp>,
+}
+
+/// What is seen.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(super) struct Seen {
+    pub(super) sets: BTreeMap<ReleaseId, SetView>,
+    pub(super) weights: BTreeMap<ReleaseId, Weight>,
+    pub(super) causes: Vec<(ReleaseId, Cause)>,
+}
+
+pub(super) fn view(snapshot: &Snapshot, frame: &Frame, graces: &Graces, now: Timestamp) -> Seen {
+    let sets = sets::sets(snapshot, frame);
+    let weights = shares::weights(snapshot, frame, &sets);
+    let causes = causes(snapshot, frame, &sets, graces, now);
+    Seen { sets, weights, causes }
+}
+
+impl Frame {
+    /// The release that labels tell of; of none, the one that was there before Tidegate.
+    fn release_of(&self, label: Option<&String>) -> Option<ReleaseId> {
+        label.map(ReleaseId::new).or_else(|| self.baseline.clone())
+    }
+
+    /// The frame of a look without a rollout: what is there tells what belongs together.
+    pub(super) fn of_what_is_there(snapshot: &Snapshot, service: Option<&str>, route: Option<&str>) -> Self {
+        let shape = sets::shape(snapshot, service, route);
+        let instances = shape.carriers.iter().map(|workload| workload.replicas).max().unwrap_or(1).max(1);
+        Self { instances, shape, ..Self::default() }
+    }
+}
+
+/// Why the releases' instances do not come up. What belongs to no release alone counts for the one that is rolled out.
+fn causes(
+    snapshot: &Snapshot,
+    frame: &Frame,
+    sets: &BTreeMap<ReleaseId, SetView>,
+    graces: &Graces,
+    now: Timestamp,
+) -> Vec<(ReleaseId, Cause)> {
+    let mut causes = Vec::new();
+    for release in sets.keys() {
+        let is_candidate = frame.candidate.as_ref() == Some(release);
+        let own = |label: Option<&String>| match label {
+            Some(label) => label == release.as_str(),
+            None => frame.baseline.as_ref() == Some(release),
+        };
+        let fresh = |pod: &Pod| {
+            let began = pod.creation_timestamp().map(|time| time.0);
+            is_candidate && frame.since.is_some_and(|since| began.is_some_and(|began| began >= since))
+        };
+        let counts = |pod: &Pod| match pod.labels().get(RELEASE) {
+            None if fresh(pod) => true,
+            label => own(label),
+        };
+        let pods: Vec<Pod> =
+            snapshot.pods.iter().filter(|pod| counts(pod)).map(|pod| (**pod).clone()).collect();
+        let of_release = |set: &ReplicaSet| own(sets::template_release(set));
+        let replica_sets: Vec<ReplicaSet> =
+            snapshot.replica_sets.iter().filter(|set| of_release(set)).map(|set| (**set).clone()).collect();
+        let evidence = Evidence { pods: &pods, replica_sets: &replica_sets, scaling_up: false };
+        causes.extend(diagnose::cause(evidence, graces, now).map(|cause| (release.clone(), cause)));
+    }
+    causes
+}

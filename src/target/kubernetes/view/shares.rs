@@ -1,0 +1,181 @@
+//! How the traffic is divided, by the routers' own word.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::Service;
+use kube::ResourceExt;
+use kube::api::DynamicObject;
+use serde_json::Value;
+
+use super::Frame;
+use crate::rollout::{ReleaseId, SetView, Weight};
+use crate::target::kubernetes::names::{RELEASE, SPLIT};
+use crate::target::kubernetes::world::Snapshot;
+
+const SERVICE_OF_SLICE: &str = "kubernetes.io/service-name";
+
+type Weights = BTreeMap<ReleaseId, Weight>;
+
+pub(super) fn weights(snapshot: &Snapshot, frame: &Frame, sets: &BTreeMap<ReleaseId, SetView>) -> Weights {
+    let Some(name) = &frame.shape.service else { return without_service(sets) };
+    let Some(service) = snapshot.services.iter().find(|service| service.name_any() == *name) else {
+        return Weights::new();
+    };
+    let base = of_service(snapshot, frame, service);
+    let route = frame.shape.route.as_ref();
+    let route = route.and_then(|name| snapshot.routes.iter().find(|route| route.name_any() == *name));
+    match (frame.shape.route.is_some(), route) {
+        (true, Some(route)) => of_route(snapshot, route, name, &base),
+        (true, None) => Weights::new(),
+        (false, _) => base,
+    }
+}
+
+/// Nothing is led to the instances: the release that has any ready has it all.
+fn without_service(sets: &BTreeMap<ReleaseId, SetView>) -> Weights {
+    let mut ready = sets.iter().filter(|(_, set)| set.ready > 0);
+    match (ready.next(), ready.next()) {
+        (Some((release, _)), None) => Weights::from([(release.clone(), Weight::FULL)]),
+        (Some(_), Some(_)) => {
+            let all: u32 = sets.values().map(|set| set.ready).sum();
+            sets.iter().map(|(release, set)| (release.clone(), portion(set.ready, all))).collect()
+        }
+        _ => Weights::new(),
+    }
+}
+
+/// The release that the Service leads to alone.
+pub(in super::super) fn pinned(service: &Service) -> Option<ReleaseId> {
+    service.spec.as_ref()?.selector.as_ref()?.get(RELEASE).map(ReleaseId::new)
+}
+
+fn of_service(snapshot: &Snapshot, frame: &Frame, service: &Service) -> Weights {
+    let ready = endpoints(snapshot, frame, &service.name_any());
+    let all: u32 = ready.values().sum();
+    if let Some(split) = split(service)
+        && is_brought_about(&split, &ready)
+    {
+        return split;
+    }
+    ready.into_iter().map(|(release, n)| (release, portion(n, all))).collect()
+}
+
+/// The ready endpoints of each release.
+pub(in super::super) fn endpoints(
+    snapshot: &Snapshot,
+    frame: &Frame,
+    service: &str,
+) -> BTreeMap<ReleaseId, u32> {
+    let mut ready = BTreeMap::new();
+    let slices = snapshot
+        .slices
+        .iter()
+        .filter(|slice| slice.labels().get(SERVICE_OF_SLICE).is_some_and(|s| s == service));
+    for endpoint in slices.flat_map(|slice| &slice.endpoints) {
+        let is_ready = endpoint.conditions.as_ref().and_then(|conditions| conditions.ready).unwrap_or(true);
+        let pod = endpoint.target_ref.as_ref().and_then(|target| target.name.as_ref());
+        let (true, Some(pod)) = (is_ready, pod) else { continue };
+        let known = snapshot.pods.iter().find(|one| one.name_any() == *pod);
+        let release = match known {
+            Some(pod) => frame.release_of(pod.labels().get(RELEASE)),
+            None => frame.baseline.clone(),
+        };
+        if let Some(release) = release {
+            *ready.entry(release).or_default() += 1;
+        }
+    }
+    ready
+}
+
+fn portion(n: u32, all: u32) -> Weight {
+    let points = if all == 0 { 0 } else { u64::from(n) * 10_000 / u64::from(all) };
+    Weight::from_basis_points(u16::try_from(points).unwrap_or(10_000))
+}
+
+/// The shares that were asked for by numbers of instances.
+fn split(service: &Service) -> Option<Weights> {
+    let text = service.annotations().get(SPLIT).filter(|text| !text.is_empty())?;
+    let one = |part: &str| {
+        let (release, points) = part.split_once('=')?;
+        Some((ReleaseId::new(release), Weight::from_basis_points(points.parse().ok()?)))
+    };
+    text.split(',').map(one).collect()
+}
+
+/// Whether as many instances stand beside as the shares want, for as many of the other release as there are.
+fn is_brought_about(split: &Weights, ready: &BTreeMap<ReleaseId, u32>) -> bool {
+    let of = |release: &ReleaseId| ready.get(release).copied().unwrap_or_default();
+    let known = ready.keys().all(|release| split.contains_key(release));
+    let Some((most, _)) = split.iter().max_by_key(|(_, weight)| **weight) else { return false };
+    known
+        && split.iter().filter(|(release, _)| *release != most).all(|(release, weight)| {
+            let wanted = beside_wanted(*weight, of(most));
+            of(release) > 0 && of(release) >= wanted.min(of(most))
+        })
+}
+
+/// How many instances beside `others` make this share of all, as nearly as whole instances can; at least one.
+pub(in super::super) fn beside_wanted(weight: Weight, others: u32) -> u32 {
+    let (own, rest) = (u64::from(weight.basis_points()), u64::from(weight.rest().basis_points()));
+    if rest == 0 {
+        return others.max(1);
+    }
+    let wanted = (u64::from(others) * own + rest / 2) / rest;
+    u32::try_from(wanted).unwrap_or(others).max(1)
+}
+
+/// The shares of an HTTPRoute. Those that its gateway has not accepted yet are told as a hair less than they are: they are not
+/// in force as asked for, and nobody may take away what they lead to.
+fn of_route(snapshot: &Snapshot, route: &DynamicObject, service: &str, base: &Weights) -> Weights {
+    let mut points: BTreeMap<String, u64> = BTreeMap::new();
+    let rules = route.data["spec"]["rules"].as_array().into_iter().flatten();
+    for backend in rules.flat_map(|rule| rule["backendRefs"].as_array().into_iter().flatten()) {
+        let name = backend["name"].as_str().unwrap_or_default();
+        let leads =
+            name == service || snapshot.services.iter().any(|s| s.name_any() == name && pinned(s).is_some());
+        if leads {
+            *points.entry(name.to_owned()).or_default() += backend["weight"].as_u64().unwrap_or(1);
+        }
+    }
+    let all: u64 = points.values().sum();
+    let mut weights = Weights::new();
+    for (name, own) in points.iter().filter(|(_, own)| **own > 0) {
+        let share = Weight::from_basis_points(u16::try_from(own * 10_000 / all).unwrap_or(10_000));
+        if name == service {
+            for (release, within) in base {
+                let points = u32::from(share.basis_points()) * u32::from(within.basis_points()) / 10_000;
+                add(&mut weights, release, u16::try_from(points).unwrap_or(10_000));
+            }
+        } else if let Some(release) =
+            snapshot.services.iter().find(|s| s.name_any() == *name).and_then(|s| pinned(s))
+        {
+            add(&mut weights, &release, share.basis_points());
+        }
+    }
+    if is_accepted(route) {
+        return weights;
+    }
+    let less = |weight: Weight| Weight::from_basis_points(weight.basis_points().saturating_sub(1));
+    weights.into_iter().map(|(release, weight)| (release, less(weight))).collect()
+}
+
+fn add(weights: &mut Weights, release: &ReleaseId, points: u16) {
+    let known = weights.get(release).copied().unwrap_or_default().basis_points();
+    weights.insert(release.clone(), Weight::from_basis_points(known.saturating_add(points)));
+}
+
+/// Whether every gateway of the route has taken it as it is now, by the conditions `Accepted` and `ResolvedRefs` of the Gateway
+/// API.
+pub(in super::super) fn is_accepted(route: &DynamicObject) -> bool {
+    let generation = route.metadata.generation;
+    let parents = route.data["status"]["parents"].as_array().map_or(&[][..], Vec::as_slice);
+    let holds = |parent: &Value, kind: &str| {
+        parent["conditions"].as_array().into_iter().flatten().any(|condition| {
+            condition["type"] == kind
+                && condition["status"] == "True"
+                && condition["observedGeneration"].as_i64() >= generation
+        })
+    };
+    !parents.is_empty()
+        && parents.iter().all(|parent| holds(parent, "Accepted") && holds(parent, "ResolvedRefs"))
+}

@@ -1,0 +1,176 @@
+//! The work on an environment: from an action to what the API server is asked for.
+
+mod address;
+mod baseline;
+mod beside;
+mod keeping;
+mod logs;
+mod objects;
+mod observe;
+mod place;
+mod retire;
+mod settle;
+mod traffic;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use kube::{Api, Client};
+use serde_json::Value;
+use tokio::time::Instant;
+
+use super::apply::Applier;
+use super::bundle::{Bundle, Shape};
+use super::names::Home;
+use super::store::Store;
+use super::view::{self, Frame};
+use super::world::{Snapshot, World};
+use super::{KubernetesConfig, Traffic};
+use crate::rollout::{Release, ReleaseId, Rollout};
+use crate::target::TargetError;
+use logs::Logs;
+
+/// The work on one environment.
+pub(super) struct Work {
+    client: Client,
+    config: KubernetesConfig,
+    home: Home,
+    applier: Applier,
+    store: Store,
+    world: OnceLock<World>,
+    frame: Mutex<Frame>,
+    bundles: Mutex<HashMap<ReleaseId, Arc<Bundle>>>,
+    logs: Logs,
+    forwards: Mutex<BTreeMap<String, address::Forward>>,
+}
+
+impl Work {
+    pub(super) fn new(client: Client, config: KubernetesConfig) -> Self {
+        let home = Home { app: config.app.clone(), environment: config.environment.clone() };
+        Self {
+            applier: Applier::new(client.clone(), config.namespace.clone()),
+            store: Store::new(client.clone(), &config.namespace, home.clone()),
+            logs: Logs::new(client.clone(), &config.namespace),
+            world: OnceLock::new(),
+            frame: Mutex::default(),
+            bundles: Mutex::default(),
+            forwards: Mutex::default(),
+            client,
+            config,
+            home,
+        }
+    }
+
+    pub(super) fn begin(&self, rollout: &Rollout) {
+        let plan = &rollout.plan;
+        let releases = || plan.stable.iter().chain([&plan.candidate]);
+        let frame = Frame {
+            rollout: rollout.id.to_string(),
+            instances: plan.instances.max(1),
+            in_place: plan.in_place,
+            recreate: plan.exclusive(),
+            candidate: Some(plan.candidate.id.clone()),
+            stable: plan.stable.as_ref().map(|stable| stable.id.clone()),
+            baseline: releases().find(|release| is_baseline(release)).map(|release| release.id.clone()),
+            shape: shape_of(&plan.candidate),
+            since: Some(rollout.started),
+        };
+        *self.frame.lock().unwrap_or_else(PoisonError::into_inner) = frame;
+    }
+
+    fn frame(&self) -> Frame {
+        self.frame.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn world(&self) -> &World {
+        let routes = matches!(self.config.traffic, Traffic::GatewayApi { .. });
+        self.world.get_or_init(|| World::watch(&self.client, &self.config.namespace, &self.home, routes))
+    }
+
+    async fn snapshot(&self) -> Result<Snapshot, TargetError> {
+        Ok(self.world().look(None, Duration::ZERO).await?.1)
+    }
+
+    /// Waits until what is seen gives an answer, at most `patience`.
+    async fn until<T>(
+        &self,
+        what: &str,
+        patience: Duration,
+        look: impl Fn(&Snapshot) -> Option<T>,
+    ) -> Result<T, TargetError> {
+        let end = Instant::now() + patience;
+        let mut known = None;
+        loop {
+            let (generation, snapshot) = self.world().look(known, Duration::from_millis(250)).await?;
+            if let Some(found) = look(&snapshot) {
+                return Ok(found);
+            }
+            if Instant::now() >= end {
+                let sentence = format!("{what} did not come about within {patience:?}");
+                return Err(TargetError { code: "no-progress", sentence, hint: None, fatal: false });
+            }
+            known = Some(generation);
+        }
+    }
+
+    fn api<K>(&self) -> Api<K>
+    where
+        K: kube::Resource<Scope = kube::core::NamespaceResourceScope, DynamicType = ()>,
+    {
+        Api::namespaced(self.client.clone(), &self.config.namespace)
+    }
+
+    /// The objects of a release: those that this run brought, or those that are kept.
+    async fn bundle(&self, release: &ReleaseId) -> Result<Arc<Bundle>, TargetError> {
+        let known = |bundles: &Mutex<HashMap<ReleaseId, Arc<Bundle>>>| {
+            bundles.lock().unwrap_or_else(PoisonError::into_inner).get(release).cloned()
+        };
+        if let Some(bundle) = known(&self.bundles) {
+            return Ok(bundle);
+        }
+        let bundle = self.store.get(release).await?.ok_or_else(|| TargetError {
+            code: "release-unknown",
+            sentence: format!(
+                "the objects of release {release} are not kept in namespace {}",
+                self.config.namespace
+            ),
+            hint: Some("deploy that version again from its commit".to_owned()),
+            fatal: true,
+        })?;
+        Ok(self.remember(release, bundle))
+    }
+
+    fn remember(&self, release: &ReleaseId, bundle: Bundle) -> Arc<Bundle> {
+        let bundle = Arc::new(bundle);
+        let mut bundles = self.bundles.lock().unwrap_or_else(PoisonError::into_inner);
+        bundles.insert(release.clone(), Arc::clone(&bundle));
+        bundle
+    }
+
+    /// How many instances carry all of the traffic.
+    pub(super) async fn instances(&self, bundle: &Bundle) -> Result<u32, TargetError> {
+        let snapshot = self.snapshot().await?;
+        let shape = bundle.shape();
+        let live = |name: &str| {
+            let found = snapshot.deployments.iter().find(|one| one.metadata.name.as_deref() == Some(name));
+            found.map(|deployment| view::wanted(deployment))
+        };
+        let first = shape.carriers.first();
+        Ok(first.map_or(1, |carrier| live(&carrier.name).unwrap_or(carrier.replicas)).max(1))
+    }
+}
+
+fn is_baseline(release: &Release) -> bool {
+    release.spec["baseline"] == Value::Bool(true)
+}
+
+/// The shape that a release's description gives; empty for one of another target.
+fn shape_of(release: &Release) -> Shape {
+    serde_json::from_value(release.spec["shape"].clone()).unwrap_or_default()
+}
+
+fn now() -> Timestamp {
+    Timestamp::now()
+}

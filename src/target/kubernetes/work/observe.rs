@@ -1,0 +1,78 @@
+//! One look: what the watches show, in the core's words.
+
+use std::time::Duration;
+
+use kube::ResourceExt;
+
+use super::{Work, now};
+use crate::rollout::{Observation, ReleaseId, Trouble};
+use crate::target::TargetError;
+use crate::target::kubernetes::Traffic;
+use crate::target::kubernetes::diagnose::{Cause, Gravity};
+use crate::target::kubernetes::names::MANAGED_BY;
+use crate::target::kubernetes::view::{Frame, view};
+use crate::target::kubernetes::world::Snapshot;
+
+impl Work {
+    pub(in super::super) async fn observe(
+        &self,
+        newer_than: Option<u64>,
+        patience: Duration,
+    ) -> Result<Observation, TargetError> {
+        let (generation, snapshot) = self.world().look(newer_than, patience).await?;
+        let mut frame = self.frame();
+        if frame.candidate.is_none() {
+            frame = self.frame_of_what_is_there(&snapshot);
+        }
+        let seen = view(&snapshot, &frame, &self.config.graces, now());
+        let mut sets = seen.sets;
+        for (release, cause) in seen.causes {
+            let trouble = self.told(cause).await;
+            if let Some(set) = sets.get_mut(&release) {
+                set.trouble = Some(trouble);
+            }
+        }
+        Ok(Observation { generation, sets, weights: seen.weights, ..Observation::default() })
+    }
+
+    async fn told(&self, cause: Cause) -> Trouble {
+        let log_tail = match &cause.log {
+            Some(of) => self.logs.tail(of).await,
+            None => Vec::new(),
+        };
+        let cause = cause.with_log(&log_tail);
+        let sentence = match cause.hint {
+            Some(hint) => format!("{} ({hint})", cause.sentence),
+            None => cause.sentence,
+        };
+        Trouble { code: cause.code.to_owned(), sentence, fatal: cause.gravity == Gravity::Fatal, log_tail }
+    }
+
+    fn frame_of_what_is_there(&self, snapshot: &Snapshot) -> Frame {
+        let (service, route) = match &self.config.traffic {
+            Traffic::Service { name } => (name.clone(), None),
+            Traffic::GatewayApi { route, service } => (service.clone(), Some(route.as_str())),
+        };
+        let written = snapshot.services.iter().filter(|one| !one.labels().contains_key(MANAGED_BY));
+        let names: Vec<String> = written.map(|one| one.name_any()).collect();
+        let only = if let [only] = names.as_slice() { Some(only.clone()) } else { None };
+        Frame::of_what_is_there(snapshot, service.or(only).as_deref(), route)
+    }
+
+    /// Any ready pod of a release.
+    pub(super) fn ready_pod(
+        snapshot: &Snapshot,
+        release: &ReleaseId,
+    ) -> Option<k8s_openapi::api::core::v1::Pod> {
+        let is_ready = |pod: &&std::sync::Arc<k8s_openapi::api::core::v1::Pod>| {
+            let conditions = pod.status.as_ref().and_then(|status| status.conditions.as_ref());
+            let ready =
+                conditions.into_iter().flatten().any(|one| one.type_ == "Ready" && one.status == "True");
+            let label = pod.labels().get(crate::target::kubernetes::names::RELEASE);
+            ready
+                && pod.metadata.deletion_timestamp.is_none()
+                && label.is_some_and(|label| label == release.as_str())
+        };
+        snapshot.pods.iter().find(is_ready).map(|pod| (**pod).clone())
+    }
+}

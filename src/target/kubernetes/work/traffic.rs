@@ -1,0 +1,265 @@
+//! Dividing the traffic: by the selector of Services, by numbers of instances, by the weights of an HTTPRoute.
+
+use std::collections::BTreeMap;
+
+use kube::ResourceExt;
+use serde_json::{Value, json};
+
+use super::Work;
+use super::beside::{beside, deployment};
+use crate::rollout::{Release, ReleaseId, Weight};
+use crate::target::TargetError;
+use crate::target::kubernetes::bundle::Bundle;
+use crate::target::kubernetes::manifests::{Key, Object};
+use crate::target::kubernetes::names::{MANAGED_BY, RELEASE, SPLIT, joined};
+use crate::target::kubernetes::view::{beside_wanted, pinned, wanted};
+use crate::target::kubernetes::world::Snapshot;
+
+/// The longest name of a Service (RFC 1035 label).
+const LABEL: usize = 63;
+
+/// What the Services of a release lead to.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Lead<'a> {
+    /// The pods of one release.
+    To(&'a ReleaseId),
+    /// All pods, with shares that were asked for by numbers.
+    Split(&'a str),
+    /// All pods, as the Services are written.
+    All,
+}
+
+impl Work {
+    /// Divides the requests so.
+    pub(in super::super) async fn route(
+        &self,
+        weights: &BTreeMap<ReleaseId, Weight>,
+        _releases: &[&Release],
+    ) -> Result<(), TargetError> {
+        let frame = self.frame();
+        let shares: Vec<(&ReleaseId, Weight)> = weights
+            .iter()
+            .filter(|(_, weight)| **weight > Weight::ZERO)
+            .map(|(id, weight)| (id, *weight))
+            .collect();
+        if frame.in_place || shares.is_empty() {
+            return Ok(());
+        }
+        let Some(stable) = frame.stable.as_ref().or(frame.candidate.as_ref()) else { return Ok(()) };
+        let (bundle, snapshot) = (self.bundle(stable).await?, self.snapshot().await?);
+        match (bundle.shape().route.as_ref(), shares.as_slice()) {
+            (Some(_), _) => self.weigh(stable, &bundle, &shares, &snapshot).await,
+            (None, [(only, _)]) => self.lead_services(stable, &bundle, Lead::To(only), &snapshot).await,
+            (None, _) => self.divide_by_number(stable, &bundle, &shares, &snapshot).await,
+        }
+    }
+
+    /// Holds the Services to the release that they lead to now: pods of another one do not get in by being ready.
+    pub(super) async fn hold_services(
+        &self,
+        stable: &ReleaseId,
+        bundle: &Bundle,
+        snapshot: &Snapshot,
+    ) -> Result<(), TargetError> {
+        let held = |name: &String| {
+            let live = snapshot.services.iter().find(|service| service.name_any() == *name);
+            live.is_none_or(|service| pinned(service).is_some() || service.annotations().contains_key(SPLIT))
+        };
+        if bundle.shape().services.iter().all(held) {
+            return Ok(());
+        }
+        self.lead_services(stable, bundle, Lead::To(stable), snapshot).await
+    }
+
+    /// Has the Services of a release's manifests lead there.
+    pub(super) async fn lead_services(
+        &self,
+        manifests_of: &ReleaseId,
+        bundle: &Bundle,
+        lead: Lead<'_>,
+        snapshot: &Snapshot,
+    ) -> Result<(), TargetError> {
+        let pin = match lead {
+            Lead::To(release) => Some(release),
+            Lead::Split(_) | Lead::All => None,
+        };
+        let mut services: Vec<Object> = self
+            .rendered(manifests_of, bundle, pin, snapshot, Some(bundle))
+            .into_iter()
+            .filter(|object| {
+                object.key.kind == "Service" && bundle.shape().services.contains(&object.key.name)
+            })
+            .collect();
+        if let Lead::Split(split) = lead {
+            for service in &mut services {
+                service.value["metadata"]["annotations"][SPLIT] = Value::from(split);
+            }
+        }
+        self.apply_all(&services, self.config.take_over).await
+    }
+
+    /// Shares by numbers: as many instances of the smaller one beside those of the other as make its share.
+    async fn divide_by_number(
+        &self,
+        stable: &ReleaseId,
+        bundle: &Bundle,
+        shares: &[(&ReleaseId, Weight)],
+        snapshot: &Snapshot,
+    ) -> Result<(), TargetError> {
+        for (release, weight) in shares.iter().filter(|(release, _)| *release != stable) {
+            for workload in &bundle.shape().carriers {
+                let Some(set) = beside(snapshot, workload, release) else { continue };
+                let all = deployment(snapshot, &workload.name).map_or(workload.replicas, |live| wanted(live));
+                let share = beside_wanted(*weight, all).min(all);
+                let now = set.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or_default();
+                if u32::try_from(now).unwrap_or_default() < share {
+                    self.resize(&set.name_any(), share, &format!("{share}/{all}")).await?;
+                }
+            }
+        }
+        let split: Vec<String> =
+            shares.iter().map(|(release, weight)| format!("{release}={}", weight.basis_points())).collect();
+        self.lead_services(stable, bundle, Lead::Split(&split.join(",")), snapshot).await
+    }
+
+    /// Shares by the weights of the route: the Service leads to the release that it is held to, and each other release has a
+    /// Service of its own for the time of the rollout.
+    async fn weigh(
+        &self,
+        stable: &ReleaseId,
+        bundle: &Bundle,
+        shares: &[(&ReleaseId, Weight)],
+        snapshot: &Snapshot,
+    ) -> Result<(), TargetError> {
+        let shape = bundle.shape();
+        let name = shape.service.as_deref().unwrap_or_default();
+        let live = snapshot.services.iter().find(|service| service.name_any() == name);
+        let held = live.and_then(|service| pinned(service)).unwrap_or_else(|| stable.clone());
+        let mut backends = Vec::new();
+        let own =
+            shares.iter().find(|(release, _)| **release == held).map(|(_, weight)| weight.basis_points());
+        let others: Vec<_> = shares.iter().filter(|(release, _)| **release != held).collect();
+        if others.is_empty() {
+            return self.apply_route(stable, bundle, snapshot, None).await;
+        }
+        backends.push((name.to_owned(), own.unwrap_or_default()));
+        for (release, weight) in others {
+            self.release_service(release, bundle).await?;
+            backends.push((service_name(name, release), weight.basis_points()));
+        }
+        self.apply_route(stable, bundle, snapshot, Some(&backends)).await
+    }
+
+    /// Applies the route of a release's manifests, with other backends in place of the Service where some are given.
+    pub(super) async fn apply_route(
+        &self,
+        manifests_of: &ReleaseId,
+        bundle: &Bundle,
+        snapshot: &Snapshot,
+        backends: Option<&[(String, u16)]>,
+    ) -> Result<(), TargetError> {
+        let shape = bundle.shape();
+        let objects = self.rendered(manifests_of, bundle, None, snapshot, Some(bundle));
+        let route = shape.route.as_deref().unwrap_or_default();
+        let found = objects.into_iter().find(|one| one.key.kind == "HTTPRoute" && one.key.name == route);
+        let Some(mut object) = found else { return Ok(()) };
+        if let Some(backends) = backends {
+            divide(&mut object.value, shape.service.as_deref().unwrap_or_default(), backends);
+        }
+        self.apply_one(&object).await.map(drop)
+    }
+
+    /// The Service of one release alone, for the time of a rollout.
+    pub(super) async fn release_service(
+        &self,
+        release: &ReleaseId,
+        bundle: &Bundle,
+    ) -> Result<(), TargetError> {
+        let Some(name) = &bundle.shape().service else { return Ok(()) };
+        let Some(own) = bundle.find("Service", name) else { return Ok(()) };
+        let mut selector = own.value["spec"]["selector"].clone();
+        selector[RELEASE] = Value::from(release.as_str());
+        let mut labels = self.home.labels();
+        labels.insert(MANAGED_BY.to_owned(), "tidegate".to_owned());
+        labels.insert(RELEASE.to_owned(), release.to_string());
+        let ports: Vec<Value> =
+            own.value["spec"]["ports"].as_array().into_iter().flatten().map(portable).collect();
+        let new = service_name(name, release);
+        let value = json!({
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": { "name": new, "labels": labels },
+            "spec": { "selector": selector, "ports": ports },
+        });
+        let object = Object { key: Key { name: new, ..own.key.clone() }, source: own.source.clone(), value };
+        self.apply_one(&object).await.map(drop)
+    }
+
+    pub(super) async fn drop_release_service(
+        &self,
+        release: &ReleaseId,
+        bundle: &Bundle,
+    ) -> Result<(), TargetError> {
+        let Some(name) = &bundle.shape().service else { return Ok(()) };
+        let Some(own) = bundle.find("Service", name) else { return Ok(()) };
+        let key = Key { name: service_name(name, release), ..own.key.clone() };
+        self.applier.remove(&key).await.map(drop)
+    }
+}
+
+/// The name of a release's own Service.
+fn service_name(service: &str, release: &ReleaseId) -> String {
+    joined(service, release.as_str(), LABEL)
+}
+
+/// A port without what only one Service can have.
+fn portable(port: &Value) -> Value {
+    let mut port = port.clone();
+    if let Some(fields) = port.as_object_mut() {
+        fields.shift_remove("nodePort");
+    }
+    port
+}
+
+/// Has every rule that leads to the Service lead to these backends instead, each with its weight; what else the backend says
+/// (its port, its filters) stays.
+fn divide(route: &mut Value, service: &str, backends: &[(String, u16)]) {
+    for rule in route.pointer_mut("/spec/rules").and_then(Value::as_array_mut).into_iter().flatten() {
+        let Some(refs) = rule.get_mut("backendRefs").and_then(Value::as_array_mut) else { continue };
+        let mut divided = Vec::new();
+        for backend in refs.drain(..) {
+            if backend["name"] != service {
+                divided.push(backend);
+                continue;
+            }
+            for (name, weight) in backends {
+                let mut one = backend.clone();
+                one["name"] = Value::from(name.as_str());
+                one["weight"] = Value::from(*weight);
+                divided.push(one);
+            }
+        }
+        *refs = divided;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_rules_that_lead_to_the_service_are_divided() {
+        let mut route = json!({ "spec": { "rules": [
+            { "backendRefs": [{ "name": "web", "port": 80 }] },
+            { "backendRefs": [{ "name": "other", "port": 81 }] },
+            { "filters": [] },
+        ] } });
+        divide(&mut route, "web", &[("web".to_owned(), 9500), ("web-abc".to_owned(), 500)]);
+        let rules = &route["spec"]["rules"];
+        assert_eq!(
+            rules[0]["backendRefs"],
+            json!([{ "name": "web", "port": 80, "weight": 9500 }, { "name": "web-abc", "port": 80, "weight": 500 }])
+        );
+        assert_eq!(rules[1]["backendRefs"], json!([{ "name": "other", "port": 81 }]));
+    }
+}
