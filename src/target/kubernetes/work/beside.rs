@@ -38,6 +38,9 @@ impl Work {
         instances: u32,
     ) -> Result<(), TargetError> {
         let frame = self.frame();
+        if let Some(stable) = &frame.stable {
+            self.settle_what_was_left(stable).await?;
+        }
         let snapshot = self.snapshot().await?;
         let stable = match &frame.stable {
             Some(stable) => Some((stable.clone(), self.bundle(stable).await?)),

@@ -10,6 +10,7 @@ mod observe;
 mod place;
 mod retire;
 mod settle;
+mod still;
 mod traffic;
 
 use std::collections::{BTreeMap, HashMap};
