@@ -10,7 +10,7 @@ mod docker;
 mod faults;
 mod gateway;
 mod journal;
-mod kube;
+pub mod kube;
 mod rights;
 mod services;
 mod simulated;

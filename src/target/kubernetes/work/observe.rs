@@ -25,6 +25,9 @@ impl Work {
             frame = self.frame_of_what_is_there(&snapshot);
         }
         let seen = view(&snapshot, &frame, &self.config.graces, now());
+        if let Err(error) = self.brake(&snapshot, &frame, &seen).await {
+            tracing::warn!("{}", error.sentence);
+        }
         let mut sets = seen.sets;
         for (release, cause) in seen.causes {
             let trouble = self.told(cause).await;

@@ -45,6 +45,7 @@ impl Work {
         let former = if same { Some(bundle) } else { former.as_deref() };
         let objects = self.rendered(release, bundle, None, &snapshot, former);
         self.fit_strategies(&objects).await?;
+        self.release_brake(&snapshot, &frame).await?;
         // A way back must not be refused because of a field that was taken from us in the meantime.
         self.apply_all(&objects, self.config.take_over || same).await
     }

@@ -32,14 +32,15 @@ impl Work {
         let snapshot = self.snapshot().await?;
         self.lead_services(candidate, &bundle, Lead::To(candidate), &snapshot).await?;
         self.led_to(candidate, &bundle).await?;
-        if bundle.shape().route.is_some() {
-            self.apply_route(candidate, &bundle, &snapshot, None).await?;
-            self.route_taken(&bundle).await?;
-        }
+        self.calm_route(candidate, &bundle).await?;
         for workload in &bundle.shape().carriers {
             self.hand_over(candidate, &bundle, &former, workload).await?;
         }
         self.apply_held_back(candidate, &bundle, &former).await?;
+        if bundle.shape().route.is_some() {
+            self.apply_route(candidate, &bundle, &snapshot, None).await?;
+            self.route_taken(&bundle).await?;
+        }
         self.drop_release_service(candidate, &bundle).await
     }
 

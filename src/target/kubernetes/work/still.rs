@@ -53,7 +53,7 @@ impl Work {
         Ok(())
     }
 
-    async fn patch_deployment(&self, name: &str, change: &Value) -> Result<(), TargetError> {
+    pub(super) async fn patch_deployment(&self, name: &str, change: &Value) -> Result<(), TargetError> {
         let options = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
         let (api, patch) = (self.api::<Deployment>(), Patch::Merge(change));
         let patched = patiently(|| api.patch(name, &options, &patch)).await;
