@@ -4,6 +4,7 @@ pub mod apply;
 pub mod bundle;
 pub mod diagnose;
 pub mod manifests;
+pub mod policy;
 
 use std::time::Duration;
 
