@@ -16,6 +16,8 @@ mod proxy;
 #[cfg(test)]
 mod real;
 #[cfg(test)]
+mod registry;
+#[cfg(test)]
 mod sample;
 #[cfg(test)]
 mod scenarios;
