@@ -130,6 +130,12 @@ impl Credentials {
         self.all.extend(others.all);
     }
 
+    /// Whether there are any for an image.
+    #[must_use]
+    pub fn know(&self, image: &str) -> bool {
+        Reference::parse(image).is_ok_and(|reference| !self.of(&reference).is_empty())
+    }
+
     /// Those for an image, the closest first.
     pub(super) fn of(&self, reference: &Reference) -> Vec<&Credential> {
         let mut fitting: Vec<_> = self.all.iter().filter(|(place, _)| place.holds(reference)).collect();
@@ -210,6 +216,9 @@ mod tests {
         assert_eq!(of(&json, "a.eu.example.com/shop:1"), []);
         assert_eq!(of(&json, "registry.test:5000/shop:1"), [Credential::Refresh("t".to_owned())]);
         assert_eq!(of(&json, "registry.test.example.org/shop:1"), []);
+        let mut credentials = Credentials::default();
+        credentials.add("a secret", json.as_bytes()).unwrap();
+        assert!(credentials.know("registry.test/shop:1") && !credentials.know("other.test/shop:1"));
     }
 
     #[test]

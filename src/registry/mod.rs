@@ -51,8 +51,11 @@ pub enum Image {
     },
     /// The registry has no such image.
     Absent,
-    /// The registry does not give it to these credentials. Many registries say so of an image that is not there, too.
-    Forbidden,
+    /// The registry does not give it out. Many registries say so of an image that is not there, too.
+    Forbidden {
+        /// Whether there were credentials for it: to anybody else, nothing is said of who has some.
+        tried: bool,
+    },
     /// It cannot be told: the registry cannot be reached from here, is busy, or speaks otherwise.
     Unknown {
         /// Why, as part of a sentence.
@@ -112,7 +115,9 @@ impl Registries {
                 }
                 Err(Failure::Lasting(why)) => return Image::Unknown { why },
                 Err(Failure::Absent) => return Image::Absent,
-                Err(Failure::Refused) => return Image::Forbidden,
+                Err(Failure::Refused) => {
+                    return Image::Forbidden { tried: !credentials.of(&reference).is_empty() };
+                }
             }
         }
     }

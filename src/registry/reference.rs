@@ -3,6 +3,9 @@
 use std::fmt;
 use std::net::IpAddr;
 
+/// The tag that an image has where neither tag nor digest is written.
+const DEFAULT_TAG: &str = "latest";
+
 /// An image as a registry is asked for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reference {
@@ -42,7 +45,7 @@ impl Reference {
             Some(colon) => (&name[..tag_at + colon], Some(&name[tag_at + colon + 1..])),
             None => (name, None),
         };
-        let version = digest.or(tag).unwrap_or("latest");
+        let version = digest.or(tag).unwrap_or(DEFAULT_TAG);
         let is_readable = is_host(registry)
             && repository
                 .split('/')

@@ -14,6 +14,8 @@ mod parts;
 #[cfg(test)]
 mod proxy;
 #[cfg(test)]
+mod rbac;
+#[cfg(test)]
 mod real;
 #[cfg(test)]
 mod registry;

@@ -18,10 +18,10 @@ use tokio::net::TcpListener;
 
 /// What is asked of the registry: method, path with query, `Authorization`, body.
 #[derive(Debug, Clone)]
-struct Asked {
+pub(super) struct Asked {
     method: String,
     path: String,
-    authorization: String,
+    pub(super) authorization: String,
     body: String,
 }
 
@@ -83,7 +83,7 @@ fn is_present(image: &Image) -> bool {
 }
 
 /// A registry with a token server, which gives a token to whom `takes` lets in.
-async fn with_tokens(takes: impl Fn(&Asked) -> bool + Send + Sync + 'static) -> SocketAddr {
+pub(super) async fn with_tokens(takes: impl Fn(&Asked) -> bool + Send + Sync + 'static) -> SocketAddr {
     registry(move |address, asked| {
         if asked.path.starts_with("/token") {
             let whole = format!("{}&{}", asked.path, asked.body);
@@ -111,9 +111,9 @@ async fn a_token_is_had_by_anybody_by_password_and_by_refresh_token() {
 
     let closed = with_tokens(|asked| asked.authorization == "Basic YWRhOmh1bnRlcjI=").await;
     let image = format!("{closed}/team/shop:1.0");
-    assert_eq!(probe(&image, &Credentials::default()).await, Image::Forbidden);
+    assert_eq!(probe(&image, &Credentials::default()).await, Image::Forbidden { tried: false });
     let wrong = credentials(closed, r#"{"username": "ada", "password": "wrong"}"#);
-    assert_eq!(probe(&image, &wrong).await, Image::Forbidden);
+    assert_eq!(probe(&image, &wrong).await, Image::Forbidden { tried: true });
     let mut both = wrong;
     both.extend(credentials(closed, r#"{"username": "ada", "password": "hunter2"}"#));
     assert!(is_present(&probe(&image, &both).await), "the second one is right");
@@ -135,7 +135,7 @@ async fn a_registry_that_takes_passwords_itself_gets_one() {
     })
     .await;
     let image = format!("{address}/shop");
-    assert_eq!(probe(&image, &Credentials::default()).await, Image::Forbidden);
+    assert_eq!(probe(&image, &Credentials::default()).await, Image::Forbidden { tried: false });
     let known = credentials(address, r#"{"auth": "YWRhOmh1bnRlcjI="}"#);
     assert!(is_present(&probe(&image, &known).await));
 }

@@ -5,6 +5,7 @@ pub mod bundle;
 pub mod diagnose;
 pub mod manifests;
 pub mod policy;
+pub mod preflight;
 
 use std::time::Duration;
 

@@ -11,6 +11,7 @@ mod faults;
 mod gateway;
 mod journal;
 mod kube;
+mod preflight;
 mod registry;
 mod rights;
 mod services;
