@@ -16,6 +16,8 @@ pub mod bundle;
 pub mod diagnose;
 pub mod manifests;
 mod names;
+pub mod policy;
+pub mod preflight;
 mod store;
 mod view;
 mod work;

@@ -11,6 +11,8 @@ mod faults;
 mod gateway;
 mod journal;
 pub mod kube;
+mod preflight;
+mod registry;
 mod rights;
 mod services;
 mod simulated;
