@@ -1,13 +1,16 @@
 //! Calls of the API server: which failures are worth another try, and how each is told.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use kube::Error;
 use kube::core::response::Status;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 /// How long an API server that does not answer is tried again: long enough for one that is started anew.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// After how much of that a person is told what is being waited for.
+const TELL: Duration = Duration::from_secs(2);
 /// The first pause between two tries; each next one is twice as long, up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
@@ -34,12 +37,30 @@ pub async fn patiently<T, F>(call: impl Fn() -> F) -> Result<T, Error>
 where
     F: Future<Output = Result<T, Error>>,
 {
-    let end = Instant::now() + PATIENCE;
-    let mut pause = FIRST_PAUSE;
+    let began = Instant::now();
+    let end = began + PATIENCE;
+    let (mut pause, mut told) = (FIRST_PAUSE, false);
     loop {
-        match call().await {
+        let mut calling = pin!(call());
+        let answer = match timeout(TELL, &mut calling).await {
+            Ok(answer) => answer,
+            Err(_) if told => calling.await,
+            Err(_) => {
+                tracing::warn!("the API server has not answered for {TELL:?}; it is waited for");
+                told = true;
+                calling.await
+            }
+        };
+        match answer {
             Err(error) if passing(&error) && Instant::now() + pause < end => {
                 tracing::debug!(%error, "the API server is asked again");
+                if !told && began.elapsed() >= TELL {
+                    let cause = chain(&error);
+                    tracing::warn!(
+                        "the API server does not answer ({cause}); asked again for up to {PATIENCE:?}"
+                    );
+                    told = true;
+                }
                 sleep(pause).await;
                 pause = (pause * 2).min(LONGEST_PAUSE);
             }
