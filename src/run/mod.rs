@@ -12,18 +12,20 @@ use crate::cli::{Cli, Command, Common, GateCommand, LocalCommand, LogFormat, Out
 use crate::error::Error;
 
 pub mod answer;
+pub mod busy;
 pub mod close;
 pub mod demo;
 pub mod deploy;
+pub mod ground;
 pub mod init;
 pub mod inspect;
 pub mod local;
 pub mod misuse;
 pub mod place;
+pub mod plan;
 pub mod release;
 pub mod reports;
 pub mod rollback;
-pub mod router;
 pub mod session;
 pub mod signals;
 pub mod simulate;
@@ -81,11 +83,11 @@ async fn look(command: Command, common: &Common) -> Result<ExitCode, Error> {
         }
         Command::Init(arguments) => print(common, &init::init(common, &arguments)?, 0),
         Command::Validate => print(common, &inspect::validate(common)?, 0),
-        Command::Plan(arguments) => print(common, &deploy::show_plan(common, &arguments).await?, 0),
+        Command::Plan(arguments) => print(common, &plan::show(common, &arguments).await?, 0),
         Command::Status(arguments) => print(common, &inspect::status(common, &arguments).await?, 0),
-        Command::History(arguments) => print(common, &inspect::history(common, &arguments)?, 0),
-        Command::Lock(arguments) => print(common, &close::lock(common, &arguments)?, 0),
-        Command::Unlock(arguments) => print(common, &close::unlock(common, &arguments)?, 0),
+        Command::History(arguments) => print(common, &inspect::history(common, &arguments).await?, 0),
+        Command::Lock(arguments) => print(common, &close::lock(common, &arguments).await?, 0),
+        Command::Unlock(arguments) => print(common, &close::unlock(common, &arguments).await?, 0),
         Command::Gate(GateCommand::Simulate(arguments)) => print(common, &simulate::simulate(&arguments)?, 0),
         Command::Local(LocalCommand::Status(arguments)) => {
             print(common, &local::status(common, &arguments).await?, 0)
