@@ -34,6 +34,9 @@ pub mod tidy;
 
 use answer::ErrorAnswer;
 
+/// Libraries that log each try of a call on its own. The calls are tried again, and what comes of it is told once, in our words.
+const QUIET: &str = "kube_client=off,kube_runtime=off,rustls_platform_verifier=off";
+
 /// Parses the command line of this process and runs its command.
 #[must_use]
 pub fn main() -> ExitCode {
@@ -139,6 +142,7 @@ fn write(text: &str) {
 
 fn start_logs(format: LogFormat) {
     let usual = if format == LogFormat::Json { "info" } else { "warn" };
+    let usual = format!("{usual},{QUIET}");
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(usual));
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr);
     match format {
