@@ -87,7 +87,8 @@ pub(super) async fn bring(session: &mut Session, wanted: Wanted) -> Result<Rollo
             }
             wanted.keep(&target).await?;
             let basis = Basis::of(&session.place, &session.environment, &target, &wanted).await?;
-            let plan = plan(&session.place, &session.environment, wanted.release, &seen, basis);
+            let (app, settings) = (&session.place.app, &session.place.environment);
+            let plan = plan(app, settings, &session.environment, wanted.release, &seen, basis);
             session.start(&target, plan).await?
         }
     };

@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::report::words;
 use crate::rollout::strategy::{self, Setting, StrategyName};
 use crate::rollout::{Budgets, Environment, Observation, Plan, Release, Weight};
-use crate::settings::TargetSettings;
+use crate::settings::{EnvironmentSettings, TargetSettings};
 use crate::target::Target as _;
 
 /// What a plan rests on besides the settings, the journal and what is seen.
@@ -75,13 +75,13 @@ pub fn is_live(environment: &Environment, candidate: &Release, seen: &Observatio
 /// The plan that brings `candidate` live, given what the journal says and what is seen.
 #[must_use]
 pub fn plan(
-    place: &Place,
+    app: &str,
+    settings: &EnvironmentSettings,
     environment: &Environment,
     candidate: Release,
     seen: &Observation,
     basis: Basis,
 ) -> Plan {
-    let settings = &place.environment;
     let Basis { instances, baseline } = basis;
     let setting = Setting { instances, verify: settings.verify.clone(), keep: settings.keep };
     let ready = |release: &Release| seen.sets.get(&release.id).map_or(0, |set| set.ready);
@@ -99,7 +99,7 @@ pub fn plan(
         () => (name, strategy::first(&setting)),
     };
     Plan {
-        app: place.app.clone(),
+        app: app.to_owned(),
         environment: settings.name.clone(),
         strategy,
         candidate,
@@ -146,7 +146,7 @@ pub async fn show(common: &Common, arguments: &ReleaseArgs) -> Result<PlanAnswer
     };
     let candidate = wanted.release;
     let live = is_live(&environment, &candidate, &seen);
-    let plan = plan(&place, &environment, candidate, &seen, basis);
+    let plan = plan(&place.app, &place.environment, &environment, candidate, &seen, basis);
     let steps =
         if live { Vec::new() } else { plan.steps.iter().map(|step| words::planned(&plan, step)).collect() };
     let way_back = match &plan.stable {
@@ -165,4 +165,112 @@ pub async fn show(common: &Common, arguments: &ReleaseArgs) -> Result<PlanAnswer
         steps,
         way_back,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::path::Path;
+
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::rollout::{Event, Fact, Rollout, RolloutId, SetView};
+    use crate::settings::parse;
+
+    fn settings(target: &str, strategy: &str) -> EnvironmentSettings {
+        let text =
+            format!("app: shop\nenvironments: {{ e: {{ target: {target}, strategy: {strategy} }} }}\n");
+        parse(Path::new("tidegate.yaml"), &text).unwrap().environments.remove(0)
+    }
+
+    fn cluster(strategy: &str) -> EnvironmentSettings {
+        settings("{ kubernetes: { manifests: deploy } }", strategy)
+    }
+
+    fn release(version: &str) -> Release {
+        Release::new("shop", version, None, Vec::new(), serde_json::Value::Null, Timestamp::UNIX_EPOCH)
+    }
+
+    /// What is seen when so many instances of each are ready.
+    fn seen(ready: &[(&str, u32)]) -> Observation {
+        let set = |(version, ready): &(&str, u32)| {
+            (release(version).id, SetView { desired: *ready, ready: *ready, ..SetView::default() })
+        };
+        Observation { sets: ready.iter().map(set).collect::<BTreeMap<_, _>>(), ..Observation::default() }
+    }
+
+    /// An environment to which v1 was brought with four instances.
+    fn with_v1() -> Environment {
+        let first = planned(&cluster("rolling"), &Environment::default(), "v1", &seen(&[]), None);
+        let at = Timestamp::UNIX_EPOCH;
+        let fact = Fact::Started { hash: first.hash(), plan: Box::new(first), by: "ada".into() };
+        let event = Event { seq: 0, at, rollout: RolloutId::begun(at, 1), fact };
+        let mut rollout = Rollout::replay([&event]).unwrap();
+        rollout.promoted = Some(at);
+        Environment { rollouts: vec![rollout] }
+    }
+
+    fn planned(
+        settings: &EnvironmentSettings,
+        known: &Environment,
+        version: &str,
+        seen: &Observation,
+        baseline: Option<Release>,
+    ) -> Plan {
+        plan("shop", settings, known, release(version), seen, Basis { instances: 4, baseline })
+    }
+
+    #[test]
+    fn a_cluster_replaces_pods_itself_where_nothing_is_compared() {
+        let ready = seen(&[("v1", 4)]);
+        for (strategy, in_place) in
+            [("rolling", true), ("recreate", true), ("blue-green", false), ("canary", false)]
+        {
+            let settings = cluster(strategy);
+            let plan = planned(&settings, &with_v1(), "v2", &ready, None);
+            assert_eq!((plan.in_place, plan.strategy), (in_place, settings.strategy.name()), "{strategy}");
+            assert_eq!(plan.stable, Some(release("v1")));
+            let first = planned(&settings, &Environment::default(), "v1", &seen(&[]), None);
+            assert!(first.in_place && first.stable.is_none(), "{strategy}: there is nothing to compare with");
+            let down = planned(&settings, &with_v1(), "v2", &seen(&[]), None);
+            assert!(
+                down.in_place && down.stable.is_some(),
+                "{strategy}: what is down cannot be compared with"
+            );
+            assert_eq!(
+                down.steps,
+                strategy::in_place(&Setting { instances: 4, verify: vec![], keep: settings.keep }, true)
+            );
+        }
+    }
+
+    #[test]
+    fn what_was_there_before_tidegate_is_gone_back_to_but_not_compared_with() {
+        let there = seen(&[("v0", 4)]);
+        let plan = planned(&cluster("canary"), &Environment::default(), "v1", &there, Some(release("v0")));
+        assert_eq!((plan.in_place, plan.stable), (true, Some(release("v0"))));
+    }
+
+    #[test]
+    fn a_kept_set_comes_back_at_once() {
+        let both = seen(&[("v1", 4), ("v2", 4)]);
+        let plan = planned(&cluster("canary"), &with_v1(), "v2", &both, None);
+        assert_eq!((plan.in_place, plan.strategy, plan.kept), (false, StrategyName::BlueGreen, 4));
+    }
+
+    #[test]
+    fn this_machine_moves_the_traffic_for_every_strategy() {
+        for strategy in ["rolling", "recreate", "blue-green", "canary"] {
+            let settings = settings("{ local: { command: x, listen: \"127.0.0.1:1\" } }", strategy);
+            for known in [Environment::default(), with_v1()] {
+                assert!(!planned(&settings, &known, "v2", &seen(&[("v1", 4)]), None).in_place, "{strategy}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_way_back_wants_as_many_instances_as_there_were() {
+        assert_eq!((carried(&with_v1()), carried(&Environment::default())), (4, 1));
+    }
 }
