@@ -1,7 +1,6 @@
 //! An environment of its own in the testbed's cluster: a namespace, a folder with `tidegate.yaml` and manifests, and the binary.
 
 use std::net::SocketAddr;
-use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -215,17 +214,7 @@ spec:
         let container = &deployment["spec"]["template"]["spec"]["containers"][0];
         let image = container["image"].as_str().unwrap();
         assert!(image.ends_with(&format!("sample:{tag}")), "{image}, and not {tag}");
-        assert_eq!(
-            deployment["status"]["updatedReplicas"],
-            self.replicas,
-            "{tag} {}\n{}",
-            deployment["status"],
-            if std::env::var("DUMP").is_ok() {
-                self.space.kubectl(&["get", "rs,deploy", "-o", "json"])
-            } else {
-                String::new()
-            }
-        );
+        assert_eq!(deployment["status"]["updatedReplicas"], self.replicas, "{}", deployment["status"]);
         assert_eq!(deployment["status"]["availableReplicas"], self.replicas, "{}", deployment["status"]);
         assert_eq!(deployment["spec"]["paused"], Value::Null);
         assert_eq!(deployment["spec"]["strategy"]["type"], "RollingUpdate");
@@ -240,10 +229,6 @@ spec:
             assert_eq!(backends.len(), 1, "{backends:?}");
             assert_eq!(backends[0]["name"], "shop");
         }
-    }
-
-    pub(super) fn path(&self) -> &Path {
-        self.dir.path()
     }
 }
 

@@ -4,11 +4,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 /// SplitMix64 (Steele, Lea, Flood 2014): small, and good enough to choose moments.
 #[derive(Debug)]
-pub(super) struct Dice(u64);
+pub struct Dice(u64);
 
 impl Dice {
     /// The `stream`-th sequence of `seed`.
-    pub(super) fn new(seed: u64, stream: u64) -> Self {
+    pub fn new(seed: u64, stream: u64) -> Self {
         let mut mixer = Self(seed ^ (stream << 32));
         Self(mixer.next())
     }
@@ -22,18 +22,18 @@ impl Dice {
     }
 
     /// From 0 to just below 1.
-    pub(super) fn share(&mut self) -> f64 {
+    pub fn share(&mut self) -> f64 {
         (self.next() >> 11) as f64 / (1_u64 << 53) as f64
     }
 
     /// One of them.
-    pub(super) fn one<T: Copy>(&mut self, of: &[T]) -> T {
+    pub fn one<T: Copy>(&mut self, of: &[T]) -> T {
         of[usize::try_from(self.next() % of.len() as u64).unwrap()]
     }
 }
 
 /// The seed that was asked for, or a new one.
-pub(super) fn seed() -> u64 {
+pub fn seed() -> u64 {
     let given = std::env::var("TIDEGATE_SEED").ok().and_then(|text| text.parse().ok());
     given.unwrap_or_else(|| u64::from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().subsec_nanos()))
 }

@@ -5,7 +5,7 @@
 
 mod crashes;
 mod demo;
-mod dice;
+pub mod dice;
 mod kills;
 mod late;
 mod no_loss;
