@@ -5,6 +5,7 @@ mod baseline;
 mod beside;
 mod keeping;
 mod logs;
+mod measure;
 mod objects;
 mod observe;
 mod place;
@@ -23,12 +24,13 @@ use tokio::time::Instant;
 
 use super::apply::Applier;
 use super::bundle::{Bundle, Shape};
+use super::meter::Meter;
 use super::names::Home;
 use super::store::Store;
 use super::view::{self, Frame};
 use super::world::{Snapshot, World};
 use super::{KubernetesConfig, Traffic};
-use crate::rollout::{Release, ReleaseId, Rollout};
+use crate::rollout::{Release, ReleaseId, Rollout, Step};
 use crate::target::TargetError;
 use logs::Logs;
 
@@ -43,6 +45,7 @@ pub(super) struct Work {
     frame: Mutex<Frame>,
     bundles: Mutex<HashMap<ReleaseId, Arc<Bundle>>>,
     logs: Logs,
+    meter: OnceLock<Meter>,
     forwards: Mutex<BTreeMap<String, address::Forward>>,
 }
 
@@ -56,6 +59,7 @@ impl Work {
             world: OnceLock::new(),
             frame: Mutex::default(),
             bundles: Mutex::default(),
+            meter: OnceLock::new(),
             forwards: Mutex::default(),
             client,
             config,
@@ -65,6 +69,10 @@ impl Work {
 
     pub(super) fn begin(&self, rollout: &Rollout) {
         let plan = &rollout.plan;
+        let comparison = plan.steps.iter().find_map(|step| match step {
+            Step::Analyze { comparison, .. } => Some(comparison),
+            _ => None,
+        });
         let releases = || plan.stable.iter().chain([&plan.candidate]);
         let frame = Frame {
             rollout: rollout.id.to_string(),
@@ -76,6 +84,8 @@ impl Work {
             baseline: releases().find(|release| is_baseline(release)).map(|release| release.id.clone()),
             shape: shape_of(&plan.candidate),
             since: Some(rollout.started),
+            compares: comparison.is_some(),
+            slow_than: comparison.and_then(|comparison| comparison.slower_than),
         };
         *self.frame.lock().unwrap_or_else(PoisonError::into_inner) = frame;
     }

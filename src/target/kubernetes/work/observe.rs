@@ -32,7 +32,15 @@ impl Work {
                 set.trouble = Some(trouble);
             }
         }
-        Ok(Observation { generation, sets, weights: seen.weights, ..Observation::default() })
+        let measured = self.measured(&snapshot, &frame);
+        Ok(Observation {
+            generation,
+            sets,
+            weights: seen.weights,
+            traffic: measured.traffic,
+            epoch: measured.epoch,
+            silence: measured.silence,
+        })
     }
 
     async fn told(&self, cause: Cause) -> Trouble {
