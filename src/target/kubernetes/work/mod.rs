@@ -3,6 +3,7 @@
 mod address;
 mod baseline;
 mod beside;
+mod keeper;
 mod keeping;
 mod logs;
 mod measure;
@@ -32,6 +33,7 @@ use super::world::{Snapshot, World};
 use super::{KubernetesConfig, Traffic};
 use crate::rollout::{Release, ReleaseId, Rollout, Step};
 use crate::target::TargetError;
+use keeper::Keeper;
 use logs::Logs;
 
 /// The work on one environment.
@@ -46,6 +48,7 @@ pub(super) struct Work {
     bundles: Mutex<HashMap<ReleaseId, Arc<Bundle>>>,
     logs: Logs,
     meter: OnceLock<Meter>,
+    keeper: Keeper,
     forwards: Mutex<BTreeMap<String, address::Forward>>,
 }
 
@@ -60,6 +63,7 @@ impl Work {
             frame: Mutex::default(),
             bundles: Mutex::default(),
             meter: OnceLock::new(),
+            keeper: Keeper::default(),
             forwards: Mutex::default(),
             client,
             config,

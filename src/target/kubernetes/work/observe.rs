@@ -24,6 +24,7 @@ impl Work {
         if frame.candidate.is_none() {
             frame = self.frame_of_what_is_there(&snapshot);
         }
+        self.keep_shares(&snapshot, &frame).await;
         let seen = view(&snapshot, &frame, &self.config.graces, now());
         let mut sets = seen.sets;
         for (release, cause) in seen.causes {
