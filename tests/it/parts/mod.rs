@@ -11,6 +11,7 @@ mod faults;
 mod gateway;
 mod journal;
 mod kube;
+mod meter;
 mod rights;
 mod services;
 mod simulated;
