@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use crate::cluster::Trouble;
 use crate::engine::EngineError;
 use crate::journal::{JournalError, LockError};
 use crate::target::TargetError;
@@ -32,6 +33,17 @@ impl ErrorKind {
             Self::Stuck => 5,
             Self::Cancelled(2) => 130,
             Self::Cancelled(_) => 143,
+        }
+    }
+
+    /// What kind of failure it is when a code of the journal, the target or the cluster keeps a command from beginning.
+    #[must_use]
+    pub fn of(code: &str) -> Self {
+        match code {
+            "corrupt" | "newer-format" => Self::Stuck,
+            "forbidden" | "unauthorized" => Self::Refused,
+            "bad-kubeconfig" => Self::Usage,
+            _ => Self::Failed,
         }
     }
 
@@ -85,13 +97,8 @@ impl Error {
 impl From<JournalError> for Error {
     /// Before a rollout has begun: nothing was changed.
     fn from(error: JournalError) -> Self {
-        let kind = if error.code == "corrupt" || error.code == "newer-format" {
-            ErrorKind::Stuck
-        } else {
-            ErrorKind::Failed
-        };
         Self {
-            kind,
+            kind: ErrorKind::of(error.code),
             code: error.code.to_owned(),
             sentence: error.sentence,
             hints: error.hint.into_iter().collect(),
@@ -112,7 +119,14 @@ impl From<LockError> for Error {
 impl From<TargetError> for Error {
     fn from(error: TargetError) -> Self {
         let hints = error.hint.into_iter().collect();
-        Self { kind: ErrorKind::Failed, code: error.code.to_owned(), sentence: error.sentence, hints }
+        Self { kind: ErrorKind::of(error.code), code: error.code.to_owned(), sentence: error.sentence, hints }
+    }
+}
+
+impl From<Trouble> for Error {
+    fn from(trouble: Trouble) -> Self {
+        let (kind, hints) = (ErrorKind::of(trouble.code), trouble.hint.into_iter().collect());
+        Self { kind, code: trouble.code.to_owned(), sentence: trouble.sentence, hints }
     }
 }
 

@@ -10,8 +10,8 @@
 //!
 //! # The layers
 //! Dependencies point inwards: [`rollout`] imports nothing of this crate; the adapters ([`target`], [`journal`], [`gate`],
-//! [`report`]) import only `rollout`; [`engine`] sees `rollout` and the adapters' traits; only [`run`] sees all. A test reads
-//! the `use` lines and fails on a forbidden one.
+//! [`report`]) import only `rollout` and what imports nothing itself ([`yaml`], [`cluster`], [`registry`]); [`engine`] sees
+//! `rollout` and the adapters' traits; only [`run`] sees all. A test reads the `use` lines and fails on a forbidden one.
 
 pub mod cli;
 pub mod cluster;
@@ -19,6 +19,7 @@ pub mod engine;
 pub mod error;
 pub mod gate;
 pub mod journal;
+pub mod registry;
 pub mod report;
 pub mod rollout;
 pub mod run;

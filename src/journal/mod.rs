@@ -39,6 +39,27 @@ pub struct Holder {
     pub nonce: String,
 }
 
+/// Who closed an environment by hand, when and why: no deploy starts until it is opened again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    /// Who.
+    pub by: String,
+    /// Why, in their words.
+    pub reason: String,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// A lock that somebody holds, as it was seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sighting {
+    /// Who holds it.
+    pub holder: Holder,
+    /// Since when they have given no sign of life, where that is long enough to think that they have died. Never with a lock
+    /// that dies with its process.
+    pub silent_since: Option<Timestamp>,
+}
+
 /// Why the lock is not ours.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum LockError {

@@ -7,25 +7,22 @@ use super::place::Place;
 use super::session::{nonce, who};
 use crate::cli::{Common, LockArgs, UnlockArgs};
 use crate::error::{Error, ErrorKind};
-use crate::journal::Holder;
-use crate::journal::file::hold::{self, Hold};
-use crate::journal::file::lock::FileLock;
+use crate::journal::{Hold, Holder};
 
 /// Closes an environment for deploys. A rollout under way goes on; what people ask of it is still heard.
 ///
 /// # Errors
 /// When it is closed already, or the state cannot be written.
-pub fn lock(common: &Common, arguments: &LockArgs) -> Result<NoteAnswer, Error> {
-    let place = Place::find(common, arguments.environment.as_deref())?;
-    place.open_journal()?;
+pub async fn lock(common: &Common, arguments: &LockArgs) -> Result<NoteAnswer, Error> {
+    let place = Place::find(common, arguments.environment.as_deref()).await?;
     let name = &place.environment.name;
-    if let Some(hold) = hold::read(&place.journal_directory())? {
+    if let Some(hold) = place.ground.hold().await? {
         let sentence =
             format!("{name} is closed already, by {} since {}: {}", hold.by, hold.since, hold.reason);
         return Err(Error::new(ErrorKind::Refused, "closed", sentence));
     }
     let hold = Hold { by: who(), reason: arguments.reason.clone(), since: Timestamp::now() };
-    hold::write(&place.journal_directory(), &hold)?;
+    place.ground.close(&hold).await?;
     let sentence =
         format!("{name} is closed for deploys: {}; `tidegate unlock {name}` opens it", hold.reason);
     Ok(NoteAnswer { sentence, findings: Vec::new() })
@@ -35,18 +32,17 @@ pub fn lock(common: &Common, arguments: &LockArgs) -> Result<NoteAnswer, Error> 
 ///
 /// # Errors
 /// When a run holds the lock and force was not asked for.
-pub fn unlock(common: &Common, arguments: &UnlockArgs) -> Result<NoteAnswer, Error> {
-    let place = Place::find(common, arguments.environment.as_deref())?;
-    let directory = place.journal_directory();
+pub async fn unlock(common: &Common, arguments: &UnlockArgs) -> Result<NoteAnswer, Error> {
+    let place = Place::find(common, arguments.environment.as_deref()).await?;
     let name = &place.environment.name;
-    let opened = hold::remove(&directory)?;
-    let holder = FileLock::holder(&directory);
+    let opened = place.ground.open().await?;
+    let holder = place.ground.sight().await?.map(|sighting| sighting.holder);
     let sentence = match (opened, holder, arguments.force) {
         (_, Some(holder), true) => {
             let now = Timestamp::now();
             let taker =
                 Holder { name: who(), reason: "unlock --force".to_owned(), since: now, nonce: nonce() };
-            FileLock::seize(&directory, &taker)?.leave_name();
+            place.ground.seize(&taker).await?;
             format!(
                 "the lock of {name} was taken from {}; `tidegate resume {name}` goes on with its rollout",
                 holder.name

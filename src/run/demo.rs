@@ -198,7 +198,7 @@ impl Stage<'_> {
             output: self.common.output,
             log_format: self.common.log_format,
         };
-        let place = Place::find(&common, Some("demo"))?;
+        let place = Place::find(&common, Some("demo")).await?;
         let sink: Box<dyn Sink> = Box::new(Decision(Arc::clone(&self.decision)));
         roll_out(place, &common, Some(version), Busy::Refuse, reports, vec![sink]).await
     }

@@ -6,14 +6,11 @@ use super::answer::{HistoryAnswer, HistoryEntry, NoteAnswer, OpenAnswer, SetAnsw
 use super::place::{Place, load};
 use crate::cli::{Common, EnvironmentArgs, HistoryArgs};
 use crate::error::Error;
-use crate::journal::file::FileJournal;
-use crate::journal::file::hold;
-use crate::journal::file::lock::FileLock;
+use crate::journal::Journal as _;
 use crate::report::words;
 use crate::rollout::event::Way;
 use crate::rollout::{Environment, Event, Observation, Rollout};
 use crate::target::Target as _;
-use crate::target::local::LocalTarget;
 
 /// Checks the configuration.
 ///
@@ -32,20 +29,20 @@ pub fn validate(common: &Common) -> Result<NoteAnswer, Error> {
 /// # Errors
 /// When the configuration or the journal is wrong.
 pub async fn status(common: &Common, arguments: &EnvironmentArgs) -> Result<StatusAnswer, Error> {
-    let place = Place::find(common, arguments.environment.as_deref())?;
-    let environment = place.replay()?;
-    let seen = match LocalTarget::existing(&place.target_directory()).await {
+    let place = Place::find(common, arguments.environment.as_deref()).await?;
+    let environment = place.ground.replay().await?;
+    let seen = match place.ground.existing_target().await {
         Some(target) => Some(target.observe(None, Duration::ZERO).await?),
         None => None,
     };
-    let holder = FileLock::holder(&place.journal_directory());
-    let closed = hold::read(&place.journal_directory())?;
+    let holder = place.ground.sight().await?.map(|sighting| sighting.holder);
+    let closed = place.ground.hold().await?;
     let last = environment.open().or(environment.stuck());
     Ok(StatusAnswer {
         app: place.app.clone(),
         environment: place.environment.name.clone(),
         live: environment.stable().map(|release| release.version.clone()),
-        url: environment.stable().map(|_| place.url()),
+        url: environment.stable().and_then(|_| place.url()),
         reachable: seen.is_some(),
         sets: seen.map(|seen| sets(&environment, &seen)).unwrap_or_default(),
         rollout: last.map(open),
@@ -100,11 +97,11 @@ fn open(rollout: &Rollout) -> OpenAnswer {
 ///
 /// # Errors
 /// When the configuration or the journal is wrong.
-pub fn history(common: &Common, arguments: &HistoryArgs) -> Result<HistoryAnswer, Error> {
-    let place = Place::find(common, arguments.environment.as_deref())?;
-    let environment = place.replay()?;
-    let histories = match FileJournal::existing(&place.journal_directory()) {
-        Some(journal) if arguments.events => journal.read()?,
+pub async fn history(common: &Common, arguments: &HistoryArgs) -> Result<HistoryAnswer, Error> {
+    let place = Place::find(common, arguments.environment.as_deref()).await?;
+    let environment = place.ground.replay().await?;
+    let histories = match place.ground.existing_journal() {
+        Some(journal) if arguments.events => journal.histories().await?,
         _ => Vec::new(),
     };
     let newest = environment.rollouts.iter().rev().take(arguments.number);

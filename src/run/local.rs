@@ -9,7 +9,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::answer::NoteAnswer;
-use super::place::{Place, replayed};
+use super::ground::fold;
+use super::place::find_machine;
 use super::reports;
 use crate::cli::{Common, EnvironmentArgs};
 use crate::error::Error;
@@ -84,11 +85,10 @@ impl fmt::Display for LocalAnswer {
 /// What the supervisor runs.
 ///
 /// # Errors
-/// When it does not answer.
+/// When it does not answer, or the environment does not run on this machine.
 pub async fn status(common: &Common, arguments: &EnvironmentArgs) -> Result<LocalAnswer, Error> {
-    let place = Place::find(common, arguments.environment.as_deref())?;
-    let environment = place.environment.name.clone();
-    let Some(target) = LocalTarget::existing(&place.target_directory()).await else {
+    let (environment, machine) = find_machine(common, arguments.environment.as_deref())?;
+    let Some(target) = LocalTarget::existing(&machine.directory).await else {
         let (listen, admin, instances) = (None, None, Vec::new());
         return Ok(LocalAnswer { environment, running: false, pid: None, listen, admin, instances });
     };
@@ -119,11 +119,10 @@ fn answer(environment: String, status: &Status) -> LocalAnswer {
 /// Stops the supervisor and everything that it runs.
 ///
 /// # Errors
-/// When it does not stop.
+/// When it does not stop, or the environment does not run on this machine.
 pub async fn stop(common: &Common, arguments: &EnvironmentArgs) -> Result<NoteAnswer, Error> {
-    let place = Place::find(common, arguments.environment.as_deref())?;
-    let name = &place.environment.name;
-    let sentence = match stop_in(&place.target_directory()).await? {
+    let (name, machine) = find_machine(common, arguments.environment.as_deref())?;
+    let sentence = match stop_in(&machine.directory).await? {
         true => format!(
             "the supervisor of {name} and its instances are stopped; the next deploy or resume starts them again"
         ),
@@ -173,8 +172,8 @@ fn options(state: &Path) -> SuperviseOptions {
 }
 
 fn rollout_metrics(journal: &FileJournal) -> Option<String> {
-    let environment = replayed(journal).ok()?;
     let histories = journal.read().ok()?;
+    let environment = fold(&histories, journal.directory().display()).ok()?;
     let plan = &environment.rollouts.last()?.plan;
     let weights = reports::weights(&environment, &histories);
     Some(metrics::render(&plan.app, &plan.environment, &environment, &weights))

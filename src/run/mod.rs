@@ -12,18 +12,20 @@ use crate::cli::{Cli, Command, Common, GateCommand, LocalCommand, LogFormat, Out
 use crate::error::Error;
 
 pub mod answer;
+pub mod busy;
 pub mod close;
 pub mod demo;
 pub mod deploy;
+pub mod ground;
 pub mod init;
 pub mod inspect;
 pub mod local;
 pub mod misuse;
 pub mod place;
+pub mod plan;
 pub mod release;
 pub mod reports;
 pub mod rollback;
-pub mod router;
 pub mod session;
 pub mod signals;
 pub mod simulate;
@@ -31,6 +33,9 @@ pub mod steer;
 pub mod tidy;
 
 use answer::ErrorAnswer;
+
+/// Libraries that log each try of a call on its own. The calls are tried again, and what comes of it is told once, in our words.
+const QUIET: &str = "kube_client=off,kube_runtime=off,rustls_platform_verifier=off";
 
 /// Parses the command line of this process and runs its command.
 #[must_use]
@@ -81,11 +86,11 @@ async fn look(command: Command, common: &Common) -> Result<ExitCode, Error> {
         }
         Command::Init(arguments) => print(common, &init::init(common, &arguments)?, 0),
         Command::Validate => print(common, &inspect::validate(common)?, 0),
-        Command::Plan(arguments) => print(common, &deploy::show_plan(common, &arguments).await?, 0),
+        Command::Plan(arguments) => print(common, &plan::show(common, &arguments).await?, 0),
         Command::Status(arguments) => print(common, &inspect::status(common, &arguments).await?, 0),
-        Command::History(arguments) => print(common, &inspect::history(common, &arguments)?, 0),
-        Command::Lock(arguments) => print(common, &close::lock(common, &arguments)?, 0),
-        Command::Unlock(arguments) => print(common, &close::unlock(common, &arguments)?, 0),
+        Command::History(arguments) => print(common, &inspect::history(common, &arguments).await?, 0),
+        Command::Lock(arguments) => print(common, &close::lock(common, &arguments).await?, 0),
+        Command::Unlock(arguments) => print(common, &close::unlock(common, &arguments).await?, 0),
         Command::Gate(GateCommand::Simulate(arguments)) => print(common, &simulate::simulate(&arguments)?, 0),
         Command::Local(LocalCommand::Status(arguments)) => {
             print(common, &local::status(common, &arguments).await?, 0)
@@ -137,6 +142,7 @@ fn write(text: &str) {
 
 fn start_logs(format: LogFormat) {
     let usual = if format == LogFormat::Json { "info" } else { "warn" };
+    let usual = format!("{usual},{QUIET}");
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(usual));
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr);
     match format {

@@ -2,99 +2,69 @@
 
 use std::path::{Path, PathBuf};
 
+use super::ground::{Ground, Machine};
 use crate::cli::Common;
 use crate::error::{Error, ErrorKind};
-use crate::journal::file::FileJournal;
 use crate::report::lines::printable;
-use crate::rollout::Environment;
-use crate::settings::{self, EnvironmentSettings, LocalSettings, Settings, SettingsError, TargetSettings};
+use crate::settings::{self, EnvironmentSettings, Settings, SettingsError, TargetSettings};
 
-/// An environment of a configuration, with the directory of its state.
-#[derive(Debug, Clone)]
+/// An environment of a configuration, with the ground that it stands on.
+#[derive(Clone)]
 pub struct Place {
     /// The app.
     pub app: String,
     /// The environment's settings.
     pub environment: EnvironmentSettings,
-    /// The directory of the environment's state.
-    pub directory: PathBuf,
+    /// The folder of the configuration.
+    pub folder: PathBuf,
+    /// Where its state is kept and its releases run.
+    pub ground: Ground,
 }
 
 impl Place {
-    /// Finds and reads the configuration, and the environment of that name in it.
+    /// Finds and reads the configuration, and the environment of that name in it. Neither a supervisor nor a cluster is asked.
     ///
     /// # Errors
-    /// When there is no configuration, it is wrong, or it has no such environment.
-    pub fn find(common: &Common, environment: Option<&str>) -> Result<Self, Error> {
+    /// When there is no configuration, it is wrong, or it has no such environment; when a kubeconfig cannot be used.
+    pub async fn find(common: &Common, environment: Option<&str>) -> Result<Self, Error> {
         let settings = load(common)?;
         let environment = choose(&settings, environment)?.clone();
-        let root = common.state_dir.clone().unwrap_or_else(|| beside(&settings.file).join(".tidegate"));
-        let root = std::path::absolute(&root).unwrap_or(root);
-        Ok(Self { app: settings.app.clone(), directory: root.join(&environment.name), environment })
+        let folder = beside(&settings.file);
+        let directory = state_directory(common, &folder, &environment.name);
+        let ground = Ground::of(&settings.app, &environment, directory).await?;
+        Ok(Self { app: settings.app, environment, folder, ground })
     }
 
-    /// The settings of the embedded target.
+    /// The public address, where there is one.
     #[must_use]
-    pub fn local(&self) -> &LocalSettings {
-        let TargetSettings::Local(local) = &self.environment.target;
-        local
-    }
-
-    /// The public address.
-    #[must_use]
-    pub fn url(&self) -> String {
-        format!("http://{}", self.local().listen)
-    }
-
-    /// The directory of the journal.
-    #[must_use]
-    pub fn journal_directory(&self) -> PathBuf {
-        self.directory.join("journal")
-    }
-
-    /// The directory of the supervisor.
-    #[must_use]
-    pub fn target_directory(&self) -> PathBuf {
-        self.directory.clone()
-    }
-
-    /// What the journal says; an environment that was never deployed has an empty one.
-    ///
-    /// # Errors
-    /// When the journal is damaged or cannot be read.
-    pub fn replay(&self) -> Result<Environment, Error> {
-        let Some(journal) = FileJournal::existing(&self.journal_directory()) else {
-            return Ok(Environment::default());
-        };
-        replayed(&journal)
-    }
-
-    /// Opens the journal for writing, and keeps the state out of version control.
-    ///
-    /// # Errors
-    /// When the directory cannot be created or written.
-    pub fn open_journal(&self) -> Result<FileJournal, Error> {
-        let journal = FileJournal::open(&self.journal_directory())?;
-        if let Some(root) = self.directory.parent().filter(|root| root.ends_with(".tidegate")) {
-            let ignore = root.join(".gitignore");
-            if !ignore.exists() {
-                crate::journal::file::write_atomically(&ignore, b"*\n")?;
-            }
+    pub fn url(&self) -> Option<String> {
+        match &self.environment.target {
+            TargetSettings::Local(local) => Some(format!("http://{}", local.listen)),
+            TargetSettings::Kubernetes(cluster) => cluster.url.clone(),
         }
-        Ok(journal)
     }
 }
 
-/// The environment that a journal tells of.
+/// The environment of that name, with its name, where it runs on this machine.
 ///
 /// # Errors
-/// When the journal is damaged or cannot be read.
-pub fn replayed(journal: &FileJournal) -> Result<Environment, Error> {
-    let histories = journal.read()?;
-    Environment::replay(&histories).map_err(|error| {
-        let place = journal.directory().display();
-        Error::new(ErrorKind::Stuck, "corrupt", format!("the journal in {place} contradicts itself: {error}"))
-    })
+/// As [`Place::find`], and when it runs elsewhere.
+pub fn find_machine(common: &Common, environment: Option<&str>) -> Result<(String, Machine), Error> {
+    let settings = load(common)?;
+    let environment = choose(&settings, environment)?;
+    let TargetSettings::Local(local) = &environment.target else {
+        let sentence =
+            format!("{} does not run on this machine: it has no supervisor here", environment.name);
+        return Err(Error::new(ErrorKind::Usage, "not-local", sentence)
+            .hint(format!("`tidegate status {}` tells what runs there", environment.name)));
+    };
+    let directory = state_directory(common, &beside(&settings.file), &environment.name);
+    Ok((environment.name.clone(), Machine { directory, settings: local.clone() }))
+}
+
+fn state_directory(common: &Common, folder: &Path, environment: &str) -> PathBuf {
+    let root = common.state_dir.clone().unwrap_or_else(|| folder.join(".tidegate"));
+    std::path::absolute(&root).unwrap_or(root).join(environment)
 }
 
 /// Reads the configuration that the options name, or that is found.

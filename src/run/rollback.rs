@@ -1,21 +1,23 @@
 //! `rollback`: the way back by hand.
 
 use super::answer::{RolloutAnswer, exit_code};
+use super::busy::OnLock;
 use super::deploy;
 use super::place::Place;
-use super::session::{OnLock, Session, again};
+use super::release::Wanted;
+use super::session::{Session, again};
 use crate::cli::{Common, RollbackArgs};
 use crate::error::{Error, ErrorKind};
 use crate::rollout::event::Request;
-use crate::rollout::{Environment, Outcome, OutcomeKind, Release, Rollout};
+use crate::rollout::{Environment, Outcome, OutcomeKind, Release, Rollout, RolloutId};
 
 /// Takes the environment back: turns the rollout under way round, or else brings an earlier release live again.
 ///
 /// # Errors
 /// When there is nothing to go back to, or it had to be left half way.
 pub async fn rollback(common: &Common, arguments: &RollbackArgs) -> Result<RolloutAnswer, Error> {
-    let place = Place::find(common, arguments.environment.as_deref())?;
-    let known = place.replay()?;
+    let place = Place::find(common, arguments.environment.as_deref()).await?;
+    let known = place.ground.replay().await?;
     let wanted = arguments.to.as_deref();
     if let Some(version) = wanted.filter(|version| known.version(version).is_none()) {
         return Err(unknown_version(&place, &known, version));
@@ -26,30 +28,33 @@ pub async fn rollback(common: &Common, arguments: &RollbackArgs) -> Result<Rollo
     }
     let abort = |environment: &Environment| environment.open().map(|_| Request::Abort);
     let on_lock = OnLock::Ask(&abort);
-    let mut session = Session::begin(place, common, &arguments.reports, "rollback", on_lock).await?;
-    let turned = match turn(&mut session).await {
-        // The process that worked on it has turned it round itself.
-        Ok(None) => {
-            session.environment.rollouts.iter().find(|r| Some(&r.id) == under_way.as_ref()).and_then(ending)
-        }
-        Ok(turned) => turned,
-        Err(error) => {
-            session.leave().await;
-            return Err(error);
-        }
+    Session::with(place, common, &arguments.reports, "rollback", on_lock, async |session| {
+        go_back(session, wanted, under_way.as_ref()).await
+    })
+    .await
+}
+
+async fn go_back(
+    session: &mut Session,
+    wanted: Option<&str>,
+    under_way: Option<&RolloutId>,
+) -> Result<RolloutAnswer, Error> {
+    // The process that worked on it may have turned it round itself.
+    let ended = |session: &Session| {
+        session.environment.rollouts.iter().find(|r| Some(&r.id) == under_way).and_then(ending)
     };
+    let turned = turn(session).await?.or_else(|| ended(session));
     if let Some((rollout, outcome)) = turned
         // One that was promoted before it could be turned round is gone back from below.
         && (wanted.is_none() && outcome.kind != OutcomeKind::Promoted || outcome.kind == OutcomeKind::Stuck)
     {
-        session.leave().await;
         let code = as_asked(&outcome, session.signal());
-        return Ok(RolloutAnswer::new(&rollout, &outcome, Some(session.place.url()), code));
+        return Ok(RolloutAnswer::new(&rollout, &outcome, session.place.url(), code));
     }
     let Some(release) = choose(&session.environment, wanted).cloned() else {
         return Err(no_earlier(&session.place));
     };
-    deploy::run(&mut session, release).await
+    deploy::bring(session, Wanted { release, bundle: None }).await
 }
 
 /// The release to go back to.

@@ -1,40 +1,35 @@
 //! One command's work on an environment: lock, journal, target, sinks, signals, engine.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use super::place::{Place, replayed};
-use super::release;
+use super::busy::{OnLock, take_lock};
+use super::ground::{AnyJournal, AnyLock, AnyTarget};
+use super::place::Place;
 use super::reports;
 use super::signals::Signals;
+use super::tidy;
 use crate::cli::{Common, ReportArgs};
 use crate::engine::{Clock, Engine, EngineError};
 use crate::error::{Error, ErrorKind};
 use crate::gate::http::HttpCollector;
-use crate::journal::file::FileJournal;
-use crate::journal::file::lock::FileLock;
-use crate::journal::{Holder, Journal as _, LockError};
+use crate::journal::{Held as _, Journal as _};
 use crate::report::Sink;
 use crate::rollout::event::{Asked, Cause, Request};
 use crate::rollout::{Environment, Event, Fact, Outcome, OutcomeKind, Plan, Release, Rollout, RolloutId};
-use crate::target::local::{LocalConfig, LocalTarget};
-
-/// How often a lock that is held is tried again.
-const TRY: Duration = Duration::from_millis(50);
 
 /// An environment whose lock is held by this command.
 pub struct Session {
     /// Where it works.
     pub place: Place,
     /// The journal.
-    pub journal: FileJournal,
+    pub journal: AnyJournal,
     /// What the journal says.
     pub environment: Environment,
     /// Who works here.
     pub by: String,
-    lock: FileLock,
+    lock: AnyLock,
     signals: Signals,
     common: Common,
     reports: ReportArgs,
@@ -51,22 +46,27 @@ impl Sink for Listener {
     }
 }
 
-/// What to do about a lock that somebody else holds.
-pub enum OnLock<'a> {
-    /// Give up at once.
-    Refuse,
-    /// Wait until it is free.
-    Wait,
-    /// Ask its holder for this first, then wait.
-    Ask(&'a dyn Fn(&Environment) -> Option<Request>),
-}
-
 impl Session {
-    /// Takes the lock of the environment and reads its journal.
+    /// Does `work` with the lock of the environment held, and lets go of it however that ends.
     ///
     /// # Errors
-    /// When the lock is not to be had, or the journal is damaged.
-    pub async fn begin(
+    /// When the lock is not to be had, or the journal is damaged; and those of `work`.
+    pub async fn with<T>(
+        place: Place,
+        common: &Common,
+        reports: &ReportArgs,
+        reason: &str,
+        on_lock: OnLock<'_>,
+        work: impl AsyncFnOnce(&mut Self) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let mut session = Self::begin(place, common, reports, reason, on_lock).await?;
+        let result = work(&mut session).await;
+        session.leave().await;
+        result
+    }
+
+    /// Takes the lock of the environment and reads its journal.
+    async fn begin(
         place: Place,
         common: &Common,
         reports: &ReportArgs,
@@ -74,10 +74,16 @@ impl Session {
         on_lock: OnLock<'_>,
     ) -> Result<Self, Error> {
         let signals = Signals::listen()?;
-        let journal = place.open_journal()?;
+        let journal = place.ground.journal()?;
         let by = who();
         let lock = take_lock(&place, &journal, &by, reason, on_lock, &signals).await?;
-        let environment = replayed(&journal)?;
+        let environment = match journal.replay().await {
+            Ok(environment) => environment,
+            Err(error) => {
+                lock.release().await;
+                return Err(error);
+            }
+        };
         let (common, reports) = (common.clone(), reports.clone());
         Ok(Self { place, journal, environment, by, lock, signals, common, reports, listeners: Vec::new() })
     }
@@ -93,29 +99,24 @@ impl Session {
         self.signals.cancel().signal()
     }
 
-    /// Reaches the target, starting its supervisor where none runs.
+    /// Reaches the target, starting what it needs on this machine.
     ///
     /// # Errors
-    /// When it cannot be started or configured.
-    pub async fn target(&self) -> Result<LocalTarget, Error> {
-        let config = local_config(&self.place)?;
-        Ok(LocalTarget::connect(&self.place.target_directory(), config).await?)
+    /// When that cannot be started or configured.
+    pub async fn target(&self) -> Result<AnyTarget, Error> {
+        self.place.ground.target(&self.place.environment).await
     }
 
     /// Rolls a plan out, to its end or to where it waits for a person.
     ///
     /// # Errors
     /// When the engine had to leave it half way.
-    pub async fn start(&mut self, target: &LocalTarget, plan: Plan) -> Result<(Rollout, Outcome), Error> {
-        let forgotten = match crate::journal::Held::prove(&self.lock) {
-            Ok(proof) => super::tidy::forget_requests(&self.journal, &proof).await,
-            Err(error) => return Err(error.into()),
-        };
-        forgotten?;
+    pub async fn start(&mut self, target: &AnyTarget, plan: Plan) -> Result<(Rollout, Outcome), Error> {
+        tidy::forget_requests(&self.journal, &self.lock.prove()?).await?;
         let salt = std::process::id() ^ Timestamp::now().subsec_nanosecond().unsigned_abs();
         let by = self.by.clone();
         let result = self.engine(target)?.start(plan, &by, salt).await;
-        self.ended(result)
+        self.ended(result).await
     }
 
     /// Drives a rollout that is open.
@@ -124,31 +125,31 @@ impl Session {
     /// When the engine had to leave it half way.
     pub async fn drive(
         &mut self,
-        target: &LocalTarget,
+        target: &AnyTarget,
         mut rollout: Rollout,
         first: Option<Fact>,
     ) -> Result<(Rollout, Outcome), Error> {
         let by = self.by.clone();
         let driven = self.engine(target)?.resume(&mut rollout, &by, first).await;
         let result = driven.map(|outcome| (rollout, outcome));
-        self.ended(result)
+        self.ended(result).await
     }
 
-    fn ended(
+    async fn ended(
         &mut self,
         result: Result<(Rollout, Outcome), EngineError>,
     ) -> Result<(Rollout, Outcome), Error> {
-        self.environment = replayed(&self.journal)?;
+        self.environment = self.journal.replay().await?;
         let (rollout, outcome) = result?;
-        let histories = self.journal.read()?;
+        let histories = self.journal.histories().await?;
         reports::write(&self.reports, &self.place, &self.environment, &rollout, &histories);
         Ok((rollout, outcome))
     }
 
     fn engine<'a>(
         &'a mut self,
-        target: &'a LocalTarget,
-    ) -> Result<Engine<'a, LocalTarget, FileJournal, HttpCollector>, Error> {
+        target: &'a AnyTarget,
+    ) -> Result<Engine<'a, AnyTarget, AnyJournal, HttpCollector>, Error> {
         let mut sinks = reports::sinks(self.common.log_format);
         sinks.extend(self.listeners.iter().map(|listener| Box::new(listener.clone()) as Box<dyn Sink>));
         let collector = HttpCollector::new().map_err(|error| {
@@ -177,13 +178,13 @@ impl Session {
     ///
     /// # Errors
     /// When it stays stuck.
-    pub async fn clear(&mut self, target: &LocalTarget, candidate: &Release) -> Result<(), Error> {
+    pub async fn clear(&mut self, target: &AnyTarget, candidate: &Release) -> Result<(), Error> {
         self.end_left(target, candidate).await?;
-        super::tidy::retire_strays(target, &self.environment, &candidate.id).await;
+        tidy::retire_strays(target, &self.environment, &candidate.id).await;
         Ok(())
     }
 
-    async fn end_left(&mut self, target: &LocalTarget, candidate: &Release) -> Result<(), Error> {
+    async fn end_left(&mut self, target: &AnyTarget, candidate: &Release) -> Result<(), Error> {
         let Some(rollout) = self.environment.open().or(self.environment.stuck()).cloned() else {
             return Ok(());
         };
@@ -199,29 +200,32 @@ impl Session {
         Ok(())
     }
 
-    /// To be called last: leaves no supervisor behind that has nothing to run.
-    pub async fn leave(&self) {
+    /// Lets go of the lock, and leaves no supervisor behind that has nothing to run.
+    async fn leave(self) {
         // Where another run has taken over, the supervisor is that run's.
-        if crate::journal::Held::check(&self.lock).is_ok() {
-            super::tidy::stop_idle(&self.place).await;
+        if self.lock.check().is_ok() {
+            tidy::stop_idle(&self.place.ground).await;
         }
+        self.lock.release().await;
     }
 
     /// Removes what the journal and the target need no longer.
-    pub async fn prune(&mut self, target: &LocalTarget) {
+    pub async fn prune(&mut self, target: &AnyTarget) {
         let keep = self.place.environment.history;
         let needed: Vec<RolloutId> = needed(&self.environment).map(|rollout| rollout.id.clone()).collect();
-        let pruned = match crate::journal::Held::prove(&self.lock) {
-            Ok(proof) => self.journal.prune(&proof, keep, &needed).map_err(|error| error.to_string()),
+        let pruned = match self.lock.prove() {
+            Ok(proof) => self.journal.prune(&proof, keep, &needed).await.map_err(|error| error.to_string()),
             Err(error) => Err(error.to_string()),
         };
         if let Err(error) = pruned {
             tracing::warn!("old rollouts were not removed: {error}");
         }
+        // A stable release need not have a rollout of its own: it may have been there before the first.
+        let plans = self.environment.rollouts.iter().map(|rollout| &rollout.plan);
         let kept: Vec<&Release> =
-            self.environment.rollouts.iter().map(|rollout| &rollout.plan.candidate).collect();
-        if let Err(error) = target.prune(&kept).await {
-            tracing::warn!("old programs were not removed: {error}");
+            plans.flat_map(|plan| plan.stable.iter().chain([&plan.candidate])).collect();
+        if let Err(error) = target.prune(self.environment.stable(), &kept).await {
+            tracing::warn!("what is kept of old releases was not removed: {error}");
         }
     }
 }
@@ -237,79 +241,6 @@ pub fn again(rollout: &Rollout) -> Fact {
 fn needed(environment: &Environment) -> impl Iterator<Item = &Rollout> {
     let wanted: Vec<_> = environment.promoted().take(2).map(|release| release.id.clone()).collect();
     environment.rollouts.iter().filter(move |r| r.promoted.is_some() && wanted.contains(&r.plan.candidate.id))
-}
-
-/// How the target is reached and configured.
-///
-/// # Errors
-/// When a declared secret is not set, or this program does not know its own file.
-pub fn local_config(place: &Place) -> Result<LocalConfig, Error> {
-    let binary = std::env::current_exe().map_err(|error| {
-        Error::new(
-            ErrorKind::Failed,
-            "no-program",
-            format!("this program does not know its own file: {error}"),
-        )
-    })?;
-    let local = place.local();
-    Ok(LocalConfig {
-        listen: local.listen,
-        admin: local.admin,
-        proxy: super::router::settings(place),
-        binary,
-        secrets: release::secrets(place)?,
-    })
-}
-
-async fn take_lock(
-    place: &Place,
-    journal: &FileJournal,
-    by: &str,
-    reason: &str,
-    on_lock: OnLock<'_>,
-    signals: &Signals,
-) -> Result<FileLock, Error> {
-    let directory = place.journal_directory();
-    let holder =
-        Holder { name: by.to_owned(), reason: reason.to_owned(), since: Timestamp::now(), nonce: nonce() };
-    let budget = place.environment.budgets.total + place.environment.budgets.back;
-    let began = Instant::now();
-    let mut asked = None;
-    loop {
-        let held = match FileLock::acquire(&directory, &holder) {
-            Ok(lock) => return Ok(lock),
-            Err(LockError::Held(held)) => held,
-            Err(error) => return Err(error.into()),
-        };
-        let refused = || Error::from(LockError::Held(held.clone()));
-        match &on_lock {
-            OnLock::Refuse => return Err(refused()),
-            OnLock::Ask(wish) => {
-                // Another run may get the lock before this one: its rollout is asked, too.
-                let environment = replayed(journal).unwrap_or_default();
-                let open = environment.open().map(|rollout| rollout.id.clone());
-                if let (true, Some(request)) = (open != asked, wish(&environment)) {
-                    // Who supersedes says with which version: that is reason enough.
-                    let told = matches!(request, Request::Supersede { .. });
-                    let reason = (!told).then(|| reason.to_owned());
-                    journal.ask(&Asked { id: nonce(), request, by: by.to_owned(), reason }).await?;
-                    asked = open;
-                }
-            }
-            OnLock::Wait => {}
-        }
-        if began.elapsed() > budget {
-            return Err(refused().hint(format!("it was waited for {budget:?}")));
-        }
-        if let Some(signal) = signals.cancel().signal() {
-            return Err(Error::new(
-                ErrorKind::Cancelled(signal),
-                "cancelled",
-                "the command was told to stop while it waited for the lock",
-            ));
-        }
-        tokio::time::sleep(TRY).await;
-    }
 }
 
 /// Who runs this command: the workflow run where there is one, else the user and the machine.

@@ -1,47 +1,43 @@
 //! `resume`, `abort`, `promote` and `pause`: a word to a rollout that has not ended.
 
-use std::time::Duration;
-
 use super::answer::{RolloutAnswer, exit_code};
+use super::busy::{OnLock, Silence};
 use super::place::Place;
 use super::rollback::as_asked;
-use super::session::{OnLock, Session, again, nonce, who};
+use super::session::{Session, again, nonce, who};
 use crate::cli::{Common, EnvironmentArgs, PromoteArgs, ReportArgs, SteerArgs};
 use crate::error::{Error, ErrorKind};
 use crate::journal::Journal as _;
-use crate::journal::file::lock::FileLock;
 use crate::rollout::event::{Asked, Request};
-use crate::rollout::{Outcome, OutcomeKind, Rollout};
-use crate::target::local::LocalTarget;
-
-/// How often a rollout in another process is looked at.
-const LOOK: Duration = Duration::from_millis(100);
+use crate::rollout::{Fact, Outcome, OutcomeKind, Rollout};
 
 /// Goes on with what a process left that died, or that is stuck.
 ///
 /// # Errors
 /// When another process works on it, or it had to be left half way again.
 pub async fn resume(common: &Common, arguments: &EnvironmentArgs) -> Result<RolloutAnswer, Error> {
-    let place = Place::find(common, arguments.environment.as_deref())?;
-    let reports = ReportArgs::default();
-    let mut session = Session::begin(place, common, &reports, "resume", OnLock::Refuse).await?;
+    let place = Place::find(common, arguments.environment.as_deref()).await?;
+    Session::with(place, common, &ReportArgs::default(), "resume", OnLock::Refuse, go_on).await
+}
+
+async fn go_on(session: &mut Session) -> Result<RolloutAnswer, Error> {
     if let Some(rollout) = session.environment.open().cloned() {
-        return drive(&mut session, rollout, None, exit_code).await;
+        return drive(session, rollout, None, exit_code).await;
     }
     if let Some(rollout) = session.environment.stuck().cloned() {
         let first = again(&rollout);
-        return drive(&mut session, rollout, Some(first), exit_code).await;
+        return drive(session, rollout, Some(first), exit_code).await;
     }
     let Some(last) = session.environment.rollouts.last() else { return Err(nothing_here(&session.place)) };
     // What is live may be down, after a restart of the machine or `local stop`: then this starts its supervisor.
-    if LocalTarget::existing(&session.place.target_directory()).await.is_none() {
+    if session.place.ground.existing_target().await.is_none() {
         session.target().await?;
     }
     let name = &session.place.environment.name;
     let sentence =
         format!("no rollout of {name} is open; the last one, of {}, has ended", last.plan.candidate.version);
     let outcome = Outcome { kind: OutcomeKind::Nothing, reason: "nothing-open".to_owned(), sentence };
-    Ok(RolloutAnswer::new(last, &outcome, Some(session.place.url()), 0))
+    Ok(RolloutAnswer::new(last, &outcome, session.place.url(), 0))
 }
 
 /// Turns the rollout under way back.
@@ -80,20 +76,23 @@ async fn steer(
     reason: Option<String>,
     code: fn(&Outcome, Option<i32>) -> u8,
 ) -> Result<RolloutAnswer, Error> {
-    let place = Place::find(common, environment)?;
-    let open = place.replay()?.open().cloned().ok_or_else(|| nothing_here(&place))?;
-    if FileLock::holder(&place.journal_directory()).is_some() {
+    let place = Place::find(common, environment).await?;
+    let open = place.ground.replay().await?.open().cloned().ok_or_else(|| nothing_here(&place))?;
+    if place.ground.sight().await?.is_some() {
         let asked = Asked { id: nonce(), request: request.clone(), by: who(), reason: reason.clone() };
-        place.open_journal()?.ask(&asked).await?;
+        place.ground.journal()?.ask(&asked).await?;
         if let Some((rollout, outcome)) = follow(&place, &open, &request).await? {
             let code = code(&outcome, None);
-            return Ok(RolloutAnswer::new(&rollout, &outcome, Some(place.url()), code));
+            return Ok(RolloutAnswer::new(&rollout, &outcome, place.url(), code));
         }
     }
-    let mut session = Session::begin(place, common, &ReportArgs::default(), "steer", OnLock::Refuse).await?;
-    let rollout = session.environment.open().cloned().ok_or_else(|| nothing_here(&session.place))?;
-    let first = session.asked(request, reason);
-    drive(&mut session, rollout, Some(first), code).await
+    Session::with(place, common, &ReportArgs::default(), "steer", OnLock::Refuse, async |session| {
+        let open = session.environment.open().cloned();
+        let rollout = open.ok_or_else(|| nothing_here(&session.place))?;
+        let first = session.asked(request, reason);
+        drive(session, rollout, Some(first), code).await
+    })
+    .await
 }
 
 /// Watches the rollout in another process until it has ended or waits; `None` when that process is gone and it has not.
@@ -102,9 +101,11 @@ async fn follow(
     open: &Rollout,
     request: &Request,
 ) -> Result<Option<(Rollout, Outcome)>, Error> {
+    let mut silence = Silence::default();
     loop {
-        let worked_on = FileLock::holder(&place.journal_directory()).is_some();
-        let environment = place.replay()?;
+        let sighting = place.ground.sight().await?;
+        silence.lasts(sighting.as_ref());
+        let environment = place.ground.replay().await?;
         let Some(rollout) = environment.rollouts.iter().find(|rollout| rollout.id == open.id) else {
             return Ok(None);
         };
@@ -116,33 +117,23 @@ async fn follow(
             let outcome = Outcome { kind: OutcomeKind::Paused, reason: "paused".to_owned(), sentence };
             return Ok(Some((rollout.clone(), outcome)));
         }
-        if !worked_on {
+        if sighting.is_none() {
             return Ok(None);
         }
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(place.ground.between_looks()).await;
     }
 }
 
 async fn drive(
     session: &mut Session,
     rollout: Rollout,
-    first: Option<crate::rollout::Fact>,
+    first: Option<Fact>,
     code: fn(&Outcome, Option<i32>) -> u8,
 ) -> Result<RolloutAnswer, Error> {
-    let result = reach(session, rollout, first).await;
-    session.leave().await;
-    let (rollout, outcome) = result?;
-    let code = code(&outcome, session.signal());
-    Ok(RolloutAnswer::new(&rollout, &outcome, Some(session.place.url()), code))
-}
-
-async fn reach(
-    session: &mut Session,
-    rollout: Rollout,
-    first: Option<crate::rollout::Fact>,
-) -> Result<(Rollout, Outcome), Error> {
     let target = session.target().await?;
-    session.drive(&target, rollout, first).await
+    let (rollout, outcome) = session.drive(&target, rollout, first).await?;
+    let code = code(&outcome, session.signal());
+    Ok(RolloutAnswer::new(&rollout, &outcome, session.place.url(), code))
 }
 
 fn nothing_here(place: &Place) -> Error {

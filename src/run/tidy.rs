@@ -3,17 +3,17 @@
 
 use std::time::Duration;
 
-use super::place::Place;
-use crate::journal::file::FileJournal;
+use super::ground::{AnyJournal, AnyTarget, Ground};
 use crate::journal::{Journal as _, JournalError, LockProof};
 use crate::rollout::{Action, Environment, Observation, ReleaseId, Weight};
 use crate::target::Target as _;
 use crate::target::local::LocalTarget;
 
-/// Stops the supervisor of `place` when it has nothing to run: one that was started for a deploy which came to nothing. It
+/// Stops the supervisor of `ground` when it has nothing to run: one that was started for a deploy which came to nothing. It
 /// would hold the address for ever.
-pub async fn stop_idle(place: &Place) {
-    let Some(target) = LocalTarget::existing(&place.target_directory()).await else { return };
+pub async fn stop_idle(ground: &Ground) {
+    let Ground::Machine(machine) = ground else { return };
+    let Some(target) = LocalTarget::existing(&machine.directory).await else { return };
     if !target.observe(None, Duration::ZERO).await.is_ok_and(|seen| is_idle(&seen)) {
         return;
     }
@@ -29,7 +29,7 @@ fn is_idle(seen: &Observation) -> bool {
 /// Takes away the sets that no rollout will ask for again: those that carry no traffic, are neither of the live release nor
 /// of the `candidate`, and have no time at which they go by themselves. A rollout leaves one when it had to give up taking
 /// its old set away.
-pub async fn retire_strays(target: &LocalTarget, environment: &Environment, candidate: &ReleaseId) {
+pub async fn retire_strays(target: &AnyTarget, environment: &Environment, candidate: &ReleaseId) {
     let Ok(seen) = target.observe(None, Duration::ZERO).await else { return };
     let live = environment.stable().map(|release| &release.id);
     for release in strays(&seen, live, candidate) {
@@ -56,7 +56,7 @@ fn strays(seen: &Observation, live: Option<&ReleaseId>, candidate: &ReleaseId) -
 ///
 /// # Errors
 /// When the journal cannot be read or written.
-pub async fn forget_requests(journal: &FileJournal, proof: &LockProof<'_>) -> Result<(), JournalError> {
+pub async fn forget_requests(journal: &AnyJournal, proof: &LockProof<'_>) -> Result<(), JournalError> {
     for asked in journal.asked().await? {
         journal.answered(proof, &asked.id).await?;
     }

@@ -81,7 +81,7 @@ mod tests {
             let text = template(app, command);
             match parse(Path::new("tidegate.yaml"), &text) {
                 Ok(settings) => {
-                    let TargetSettings::Local(local) = &settings.environments[0].target;
+                    let TargetSettings::Local(local) = &settings.environments[0].target else { panic!() };
                     assert_eq!(local.command, words);
                     assert_eq!(settings.warnings, []);
                 }

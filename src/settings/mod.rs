@@ -26,8 +26,9 @@ pub use error::SettingsError;
 pub use find::{LARGEST, NAMES, find, load};
 pub use init::template;
 pub use model::{
-    EnvValue, EnvironmentSettings, HealthSettings, LocalSettings, LogOptions, ProxyOptions, Settings,
-    TargetSettings, UnknownEnvironment,
+    EnvValue, EnvironmentSettings, GraceSettings, HealthSettings, KubeconfigSource, KubernetesSettings,
+    LocalSettings, LogOptions, ManifestSource, ProxyOptions, Settings, TargetSettings, TrafficSettings,
+    UnknownEnvironment,
 };
 pub use schema::schema;
 

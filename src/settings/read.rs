@@ -131,11 +131,12 @@ fn kind_of(key: &str) -> &str {
     match key {
         "inconclusive" => "way to go on when the evidence does not settle it",
         "upstream" => "protocol for instances",
+        "traffic" => "way of traffic",
         other => other,
     }
 }
 
-/// Keys of the design that this version does not read: they say so, rather than have no effect.
+/// Keys that people may look for and that are not read: they say why, rather than have no effect.
 fn planned(holder: &Path, name: &str) -> Option<(String, &'static str)> {
     let keys: Vec<&str> = holder
         .0
@@ -160,11 +161,19 @@ fn planned(holder: &Path, name: &str) -> Option<(String, &'static str)> {
         )),
         (["environments", _], "url" | "ttl" | "limit") => Some((
             format!("`{name}` is for preview environments, which are not in this version of Tidegate"),
-            "take it out",
+            if name == "url" {
+                "take it out; the address of a `kubernetes` target is a key of the target"
+            } else {
+                "take it out"
+            },
         )),
-        (["environments", _, "target"], "docker" | "kubernetes") => Some((
-            format!("`{name}` targets are not in this version of Tidegate; `local` is"),
+        (["environments", _, "target"], "docker") => Some((
+            "`docker` targets are not in this version of Tidegate; `local` and `kubernetes` are".to_owned(),
             "use `target: { local: { command: …, listen: … } }`, or take the environment out",
+        )),
+        (["environments", _, "target", "kubernetes"], "instances" | "replicas") => Some((
+            format!("`{name}` is not set here: the manifests say how many instances there are"),
+            "take it out, and set `replicas` in the Deployment",
         )),
         _ => None,
     }

@@ -2,6 +2,7 @@
 //! wrong.
 
 mod busy;
+mod cluster;
 mod disk;
 mod failing;
 mod kit;

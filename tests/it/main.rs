@@ -14,7 +14,11 @@ mod parts;
 #[cfg(test)]
 mod proxy;
 #[cfg(test)]
+mod rbac;
+#[cfg(test)]
 mod real;
+#[cfg(test)]
+mod registry;
 #[cfg(test)]
 mod sample;
 #[cfg(test)]

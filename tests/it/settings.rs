@@ -9,7 +9,10 @@ use proptest::prelude::*;
 use serde_json::Value;
 use tidegate::rollout::Weight;
 use tidegate::rollout::strategy::{Canary, Rolling, Strategy, StrategyName};
-use tidegate::settings::{self, EnvValue, Settings, SettingsError, Severity, TargetSettings};
+use tidegate::settings::{
+    self, EnvValue, GraceSettings, KubeconfigSource, KubernetesSettings, ManifestSource, Settings,
+    SettingsError, Severity, TargetSettings, TrafficSettings,
+};
 
 mod reference;
 
@@ -102,7 +105,7 @@ fn everything_is_read() {
     let settings = good("everything");
     assert_eq!(settings.warnings, []);
     let environment = settings.environment("development").unwrap();
-    let TargetSettings::Local(local) = &environment.target;
+    let TargetSettings::Local(local) = &environment.target else { panic!() };
     assert_eq!(local.command, ["./server", "--name", "a b"]);
     assert!(local.directory.is_absolute() && local.directory.ends_with("apps/shop"));
     assert_eq!(local.instances, 4);
@@ -124,6 +127,65 @@ fn everything_is_read() {
     assert_eq!(environment.verify.len(), 3);
     assert_eq!(environment.verify[1].method, "HEAD");
     assert_eq!(environment.verify[0].json.as_ref().unwrap()["error"], Value::Null);
+}
+
+fn cluster(settings: &Settings, environment: &str) -> KubernetesSettings {
+    match &settings.environment(environment).unwrap().target {
+        TargetSettings::Kubernetes(cluster) => cluster.clone(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn everything_of_a_cluster_is_read() {
+    let settings = good("kubernetes");
+    assert_eq!(settings.warnings, []);
+    let folder = settings.file.parent().unwrap().to_owned();
+    let seconds = Duration::from_secs;
+    let expected = KubernetesSettings {
+        manifests: ManifestSource::Files(vec![folder.join("deploy"), folder.join("more/extra.yaml")]),
+        namespace: Some("shop".to_owned()),
+        kubeconfig: Some(KubeconfigSource::FromEnvironment("SHOP_KUBECONFIG".to_owned())),
+        context: Some("production".to_owned()),
+        traffic: TrafficSettings::GatewayApi { route: "shop".to_owned(), service: Some("web".to_owned()) },
+        url: Some("https://shop.example:8443".to_owned()),
+        take_over: true,
+        drain: Duration::ZERO,
+        graces: GraceSettings {
+            configuration: seconds(20),
+            registry: seconds(120),
+            refusal: seconds(5),
+            unscheduled_warned: seconds(60),
+            unscheduled: seconds(300),
+            readiness: seconds(45),
+        },
+    };
+    assert_eq!(cluster(&settings, "production"), expected);
+    assert_eq!(settings.environment("production").unwrap().keep, seconds(1200));
+    let testing = cluster(&settings, "testing");
+    assert_eq!(testing.manifests, ManifestSource::Kustomization(folder.join("overlays/testing")));
+    assert_eq!(testing.kubeconfig, Some(KubeconfigSource::File(folder.join("cluster/config"))));
+    assert_eq!(testing.traffic, TrafficSettings::Service { name: Some("shop".to_owned()) });
+    assert_eq!(testing.graces.unscheduled_warned, seconds(10), "a default gives way to what is written");
+}
+
+#[test]
+fn a_cluster_needs_no_more_than_its_manifests() {
+    let settings = good("kubernetes");
+    let manifests = ManifestSource::Files(vec![settings.file.parent().unwrap().join("deploy")]);
+    let expected = KubernetesSettings {
+        manifests,
+        namespace: None,
+        kubeconfig: None,
+        context: None,
+        traffic: TrafficSettings::Service { name: None },
+        url: None,
+        take_over: false,
+        drain: Duration::from_secs(5),
+        graces: GraceSettings::default(),
+    };
+    assert_eq!(cluster(&settings, "plain"), expected);
+    assert_eq!(cluster(&settings, "staging"), expected, "`service` alone is the default");
 }
 
 #[test]

@@ -3,22 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
-
 use super::store::{problem, write_atomically};
-use crate::journal::JournalError;
-
-/// Who closed the environment, when and why.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Hold {
-    /// Who.
-    pub by: String,
-    /// Why, in their words.
-    pub reason: String,
-    /// Since when.
-    pub since: Timestamp,
-}
+use crate::journal::{Hold, JournalError};
 
 /// The hold on the environment in `directory`, if there is one.
 ///

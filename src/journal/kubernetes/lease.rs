@@ -17,12 +17,14 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::{Scope, problem};
 use crate::cluster::patiently;
-use crate::journal::{Held, Holder, LockError};
+use crate::journal::{Held, Holder, LockError, Sighting};
 
 /// How long a lease that is not renewed is still its holder's.
 const LASTS: Duration = Duration::from_secs(30);
 /// Between two renewals.
 const RENEW: Duration = Duration::from_secs(5);
+/// After so long without a renewal a holder has probably died: three were due.
+const SILENT: SignedDuration = SignedDuration::from_secs(15);
 /// By how much the clocks of two runners may differ without both taking the lease for theirs.
 const SKEW: SignedDuration = SignedDuration::from_secs(5);
 /// The annotation that names the holder for people.
@@ -70,24 +72,44 @@ impl LeaseLock {
     /// # Errors
     /// When the cluster cannot be asked.
     pub async fn holder(client: &Client, scope: &Scope) -> Result<Option<Holder>, LockError> {
+        Ok(Self::sight(client, scope).await?.map(|sighting| sighting.holder))
+    }
+
+    /// As [`LeaseLock::holder`], and whether the holder has probably died.
+    ///
+    /// # Errors
+    /// When the cluster cannot be asked.
+    pub async fn sight(client: &Client, scope: &Scope) -> Result<Option<Sighting>, LockError> {
         let (leases, name) = (scope.api::<Lease>(client), scope.prefix());
         let there = patiently(|| leases.get_opt(&name)).await.map_err(|error| told("read", &name, &error))?;
-        Ok(there.filter(|lease| !free(lease, Timestamp::now())).and_then(|lease| named(&lease)))
+        Ok(there.and_then(|lease| seen(&lease, Timestamp::now())))
     }
 
     /// Lets go, so that the next one need not wait for the lease to run out. Does nothing when it is no longer ours.
     pub async fn release(self) {
         let Self { leases, name, nonce, state, _renewing } = self;
         drop(_renewing);
-        let mut lease = locked(&state).lease.clone();
-        if locked(&state).lost.is_some() || !is_of(&lease, &nonce) {
+        if locked(&state).lost.is_some() {
             return;
         }
-        if let Some(spec) = &mut lease.spec {
-            spec.holder_identity = None;
+        let mut lease = locked(&state).lease.clone();
+        loop {
+            if !is_of(&lease, &nonce) {
+                return;
+            }
+            if let Some(spec) = &mut lease.spec {
+                spec.holder_identity = None;
+            }
+            match leases.replace(&name, &PostParams::default(), &lease).await {
+                // Taken over in this moment, or our own last renewal whose answer nobody waited for.
+                Err(Error::Api(status)) if status.code == 409 => match leases.get_opt(&name).await {
+                    Ok(Some(there)) => lease = there,
+                    _ => return,
+                },
+                // Unheard, it runs out.
+                _ => return,
+            }
         }
-        // Refused, it was taken over in this moment; unheard, it runs out.
-        let _ = leases.replace(&name, &PostParams::default(), &lease).await;
     }
 
     async fn take(
@@ -223,6 +245,24 @@ fn named(lease: &Lease) -> Option<Holder> {
     serde_json::from_str(lease.metadata.annotations.as_ref()?.get(HOLDER)?).ok()
 }
 
+/// Who has the lease; nothing where nobody has.
+fn seen(lease: &Lease, now: Timestamp) -> Option<Sighting> {
+    if free(lease, now) {
+        return None;
+    }
+    let spec = lease.spec.as_ref()?;
+    let MicroTime(renewed) = spec.renew_time.clone()?;
+    let nonce = spec.holder_identity.clone()?;
+    let unnamed = || Holder {
+        name: "another run".into(),
+        reason: "it does not say what for".into(),
+        since: renewed,
+        nonce,
+    };
+    let silent_since = (now.duration_since(renewed) >= SILENT).then_some(renewed);
+    Some(Sighting { holder: named(lease).unwrap_or_else(unnamed), silent_since })
+}
+
 fn told(tried: &str, name: &str, error: &Error) -> LockError {
     LockError::Journal(problem(tried, &format!("Lease {name}"), error))
 }
@@ -251,6 +291,21 @@ mod tests {
         assert_eq!((after(0), after(30), after(35), after(36)), (false, false, false, true));
         assert!(is_of(&lease, "n") && !is_of(&lease, "m"));
         assert_eq!(named(&lease).unwrap().name, "ada");
+    }
+
+    #[test]
+    fn a_holder_that_missed_three_renewals_is_silent() {
+        let at = Timestamp::from_second(1_800_000_000).unwrap();
+        let lease = taken(None, &scope(), "tidegate-shop-production", &holder("n", at), at);
+        let after = |seconds| seen(&lease, at + SignedDuration::from_secs(seconds));
+        assert_eq!(after(1).unwrap().holder.name, "ada");
+        let silent = [-5, 14, 15, 35].map(|seconds| after(seconds).unwrap().silent_since);
+        assert_eq!(silent, [None, None, Some(at), Some(at)]);
+        assert_eq!(after(36), None, "by then it is free");
+        let mut unnamed = lease.clone();
+        unnamed.metadata.annotations = None;
+        assert_eq!(seen(&unnamed, at).unwrap().holder.name, "another run");
+        assert_eq!(seen(&Lease::default(), at), None);
     }
 
     #[test]

@@ -58,6 +58,12 @@ impl MapJournal {
         Self { most, ..Self::new(client, scope) }
     }
 
+    /// The namespace that it lives in.
+    #[must_use]
+    pub fn namespace(&self) -> &str {
+        &self.scope.namespace
+    }
+
     fn name(&self, rollout: &RolloutId, part: usize) -> String {
         // Names of objects are in lower case; the label keeps the rollout's own.
         let name = format!("{}-{}", self.scope.prefix(), rollout.as_str().to_lowercase());

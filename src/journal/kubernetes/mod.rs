@@ -4,11 +4,13 @@
 //! |---|---|
 //! | ConfigMap `tidegate-APP-ENVIRONMENT-ROLLOUT` | one rollout's history, in the text of `format`; further ones with `-1`, `-2` … when it grows |
 //! | ConfigMap `tidegate-APP-ENVIRONMENT-requests` | what people asked for, a key a request |
+//! | ConfigMap `tidegate-APP-ENVIRONMENT-hold` | who closed the environment by hand ([`hold`]) |
 //! | Lease `tidegate-APP-ENVIRONMENT` | who works on the environment ([`lease`]) |
 //!
 //! Every write of a history names the version of the object that it stands on: of two writers one is refused, and nothing is
 //! overwritten unseen.
 
+pub mod hold;
 pub mod lease;
 mod map;
 mod requests;
@@ -37,7 +39,7 @@ impl Scope {
         format!("tidegate-{}-{}", self.app, self.environment)
     }
 
-    /// The labels by which all its journal's objects of one kind are found: `rollout` or `requests`.
+    /// The labels by which all its journal's objects of one kind are found: `rollout`, `requests`, `hold` or `lock`.
     fn labels(&self, kind: &str) -> std::collections::BTreeMap<String, String> {
         let pairs = [
             ("app.kubernetes.io/managed-by", "tidegate"),

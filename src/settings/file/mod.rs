@@ -11,11 +11,13 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 
 mod check;
+mod kubernetes;
 mod local;
 mod strategy;
 mod units;
 
 pub(super) use check::Check;
+pub(super) use kubernetes::{Graces, Kubernetes, Paths, Traffic};
 pub(super) use local::{Command, Listen, Local, Logs, Proxy, Text, Upstream};
 pub(super) use strategy::{Amount, BlueGreen, Canary, Compare, Rolling, Stage, Strategy};
 pub(super) use units::{Percent, Size, Time};
@@ -52,7 +54,8 @@ pub(super) struct Environment {
     /// Where it runs.
     #[schemars(required)]
     pub(super) target: Option<Target>,
-    /// How an instance is asked for its health. Without it, an instance whose port is open is healthy.
+    /// How an instance is asked for its health. Without it, an instance whose port is open is healthy. Only with
+    /// `local`: in a cluster the readiness probes of the manifests tell.
     pub(super) health: Option<Health>,
     /// How a new release takes over: a name, or a mapping of one name to its settings.
     #[schemars(extend("default" = "blue-green"))]
@@ -75,6 +78,8 @@ pub(super) struct Environment {
 pub(super) enum Target {
     /// Processes on this machine behind the embedded router.
     Local(Box<Local>),
+    /// Plain manifests, applied to a cluster in which nothing need be installed.
+    Kubernetes(Box<Kubernetes>),
 }
 
 /// How an instance is asked for its health.

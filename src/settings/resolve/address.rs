@@ -60,7 +60,7 @@ pub(super) fn clash(one: SocketAddr, other: SocketAddr) -> bool {
 pub(super) fn distinct(environments: &[EnvironmentSettings], all: &Path, findings: &mut Findings<'_>) {
     let mut taken: Vec<(SocketAddr, &str, &str)> = Vec::new();
     for environment in environments {
-        let TargetSettings::Local(local) = &environment.target;
+        let TargetSettings::Local(local) = &environment.target else { continue };
         let here = [(Some(local.listen), "listen"), (local.admin, "admin")];
         for (address, key) in here {
             let Some(address) = address else { continue };

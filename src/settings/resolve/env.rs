@@ -46,7 +46,7 @@ fn check_name(name: &str, at: &Path, findings: &mut Findings<'_>) {
 }
 
 /// A value that is exactly `$NAME` or `${NAME}` comes from the environment.
-fn value(text: String) -> EnvValue {
+pub(super) fn value(text: String) -> EnvValue {
     let named = text
         .strip_prefix('$')
         .map(|name| name.strip_prefix('{').and_then(|inner| inner.strip_suffix('}')).unwrap_or(name));

@@ -49,6 +49,26 @@ impl<'a> Findings<'a> {
         }
     }
 
+    /// As [`Self::conflict`], with something that stands at `other`, which may itself be damaged.
+    pub(super) fn conflict_with(
+        &mut self,
+        path: &Path,
+        other: &Path,
+        message: impl Into<String>,
+        help: &str,
+    ) {
+        if !self.damaged.iter().any(|damaged| damaged.0.starts_with(&other.0)) {
+            self.error(path, message, help);
+        }
+    }
+
+    /// Neither of two keys is there, of which one must be.
+    pub(super) fn missing_one(&mut self, one: &Path, other: &Path, help: &str) {
+        if !self.damaged.contains(other) {
+            self.missing(one, help);
+        }
+    }
+
     /// A list or mapping has nothing in it, and nothing in it was left out.
     pub(super) fn empty(&mut self, path: &Path, message: impl Into<String>, help: &str) {
         if !self.damaged.iter().any(|damaged| damaged.0.starts_with(&path.0)) {

@@ -105,14 +105,14 @@ fn command(raw: Command, path: &Path, findings: &mut Findings<'_>) -> Option<Vec
     Some(words)
 }
 
-fn text_path(text: &str, path: &Path, findings: &mut Findings<'_>) {
+pub(super) fn text_path(text: &str, path: &Path, findings: &mut Findings<'_>) {
     if text.is_empty() || text.contains('\0') {
         findings.error(path, format!("`{text}` is not a path"), "name a file or directory");
     }
 }
 
 /// Takes `.` out, which says nothing; `..` stays, as it can lead elsewhere over a symbolic link.
-fn tidy(path: &FilePath) -> PathBuf {
+pub(super) fn tidy(path: &FilePath) -> PathBuf {
     let tidy: PathBuf = path.components().filter(|part| *part != Component::CurDir).collect();
     if tidy.as_os_str().is_empty() { PathBuf::from(".") } else { tidy }
 }

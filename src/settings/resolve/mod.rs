@@ -14,6 +14,7 @@ mod check;
 mod comparison;
 mod env;
 mod findings;
+mod kubernetes;
 mod local;
 mod strategy;
 
@@ -89,21 +90,33 @@ fn environment(
     findings: &mut Findings<'_>,
 ) -> Option<EnvironmentSettings> {
     let budgets = budgets(raw.budgets, &path.key("budgets"), findings);
+    let health_given = raw.health.is_some();
     let health = raw.health.and_then(|raw| health(raw, &path.key("health"), &budgets, findings));
     let target = required(raw.target, &path.key("target"), "write `target: { local: { … } }`", findings);
-    let target = target.and_then(|Target::Local(raw)| {
-        local::resolve(*raw, folder, &path.key("target").key("local"), findings)
-    });
-    let instances = target.as_ref().map(|target| target.instances);
+    if let Some(Target::Kubernetes(_)) = &target {
+        kubernetes::check_use(health_given, raw.strategy.as_ref(), path, findings);
+    }
+    let target = target.and_then(|raw| resolve_target(raw, folder, &path.key("target"), findings));
+    let instances = match &target {
+        Some(TargetSettings::Local(local)) => Some(local.instances),
+        _ => None,
+    };
     let at = path.key("strategy");
     let strategy = match raw.strategy {
         Some(raw) => strategy::resolve(raw, instances, &budgets, &at, findings),
         None => Strategy::by_name(StrategyName::BlueGreen),
     };
-    if let Some(target) = &target {
-        local::check_use(target, strategy.name(), &path.key("target").key("local").key("proxy"), findings);
-    }
     let verify = check::resolve_all(raw.verify, &path.key("verify"), &budgets, findings);
+    match &target {
+        Some(TargetSettings::Local(local)) => {
+            let at = path.key("target").key("local").key("proxy");
+            local::check_use(local, strategy.name(), &at, findings);
+        }
+        Some(TargetSettings::Kubernetes(cluster)) => {
+            kubernetes::check_verify(!verify.is_empty(), cluster.url.as_deref(), path, findings);
+        }
+        None => {}
+    }
     let keep = keep(raw.keep, &strategy, &path.key("keep"), findings);
     let history = raw.history.unwrap_or(50);
     if !(1..=10_000).contains(&history) {
@@ -114,8 +127,22 @@ fn environment(
         );
     }
     let history = usize::try_from(history).unwrap_or(usize::MAX);
-    let target = TargetSettings::Local(target?);
-    Some(EnvironmentSettings { name, target, health, strategy, verify, keep, budgets, history })
+    Some(EnvironmentSettings { name, target: target?, health, strategy, verify, keep, budgets, history })
+}
+
+fn resolve_target(
+    raw: Target,
+    folder: &FilePath,
+    path: &Path,
+    findings: &mut Findings<'_>,
+) -> Option<TargetSettings> {
+    match raw {
+        Target::Local(raw) => {
+            local::resolve(*raw, folder, &path.key("local"), findings).map(TargetSettings::Local)
+        }
+        Target::Kubernetes(raw) => kubernetes::resolve(*raw, folder, &path.key("kubernetes"), findings)
+            .map(TargetSettings::Kubernetes),
+    }
 }
 
 /// How long the former release stays: strategies that take it away piece by piece have none to keep.

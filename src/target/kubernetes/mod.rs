@@ -17,6 +17,8 @@ pub mod diagnose;
 pub mod manifests;
 mod meter;
 mod names;
+pub mod policy;
+pub mod preflight;
 mod store;
 mod view;
 mod work;

@@ -13,20 +13,20 @@ use super::{run, tried};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A namespace of a test's own. It goes, without being waited for, when the test ends.
-pub(super) struct Namespace {
+pub struct Namespace {
     bed: Bed,
-    pub(super) name: String,
+    pub name: String,
 }
 
 impl Namespace {
-    pub(super) fn new(bed: &Bed, name: &str) -> Self {
+    pub fn new(bed: &Bed, name: &str) -> Self {
         let new = Self { bed: bed.clone(), name: format!("{name}-{}", std::process::id()) };
         run(bed.kubectl("admin").args(["create", "namespace", &new.name]));
         new
     }
 
     /// Applies manifests as the administrator.
-    pub(super) fn apply(&self, manifests: &str) {
+    pub fn apply(&self, manifests: &str) {
         let mut command = self.bed.kubectl("admin");
         command.args(["-n", &self.name, "apply", "--server-side", "-f", "-"]);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
@@ -35,16 +35,16 @@ impl Namespace {
     }
 
     /// `kubectl` in this namespace as the administrator.
-    pub(super) fn kubectl(&self, arguments: &[&str]) -> String {
+    pub fn kubectl(&self, arguments: &[&str]) -> String {
         run(self.bed.kubectl("admin").args(["-n", &self.name]).args(arguments))
     }
 
-    pub(super) fn json(&self, arguments: &[&str]) -> Value {
+    pub fn json(&self, arguments: &[&str]) -> Value {
         serde_json::from_str(&self.kubectl(&[arguments, &["-o", "json"]].concat())).unwrap()
     }
 
     /// The address of a Service, once it answers: the nodes learn of a Service after its pods are ready.
-    pub(super) async fn service(&self, name: &str) -> String {
+    pub async fn service(&self, name: &str) -> String {
         let address = self.json(&["get", "service", name])["spec"]["clusterIP"].clone();
         let address = format!("{}:80", address.as_str().unwrap());
         until(&format!("the Service {name} answers"), || {
@@ -56,7 +56,7 @@ impl Namespace {
     }
 
     /// Waits until every replica of a Deployment is there.
-    pub(super) fn rolled_out(&self, deployment: &str) {
+    pub fn rolled_out(&self, deployment: &str) {
         self.kubectl(&["rollout", "status", &format!("deployment/{deployment}"), "--timeout=60s"]);
     }
 }
@@ -69,7 +69,7 @@ impl Drop for Namespace {
 }
 
 /// Waits until `look` finds something; fails with `what` after a minute.
-pub(super) async fn until<T>(what: &str, look: impl Fn() -> Option<T>) -> T {
+pub async fn until<T>(what: &str, look: impl Fn() -> Option<T>) -> T {
     let end = Instant::now() + PATIENCE;
     loop {
         if let Some(found) = look() {
@@ -81,13 +81,13 @@ pub(super) async fn until<T>(what: &str, look: impl Fn() -> Option<T>) -> T {
 }
 
 /// The name of an image in the testbed's registry.
-pub(super) fn image(name: &str) -> String {
+pub fn image(name: &str) -> String {
     format!("{}/{name}", address::bed(address::REGISTRY))
 }
 
 /// A Deployment and a Service of the same name for an image that serves on 8080. `extra` goes into the container, indented by
 /// eight. Node 3 is left to the test that cuts it off.
-pub(super) fn workload(name: &str, image_name: &str, replicas: u32, health: &str, extra: &str) -> String {
+pub fn workload(name: &str, image_name: &str, replicas: u32, health: &str, extra: &str) -> String {
     format!(
         r#"apiVersion: apps/v1
 kind: Deployment

@@ -15,20 +15,20 @@ use crate::target::kubernetes::manifests::Key;
 
 type Known = Vec<(ApiResource, ApiCapabilities)>;
 
-pub(super) struct Kinds {
+pub(in super::super) struct Kinds {
     client: Client,
     known: Mutex<HashMap<String, Known>>,
 }
 
 impl Kinds {
-    pub(super) fn new(client: Client) -> Self {
+    pub(in super::super) fn new(client: Client) -> Self {
         Self { client, known: Mutex::default() }
     }
 
     /// The resource of an object's kind, and whether it is namespaced.
     ///
     /// A kind that is not there is asked for again: an object just before may have defined it.
-    pub(super) async fn find(&self, key: &Key) -> Result<(ApiResource, bool), TargetError> {
+    pub(in super::super) async fn find(&self, key: &Key) -> Result<(ApiResource, bool), TargetError> {
         let mut known = self.known.lock().await;
         if let Some(found) = known.get(&key.api_version).and_then(|kinds| pick(kinds, key)) {
             return Ok(found);

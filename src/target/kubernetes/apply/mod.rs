@@ -1,7 +1,7 @@
 //! Server-side apply: each object as the user wrote it, under a field manager of our own.
 
 mod diff;
-mod kinds;
+pub(super) mod kinds;
 
 use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, ValidationDirective};
 use kube::core::response::Status;

@@ -133,6 +133,10 @@ impl Bundle {
         self.found = found;
     }
 
+    pub(super) fn found_before(&self) -> &[String] {
+        &self.found
+    }
+
     pub(super) fn was_found(&self, name: &str) -> bool {
         self.found.iter().any(|found| found == name)
     }

@@ -5,6 +5,7 @@
 
 mod container;
 mod pod;
+mod readiness;
 mod refusal;
 
 use std::time::Duration;
@@ -26,6 +27,8 @@ pub struct Graces {
     pub unscheduled_warned: Duration,
     /// Until it is fatal, unless the cluster is adding a node.
     pub unscheduled: Duration,
+    /// For a container that runs and is not ready, where its probe's own fields do not allow more.
+    pub readiness: Duration,
 }
 
 impl Default for Graces {
@@ -36,6 +39,7 @@ impl Default for Graces {
             refusal: Duration::from_secs(10),
             unscheduled_warned: Duration::from_secs(15),
             unscheduled: Duration::from_secs(90),
+            readiness: Duration::from_secs(30),
         }
     }
 }

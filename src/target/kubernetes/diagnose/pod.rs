@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodCondition};
 
 use super::container::{self, Seen};
-use super::{Cause, Graces, Gravity, over};
+use super::{Cause, Graces, Gravity, over, readiness};
 
 /// Everything that is wrong with a pod.
 pub(super) fn causes(pod: &Pod, graces: &Graces, scaling_up: bool, now: Timestamp) -> Vec<Cause> {
@@ -29,7 +29,8 @@ pub(super) fn causes(pod: &Pod, graces: &Graces, scaling_up: bool, now: Timestam
     let told = containers.filter_map(|status: &ContainerStatus| {
         container::cause(Seen { pod: name, status, since: placed }, graces, now)
     });
-    unscheduled.into_iter().chain(told).chain(evicted(name, pod)).collect()
+    let unready = readiness::causes(pod, graces, now);
+    unscheduled.into_iter().chain(told).chain(evicted(name, pod)).chain(unready).collect()
 }
 
 fn unscheduled(

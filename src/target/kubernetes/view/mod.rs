@@ -31,6 +31,8 @@ pub(super) struct Frame {
     pub(super) in_place: bool,
     /// The pods of one release end before those of the next begin.
     pub(super) recreate: bool,
+    /// Both releases serve at once for a while.
+    pub(super) divides: bool,
     /// The release that is rolled out.
     pub(super) candidate: Option<ReleaseId>,
     /// The good one before.

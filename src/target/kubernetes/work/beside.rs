@@ -38,6 +38,9 @@ impl Work {
         instances: u32,
     ) -> Result<(), TargetError> {
         let frame = self.frame();
+        if let Some(stable) = &frame.stable {
+            self.settle_what_was_left(stable).await?;
+        }
         let snapshot = self.snapshot().await?;
         let stable = match &frame.stable {
             Some(stable) => Some((stable.clone(), self.bundle(stable).await?)),
@@ -47,8 +50,8 @@ impl Work {
         if let Some((stable, of_stable)) = &stable {
             self.hold_services(stable, of_stable, &snapshot).await?;
         }
-        if frame.shape.route.is_some() {
-            self.release_service(release, bundle).await?;
+        if let (true, Some((stable, of_stable))) = (frame.divides && frame.shape.route.is_some(), &stable) {
+            self.announce(stable, of_stable, release, &snapshot).await?;
         }
         for workload in &bundle.shape().carriers {
             let live = deployment(&snapshot, &workload.name);

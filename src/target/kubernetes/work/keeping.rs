@@ -46,7 +46,11 @@ impl Work {
     /// Keeps a release's objects.
     pub(in super::super) async fn keep(&self, release: &Release, bundle: &Bundle) -> Result<(), TargetError> {
         let mut bundle = bundle.clone();
-        if self.store.releases().await?.is_empty() {
+        let earlier = self.store.releases().await?;
+        if let Some(one) = earlier.first() {
+            // What was there before the first release is known from then on.
+            bundle.note_found(self.bundle(one).await?.found_before().to_vec());
+        } else {
             let names: Vec<String> = bundle.objects().iter().map(|object| object.key.to_string()).collect();
             let there: Vec<_> = bundle.objects().iter().map(|object| self.there(object)).collect();
             let there: Vec<_> = stream::iter(there).buffered(AT_ONCE).try_collect().await?;

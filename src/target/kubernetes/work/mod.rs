@@ -3,6 +3,7 @@
 mod address;
 mod baseline;
 mod beside;
+mod brake;
 mod keeper;
 mod keeping;
 mod logs;
@@ -12,6 +13,7 @@ mod observe;
 mod place;
 mod retire;
 mod settle;
+mod still;
 mod traffic;
 
 use std::collections::{BTreeMap, HashMap};
@@ -31,7 +33,7 @@ use super::store::Store;
 use super::view::{self, Frame};
 use super::world::{Snapshot, World};
 use super::{KubernetesConfig, Traffic};
-use crate::rollout::{Release, ReleaseId, Rollout, Step};
+use crate::rollout::{Release, ReleaseId, Rollout, Step, Weight};
 use crate::target::TargetError;
 use keeper::Keeper;
 use logs::Logs;
@@ -83,6 +85,7 @@ impl Work {
             instances: plan.instances.max(1),
             in_place: plan.in_place,
             recreate: plan.exclusive(),
+            divides: plan.steps.iter().any(divides),
             candidate: Some(plan.candidate.id.clone()),
             stable: plan.stable.as_ref().map(|stable| stable.id.clone()),
             baseline: releases().find(|release| is_baseline(release)).map(|release| release.id.clone()),
@@ -174,6 +177,11 @@ impl Work {
         let first = shape.carriers.first();
         Ok(first.map_or(1, |carrier| live(&carrier.name).unwrap_or(carrier.replicas)).max(1))
     }
+}
+
+/// Whether a step has both releases serve at once.
+fn divides(step: &Step) -> bool {
+    matches!(step, Step::Shift { split } if split.stable > Weight::ZERO && split.candidate > Weight::ZERO)
 }
 
 fn is_baseline(release: &Release) -> bool {

@@ -26,6 +26,9 @@ impl Work {
         }
         self.keep_shares(&snapshot, &frame).await;
         let seen = view(&snapshot, &frame, &self.config.graces, now());
+        if let Err(error) = self.brake(&snapshot, &frame, &seen).await {
+            tracing::warn!("{}", error.sentence);
+        }
         let mut sets = seen.sets;
         for (release, cause) in seen.causes {
             let trouble = self.told(cause).await;

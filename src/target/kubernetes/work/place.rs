@@ -29,6 +29,10 @@ impl Work {
 
     async fn place(&self, release: &ReleaseId, bundle: &super::Bundle) -> Result<(), TargetError> {
         let frame = self.frame();
+        if let Some(stable) = frame.stable.as_ref().filter(|stable| Some(*stable) != frame.baseline.as_ref())
+        {
+            self.settle_what_was_left(stable).await?;
+        }
         self.clear_beside().await?;
         let snapshot = self.snapshot().await?;
         let others = [&frame.stable, &frame.candidate].into_iter().flatten();
@@ -40,6 +44,8 @@ impl Work {
         let same = Some(release) == frame.stable.as_ref();
         let former = if same { Some(bundle) } else { former.as_deref() };
         let objects = self.rendered(release, bundle, None, &snapshot, former);
+        self.fit_strategies(&objects).await?;
+        self.release_brake(&snapshot, &frame).await?;
         // A way back must not be refused because of a field that was taken from us in the meantime.
         self.apply_all(&objects, self.config.take_over || same).await
     }

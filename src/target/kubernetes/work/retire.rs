@@ -45,6 +45,7 @@ impl Work {
             self.restore_own(stable).await?;
             let (bundle, snapshot) = (self.bundle(stable).await?, self.snapshot().await?);
             if bundle.shape().route.is_some() {
+                self.calm_route(stable, &bundle).await?;
                 self.apply_route(stable, &bundle, &snapshot, None).await?;
             }
         }

@@ -1,7 +1,7 @@
 //! After the promotion: the Deployment takes the candidate's ReplicaSet for its own, and no pod notices.
 //!
-//! A Deployment knows its present ReplicaSet by the equality of pod templates. So it is held still (`paused`), given the
-//! candidate's template, the two sets change places, and it goes on: what it then finds is what it wants.
+//! A Deployment knows its present ReplicaSet by the equality of pod templates. So it is held still, given the candidate's
+//! template, the two sets change places, and it goes on: what it then finds is what it wants.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use kube::ResourceExt;
 use serde_json::{Map, Value, json};
 
 use super::Work;
-use super::beside::{beside, deployment, owned};
+use super::beside::{all_beside, beside, deployment, owned};
 use super::traffic::Lead;
 use crate::rollout::ReleaseId;
 use crate::target::TargetError;
@@ -32,15 +32,41 @@ impl Work {
         let snapshot = self.snapshot().await?;
         self.lead_services(candidate, &bundle, Lead::To(candidate), &snapshot).await?;
         self.led_to(candidate, &bundle).await?;
-        if bundle.shape().route.is_some() {
-            self.apply_route(candidate, &bundle, &snapshot, None).await?;
-            self.route_taken(&bundle).await?;
-        }
+        self.calm_route(candidate, &bundle).await?;
         for workload in &bundle.shape().carriers {
             self.hand_over(candidate, &bundle, &former, workload).await?;
         }
         self.apply_held_back(candidate, &bundle, &former).await?;
+        if bundle.shape().route.is_some() {
+            self.apply_route(candidate, &bundle, &snapshot, None).await?;
+            self.route_taken(&bundle).await?;
+        }
         self.drop_release_service(candidate, &bundle).await
+    }
+
+    /// Ends what an earlier run left half done: the live release stands beside the Deployments that should be its own. What they
+    /// run instead carries no traffic any more, and goes.
+    pub(super) async fn settle_what_was_left(&self, live: &ReleaseId) -> Result<(), TargetError> {
+        let (bundle, snapshot) = (self.bundle(live).await?, self.snapshot().await?);
+        let is_left = |workload: &Workload| {
+            beside(&snapshot, workload, live).is_some() && !is_handed_over(&snapshot, workload, live)
+        };
+        if !bundle.shape().carriers.iter().any(is_left) {
+            return Ok(());
+        }
+        self.settle(live, live).await?;
+        let snapshot = self.snapshot().await?;
+        let candidate = self.frame().candidate;
+        for (release, sets) in all_beside(&snapshot) {
+            let is_wanted =
+                candidate.as_ref().is_some_and(|id| id.as_str() == release) || release == live.as_str();
+            for set in sets.into_iter().filter(|set| !is_wanted && !set.annotations().contains_key(RETIRE_AT))
+            {
+                self.end_set(&set.name_any()).await?;
+                self.remove_set(&set.name_any()).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Waits until the Service leads to pods of that release only.
@@ -95,10 +121,16 @@ impl Work {
         let object =
             objects.into_iter().find(|one| one.key.kind == workload.kind && one.key.name == workload.name);
         let Some(object) = object else { return Ok(()) };
-        let mut held = object.clone();
-        held.value["spec"]["paused"] = Value::Bool(true);
-        self.apply_one(&held).await?;
         let name = workload.name.clone();
+        if deployment(&snapshot, &name).is_none() {
+            self.apply_one(&object).await?;
+        }
+        self.hold_still(&name).await?;
+        let mut held = object.clone();
+        if let Some(spec) = held.value["spec"].as_object_mut() {
+            spec.shift_remove("strategy");
+        }
+        self.apply_one(&held).await?;
         let live = self
             .until(&format!("that Deployment {name} is held still"), SEEN, |snapshot| {
                 let live = deployment(snapshot, &name)?;
@@ -108,6 +140,8 @@ impl Work {
             })
             .await?;
         self.change_places(candidate, workload, &live).await?;
+        self.let_go(&name).await?;
+        self.fit_strategies(std::slice::from_ref(&object)).await?;
         let applied = self.apply_one(&object).await?;
         let generation = applied.metadata.generation;
         self.until(
@@ -131,16 +165,16 @@ impl Work {
     ) -> Result<(), TargetError> {
         let snapshot = self.snapshot().await?;
         let frame = self.frame();
+        if let Some(set) = beside(&snapshot, workload, candidate) {
+            self.patch_set(&set.name_any(), &taken_in(set, live)).await?;
+        }
         for set in owned(&snapshot, &workload.name) {
             if template_release(set).is_some_and(|label| label != candidate.as_str()) {
                 let share = format!("{0}/{0}", frame.instances);
                 self.patch_set(&set.name_any(), &put_aside(live, &workload.name, &share)).await?;
             }
         }
-        match beside(&snapshot, workload, candidate) {
-            Some(set) => self.patch_set(&set.name_any(), &taken_in(set, live)).await,
-            None => Ok(()),
-        }
+        Ok(())
     }
 
     /// Gives a set without replicas back to its Deployment, as a revision of its history.
@@ -195,7 +229,12 @@ fn taken_in(set: &ReplicaSet, live: &Deployment) -> Value {
     json!({
         "metadata": {
             "labels": labels,
-            "annotations": { SHARE: Value::Null, RETIRE_AT: Value::Null },
+            "annotations": {
+                SHARE: Value::Null,
+                RETIRE_AT: Value::Null,
+                "deployment.kubernetes.io/desired-replicas": Value::Null,
+                "deployment.kubernetes.io/max-replicas": Value::Null,
+            },
             "ownerReferences": [{
                 "apiVersion": "apps/v1",
                 "kind": "Deployment",

@@ -1,6 +1,7 @@
 //! Dividing the traffic: by the selector of Services, by numbers of instances, by the weights of an HTTPRoute.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use kube::ResourceExt;
 use serde_json::{Value, json};
@@ -15,6 +16,8 @@ use crate::target::kubernetes::names::{MANAGED_BY, RELEASE, SPLIT, joined};
 use crate::target::kubernetes::view::{beside_wanted, pinned, wanted};
 use crate::target::kubernetes::world::Snapshot;
 
+/// How long a gateway may take to bring what it has accepted to all of its data plane.
+const ARRIVES: Duration = Duration::from_millis(500);
 /// The longest name of a Service (RFC 1035 label).
 const LABEL: usize = 63;
 
@@ -123,7 +126,10 @@ impl Work {
     }
 
     /// Shares by the weights of the route: the Service leads to the release that it is held to, and each other release has a
-    /// Service of its own for the time of the rollout.
+    /// Service of its own for the time of the rollout. All for one release is the Service's own matter.
+    ///
+    /// A gateway may learn of a route before it learns of what the route leads to, and forget in the other order: so a backend
+    /// comes and goes with the weight 0.
     async fn weigh(
         &self,
         stable: &ReleaseId,
@@ -131,23 +137,74 @@ impl Work {
         shares: &[(&ReleaseId, Weight)],
         snapshot: &Snapshot,
     ) -> Result<(), TargetError> {
-        let shape = bundle.shape();
-        let name = shape.service.as_deref().unwrap_or_default();
+        let name = bundle.shape().service.as_deref().unwrap_or_default();
         let live = snapshot.services.iter().find(|service| service.name_any() == name);
         let held = live.and_then(|service| pinned(service)).unwrap_or_else(|| stable.clone());
-        let mut backends = Vec::new();
-        let own =
-            shares.iter().find(|(release, _)| **release == held).map(|(_, weight)| weight.basis_points());
-        let others: Vec<_> = shares.iter().filter(|(release, _)| **release != held).collect();
-        if others.is_empty() {
-            return self.apply_route(stable, bundle, snapshot, None).await;
+        let known = backends_of(snapshot, bundle);
+        let own = |release: &ReleaseId| service_name(name, release);
+        if let [(only, _)] = shares {
+            if **only != held {
+                self.lead_services(stable, bundle, Lead::To(only), snapshot).await?;
+            }
+            let leads_away =
+                |backend: &(String, u16)| backend.1 > 0 && backend.0 != name && backend.0 != own(only);
+            if known.iter().any(leads_away) {
+                self.apply_route(stable, bundle, snapshot, Some(&silenced(&known, name))).await?;
+            }
+            return Ok(());
         }
-        backends.push((name.to_owned(), own.unwrap_or_default()));
-        for (release, weight) in others {
-            self.release_service(release, bundle).await?;
-            backends.push((service_name(name, release), weight.basis_points()));
+        let mut backends = vec![(name.to_owned(), 0)];
+        for (release, weight) in shares {
+            if **release == held {
+                backends[0].1 = weight.basis_points();
+            } else {
+                backends.push((own(release), weight.basis_points()));
+            }
+        }
+        let is_new = |backend: &&(String, u16)| {
+            backend.0 != name && !known.iter().any(|(other, _)| *other == backend.0)
+        };
+        if backends.iter().any(|backend| is_new(&backend)) {
+            for (release, _) in shares.iter().filter(|(release, _)| **release != held) {
+                self.announce(stable, bundle, release, snapshot).await?;
+            }
+            self.route_taken(bundle).await?;
+            tokio::time::sleep(ARRIVES).await;
         }
         self.apply_route(stable, bundle, snapshot, Some(&backends)).await
+    }
+
+    /// Tells the gateway of a release that will have a share of the route's traffic, and has none yet.
+    pub(super) async fn announce(
+        &self,
+        stable: &ReleaseId,
+        bundle: &Bundle,
+        release: &ReleaseId,
+        snapshot: &Snapshot,
+    ) -> Result<(), TargetError> {
+        let name = bundle.shape().service.as_deref().unwrap_or_default();
+        let own = service_name(name, release);
+        if backends_of(snapshot, bundle).iter().any(|(known, _)| *known == own) {
+            return Ok(());
+        }
+        self.release_service(release, bundle).await?;
+        let backends = [(name.to_owned(), Weight::FULL.basis_points()), (own, 0)];
+        self.apply_route(stable, bundle, snapshot, Some(&backends)).await
+    }
+
+    /// Has the route lead to the Service alone, as it is written: first by weight, then for good.
+    pub(super) async fn calm_route(&self, release: &ReleaseId, bundle: &Bundle) -> Result<(), TargetError> {
+        let Some(name) = bundle.shape().service.as_deref().filter(|_| bundle.shape().route.is_some()) else {
+            return Ok(());
+        };
+        let snapshot = self.snapshot().await?;
+        let known = backends_of(&snapshot, bundle);
+        if known.iter().any(|(backend, weight)| backend != name && *weight > 0) {
+            self.apply_route(release, bundle, &snapshot, Some(&silenced(&known, name))).await?;
+            self.route_taken(bundle).await?;
+            tokio::time::sleep(ARRIVES).await;
+        }
+        Ok(())
     }
 
     /// Applies the route of a release's manifests, with other backends in place of the Service where some are given.
@@ -205,6 +262,33 @@ impl Work {
         let key = Key { name: service_name(name, release), ..own.key.clone() };
         self.applier.remove(&key).await.map(drop)
     }
+}
+
+/// The backends of the live route in place of the Service, with their weights.
+fn backends_of(snapshot: &Snapshot, bundle: &Bundle) -> Vec<(String, u16)> {
+    let shape = bundle.shape();
+    let (Some(service), Some(route)) = (&shape.service, &shape.route) else { return Vec::new() };
+    let live = snapshot.routes.iter().find(|one| one.name_any() == *route);
+    let rules = live.and_then(|route| route.data["spec"]["rules"].as_array()).into_iter().flatten();
+    let refs = rules.filter_map(|rule| rule["backendRefs"].as_array());
+    let leads = |refs: &&Vec<Value>| refs.iter().any(|backend| backend["name"] == service.as_str());
+    let ours = |backend: &&Value| {
+        let name = backend["name"].as_str().unwrap_or_default();
+        name == service || snapshot.services.iter().any(|one| one.name_any() == name && pinned(one).is_some())
+    };
+    let first = refs.into_iter().find(leads).into_iter().flatten().filter(ours);
+    first
+        .map(|backend| {
+            let weight = backend["weight"].as_u64().and_then(|n| u16::try_from(n).ok()).unwrap_or(1);
+            (backend["name"].as_str().unwrap_or_default().to_owned(), weight)
+        })
+        .collect()
+}
+
+/// The same backends, all weight with the Service.
+fn silenced(known: &[(String, u16)], service: &str) -> Vec<(String, u16)> {
+    let weight = |name: &str| if name == service { Weight::FULL.basis_points() } else { 0 };
+    known.iter().map(|(name, _)| (name.clone(), weight(name))).collect()
 }
 
 /// The name of a release's own Service.

@@ -1,13 +1,12 @@
 //! From settings to the router's settings.
 
-use super::place::Place;
+use crate::rollout::step::Comparison;
+use crate::settings::ProxyOptions;
 use crate::target::local::proxy::{HeaderMatch, ProxySettings, UpstreamProtocol};
 
-/// How the router of this environment behaves.
+/// How the router of an environment behaves that compares so.
 #[must_use]
-pub fn settings(place: &Place) -> ProxySettings {
-    let options = &place.local().proxy;
-    let comparison = place.environment.strategy.comparison();
+pub(super) fn settings(options: &ProxyOptions, comparison: Option<&Comparison>) -> ProxySettings {
     let header = options.header.clone().map(|(name, value)| HeaderMatch { name, value });
     ProxySettings {
         slow_bound: comparison.and_then(|comparison| comparison.slower_than),

@@ -1,5 +1,7 @@
 //! Settings as the rest of the program sees them: complete, checked, nothing left to interpret.
 
+mod kubernetes;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -10,6 +12,8 @@ use crate::rollout::step::Check;
 use crate::rollout::strategy::Strategy;
 use crate::yaml::Diagnostic;
 use crate::yaml::words::{listed, nearest};
+
+pub use kubernetes::{GraceSettings, KubeconfigSource, KubernetesSettings, ManifestSource, TrafficSettings};
 
 /// What a `tidegate.yaml` says, with every default filled in.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,7 +35,7 @@ pub struct EnvironmentSettings {
     pub name: String,
     /// Where it runs.
     pub target: TargetSettings,
-    /// How an instance is asked for its health; `None` takes an open port for healthy.
+    /// How an instance is asked for its health; `None` takes an open port for healthy, or in a cluster what the probes say.
     pub health: Option<HealthSettings>,
     /// How a new release takes over.
     pub strategy: Strategy,
@@ -50,6 +54,8 @@ pub struct EnvironmentSettings {
 pub enum TargetSettings {
     /// Processes on this machine behind the embedded router.
     Local(LocalSettings),
+    /// Manifests, applied to a cluster.
+    Kubernetes(KubernetesSettings),
 }
 
 /// Processes on this machine behind the embedded router.

@@ -1,0 +1,60 @@
+//! The target of either ground.
+
+use std::time::Duration;
+
+use crate::rollout::{Action, Observation, Release, ReleaseId, Rollout};
+use crate::target::kubernetes::KubernetesTarget;
+use crate::target::local::LocalTarget;
+use crate::target::{Target, TargetError};
+
+/// Where the releases of an environment run.
+#[derive(Clone)]
+pub enum AnyTarget {
+    /// On this machine.
+    Local(LocalTarget),
+    /// In a cluster.
+    Kubernetes(KubernetesTarget),
+}
+
+impl AnyTarget {
+    /// Removes what it keeps of releases that are not in `keep`, and what `live` has no use for; gives how many things.
+    ///
+    /// # Errors
+    /// When it cannot be reached, or does not remove it.
+    pub async fn prune(&self, live: Option<&Release>, keep: &[&Release]) -> Result<usize, TargetError> {
+        match self {
+            Self::Local(target) => target.prune(keep).await,
+            Self::Kubernetes(target) => target.prune(live, keep).await,
+        }
+    }
+}
+
+impl Target for AnyTarget {
+    fn begin(&self, rollout: &Rollout) {
+        match self {
+            Self::Local(target) => target.begin(rollout),
+            Self::Kubernetes(target) => target.begin(rollout),
+        }
+    }
+
+    async fn observe(&self, newer_than: Option<u64>, patience: Duration) -> Result<Observation, TargetError> {
+        match self {
+            Self::Local(target) => target.observe(newer_than, patience).await,
+            Self::Kubernetes(target) => target.observe(newer_than, patience).await,
+        }
+    }
+
+    async fn address(&self, release: Option<&ReleaseId>) -> Option<String> {
+        match self {
+            Self::Local(target) => target.address(release).await,
+            Self::Kubernetes(target) => target.address(release).await,
+        }
+    }
+
+    async fn act(&self, action: &Action, releases: &[&Release]) -> Result<(), TargetError> {
+        match self {
+            Self::Local(target) => target.act(action, releases).await,
+            Self::Kubernetes(target) => target.act(action, releases).await,
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! The `kubernetes` target as it is written.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::Deserialize;
+use serde::de::{Deserializer, Error, SeqAccess, Visitor};
+
+use super::Time;
+use super::local::Text;
+
+/// Plain manifests, applied to a cluster in which nothing need be installed.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(
+    deny_unknown_fields,
+    rename_all = "kebab-case",
+    expecting = "a mapping with the settings of a kubernetes target"
+)]
+pub(in crate::settings) struct Kubernetes {
+    /// Manifests: a file or folder, or a list of them, relative to the folder of this file. Of a folder all `.yaml`, `.yml` and
+    /// `.json` files are read, those of its own folders not. Either this or `kustomization` is given.
+    pub(in crate::settings) manifests: Option<Paths>,
+    /// A folder with a kustomization, relative to the folder of this file. `kubectl kustomize` renders it, or else `kustomize build`.
+    pub(in crate::settings) kustomization: Option<String>,
+    /// Namespace of the objects that name none, and of Tidegate's own. By default that of the kubeconfig's context.
+    #[schemars(regex(pattern = "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"))]
+    pub(in crate::settings) namespace: Option<String>,
+    /// The kubeconfig, relative to the folder of this file; `$NAME` takes the path from that environment variable. By default what
+    /// `KUBECONFIG` names, else `~/.kube/config`, else the service account of the pod that Tidegate runs in.
+    #[schemars(length(min = 1))]
+    pub(in crate::settings) kubeconfig: Option<String>,
+    /// The context in the kubeconfig. By default its current one.
+    #[schemars(length(min = 1))]
+    pub(in crate::settings) context: Option<String>,
+    /// How traffic reaches the instances, and so how it is divided.
+    #[schemars(extend("default" = "service"))]
+    pub(in crate::settings) traffic: Option<Traffic>,
+    /// Public address of the app, such as `https://shop.example`: scheme, host and port, without a path. `verify` needs it.
+    #[schemars(regex(pattern = "^https?://[^/?#@]+/?$"))]
+    pub(in crate::settings) url: Option<String>,
+    /// Take over fields of the objects that another tool owns. Without it, such a field is a conflict, which is told.
+    #[schemars(extend("default" = false))]
+    pub(in crate::settings) take_over: Option<bool>,
+    /// How long an instance goes on to answer after the routers were told to leave it.
+    #[schemars(extend("default" = "5s"))]
+    pub(in crate::settings) drain: Option<Time>,
+    /// How long a trouble of an instance may last before it counts.
+    pub(in crate::settings) graces: Option<Graces>,
+}
+
+/// How traffic reaches the instances, and so how it is divided.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(transform = allow_name)]
+pub(in crate::settings) enum Traffic {
+    /// A plain Service: its selector switches all at once; shares go by the number of instances.
+    Service(Service),
+    /// An HTTPRoute of the Gateway API: shares by request.
+    GatewayApi(GatewayApi),
+}
+
+/// `service` alone stands for its defaults; the others cannot do without settings.
+fn allow_name(schema: &mut Schema) {
+    let names = json_schema!({ "type": "string", "enum": ["service"] });
+    if let Some(serde_json::Value::Array(forms)) = schema.get_mut("oneOf") {
+        forms.insert(0, names.to_value());
+    }
+}
+
+/// A plain Service: its selector switches all at once; shares go by the number of instances.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(
+    deny_unknown_fields,
+    rename_all = "kebab-case",
+    expecting = "a mapping with the settings of `service`"
+)]
+pub(in crate::settings) struct Service {
+    /// Name of the Service. By default the only one that selects a workload of the release.
+    #[schemars(length(min = 1))]
+    pub(in crate::settings) name: Option<String>,
+}
+
+/// An HTTPRoute of the Gateway API: shares by request.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(
+    deny_unknown_fields,
+    rename_all = "kebab-case",
+    expecting = "a mapping with the settings of `gateway-api`"
+)]
+pub(in crate::settings) struct GatewayApi {
+    /// Name of the HTTPRoute.
+    #[schemars(required, length(min = 1))]
+    pub(in crate::settings) route: Option<String>,
+    /// The Service in its rules whose traffic is divided. By default the only one that selects a workload of the release.
+    #[schemars(length(min = 1))]
+    pub(in crate::settings) service: Option<String>,
+}
+
+/// How long a trouble of an instance may last before it counts.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(
+    deny_unknown_fields,
+    rename_all = "kebab-case",
+    expecting = "a mapping with how long each trouble may last"
+)]
+pub(in crate::settings) struct Graces {
+    /// A Secret, ConfigMap or key that is not there.
+    #[schemars(extend("default" = "10s"))]
+    pub(in crate::settings) configuration: Option<Time>,
+    /// A registry that does not answer, or asks to come later.
+    #[schemars(extend("default" = "60s"))]
+    pub(in crate::settings) registry: Option<Time>,
+    /// The cluster refuses to make pods: quota, admission.
+    #[schemars(extend("default" = "10s"))]
+    pub(in crate::settings) refusal: Option<Time>,
+    /// A pod that no node takes: until that is told.
+    #[schemars(extend("default" = "15s"))]
+    pub(in crate::settings) unscheduled_warned: Option<Time>,
+    /// A pod that no node takes: until it is fatal, unless the cluster is adding a node.
+    #[schemars(extend("default" = "90s"))]
+    pub(in crate::settings) unscheduled: Option<Time>,
+    /// A readiness probe that fails: the least time until it is fatal. A probe that may take longer by its own settings gets that.
+    #[schemars(extend("default" = "30s"))]
+    pub(in crate::settings) readiness: Option<Time>,
+}
+
+/// A path, or a list of paths.
+#[derive(Debug, Clone)]
+pub(in crate::settings) enum Paths {
+    /// One.
+    One(String),
+    /// Several.
+    Many(Vec<String>),
+}
+
+impl<'de> Deserialize<'de> for Paths {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct OneOrMany;
+
+        impl<'de> Visitor<'de> for OneOrMany {
+            type Value = Paths;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a path, such as `deploy/`, or a list of paths")
+            }
+
+            fn visit_str<E: Error>(self, path: &str) -> Result<Paths, E> {
+                Ok(Paths::One(path.to_owned()))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Paths, A::Error> {
+                let mut paths = Vec::new();
+                while let Some(Text(path)) = items.next_element()? {
+                    paths.push(path);
+                }
+                Ok(Paths::Many(paths))
+            }
+        }
+
+        deserializer.deserialize_any(OneOrMany)
+    }
+}
+
+impl JsonSchema for Paths {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "paths".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let item = Text::json_schema(generator);
+        json_schema!({
+            "anyOf": [
+                { "type": "string", "minLength": 1 },
+                { "type": "array", "items": item, "minItems": 1 },
+            ]
+        })
+    }
+}

@@ -1,0 +1,92 @@
+//! The `kubernetes` target.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Plain manifests, applied to a cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KubernetesSettings {
+    /// Where the objects of a release are written down.
+    pub manifests: ManifestSource,
+    /// The namespace of objects that name none; `None` is that of the kubeconfig's context.
+    pub namespace: Option<String>,
+    /// The kubeconfig; `None` is the usual one.
+    pub kubeconfig: Option<KubeconfigSource>,
+    /// The context in it; `None` is its current one.
+    pub context: Option<String>,
+    /// How traffic reaches the instances.
+    pub traffic: TrafficSettings,
+    /// The public address: scheme, host and port, without a path or a final slash.
+    pub url: Option<String>,
+    /// Take over fields that another tool owns.
+    pub take_over: bool,
+    /// How long an instance goes on to answer after the routers were told to leave it.
+    pub drain: Duration,
+    /// How long a trouble may last before it counts.
+    pub graces: GraceSettings,
+}
+
+/// Where the objects of a release are written down.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ManifestSource {
+    /// Files and folders, absolute; at least one.
+    Files(Vec<PathBuf>),
+    /// The folder of a kustomization, absolute.
+    Kustomization(PathBuf),
+}
+
+/// Where the kubeconfig is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KubeconfigSource {
+    /// This file, absolute.
+    File(PathBuf),
+    /// The file that the variable of this name names.
+    FromEnvironment(String),
+}
+
+/// How traffic reaches the instances, and so how it is divided.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TrafficSettings {
+    /// A plain Service.
+    Service {
+        /// Its name; `None` is the only one that selects a workload.
+        name: Option<String>,
+    },
+    /// An HTTPRoute of the Gateway API.
+    GatewayApi {
+        /// The HTTPRoute.
+        route: String,
+        /// The Service whose traffic is divided; `None` is the only one that selects a workload.
+        service: Option<String>,
+    },
+}
+
+/// How long a trouble may last before it counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GraceSettings {
+    /// A Secret, ConfigMap or key that is not there.
+    pub configuration: Duration,
+    /// A registry that does not answer.
+    pub registry: Duration,
+    /// The cluster refuses to make pods.
+    pub refusal: Duration,
+    /// No node takes a pod: until that is told.
+    pub unscheduled_warned: Duration,
+    /// No node takes a pod: until it is fatal.
+    pub unscheduled: Duration,
+    /// The least time for which a readiness probe may fail.
+    pub readiness: Duration,
+}
+
+impl Default for GraceSettings {
+    fn default() -> Self {
+        Self {
+            configuration: Duration::from_secs(10),
+            registry: Duration::from_secs(60),
+            refusal: Duration::from_secs(10),
+            unscheduled_warned: Duration::from_secs(15),
+            unscheduled: Duration::from_secs(90),
+            readiness: Duration::from_secs(30),
+        }
+    }
+}

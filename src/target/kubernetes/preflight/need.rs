@@ -1,0 +1,100 @@
+//! The rights that Tidegate itself needs, as data: asked for before a rollout, and written down in `docs/rbac.md`.
+
+/// Something that Tidegate does in a cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Feature {
+    /// `status`, `history` and reports: the journal, the lock and what runs, only looked at.
+    Look,
+    /// To deploy at all: to write the journal, to hold the lock, to tell why a pod does not come up.
+    Deploy,
+    /// Two sets of one workload beside each other: canary and blue-green.
+    Sets,
+    /// To divide traffic by an HTTPRoute.
+    GatewayApi,
+    /// To send requests of gates to the pods themselves.
+    DirectChecks,
+}
+
+/// Rights on resources of one API group in the environment's namespace, as a rule of a Role has them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Need {
+    /// The API group; empty for the core group.
+    pub group: &'static str,
+    /// Resources in the plural, such as `pods` or `pods/log`.
+    pub resources: &'static [&'static str],
+    /// Verbs.
+    pub verbs: &'static [&'static str],
+    /// What for.
+    pub why: &'static str,
+}
+
+const READ: &[&str] = &["get", "list", "watch"];
+const WRITE: &[&str] = &["create", "update", "patch", "delete"];
+
+const fn need(
+    group: &'static str,
+    resources: &'static [&'static str],
+    verbs: &'static [&'static str],
+    why: &'static str,
+) -> Need {
+    Need { group, resources, verbs, why }
+}
+
+const LOOK: &[Need] = &[
+    need("", &["configmaps"], READ, "the journal"),
+    need("coordination.k8s.io", &["leases"], READ, "who holds the lock"),
+    need("", &["pods", "services"], READ, "what runs, and what leads traffic to it"),
+    need("apps", &["deployments", "replicasets", "statefulsets", "daemonsets"], READ, "what runs"),
+    need("discovery.k8s.io", &["endpointslices"], READ, "which pods get traffic"),
+];
+const DEPLOY: &[Need] = &[
+    need("", &["configmaps"], WRITE, "the journal and the requests of people"),
+    need("coordination.k8s.io", &["leases"], WRITE, "the lock"),
+    need("", &["pods/log"], &["get"], "the last lines of what does not come up"),
+];
+const SETS: &[Need] =
+    &[need("apps", &["replicasets"], &["create", "patch", "delete"], "a set of its own for each release")];
+const GATEWAY_API: &[Need] = &[need(
+    "gateway.networking.k8s.io",
+    &["httproutes"],
+    &["get", "list", "watch", "patch"],
+    "the weights of a route",
+)];
+// By WebSocket it is `get` up to Kubernetes 1.34 and `create` from 1.35 on.
+const DIRECT_CHECKS: &[Need] =
+    &[need("", &["pods/portforward"], &["create", "get"], "requests of gates to the pods themselves")];
+
+impl Feature {
+    /// Every feature.
+    pub const ALL: [Self; 5] = [Self::Look, Self::Deploy, Self::Sets, Self::GatewayApi, Self::DirectChecks];
+
+    /// What it needs beyond the others. Whoever deploys looks, too.
+    #[must_use]
+    pub fn needs(self) -> &'static [Need] {
+        match self {
+            Self::Look => LOOK,
+            Self::Deploy => DEPLOY,
+            Self::Sets => SETS,
+            Self::GatewayApi => GATEWAY_API,
+            Self::DirectChecks => DIRECT_CHECKS,
+        }
+    }
+}
+
+impl Need {
+    /// What each object of the manifests needs, by its own group and resource. The API server asks for `create` when what is
+    /// applied is not there yet.
+    pub const OF_OBJECTS: &'static [&'static str] = &["get", "create", "patch", "delete"];
+
+    /// What is looked at before a rollout where the right is given, in the environment's namespace.
+    pub const USEFUL: &'static [Self] = &[
+        need("", &["resourcequotas", "limitranges"], &["list"], "whether the pods fit into the quotas"),
+        need("", &["serviceaccounts"], &["get"], "which secrets images are pulled with"),
+    ];
+
+    /// The same, for what is in no namespace.
+    pub const USEFUL_CLUSTER: &'static [Self] = &[
+        need("", &["namespaces"], &["get"], "whether the namespace is there"),
+        need("", &["nodes"], &["list"], "whether there is a node for each image"),
+    ];
+}

@@ -1,0 +1,68 @@
+//! Environments in a cluster, as far as commands get without one.
+
+use super::kit::{App, Config, tells};
+
+/// An app with an environment in a cluster, by a kubeconfig that names nothing that answers.
+fn app(settings: &str) -> App {
+    let target = format!("target: {{ kubernetes: {{ {settings} }} }}");
+    let app = App::new(&Config { more: format!("  live: {{ {target} }}\n"), ..Config::default() });
+    let cluster = "{ server: \"https://127.0.0.1:9\" }";
+    let kubeconfig = format!(
+        "apiVersion: v1\nkind: Config\nclusters: [{{ name: c, cluster: {cluster} }}]\nusers: []\n\
+         contexts: [{{ name: c, context: {{ cluster: c, user: \"\", namespace: shop }} }}]\ncurrent-context: c\n"
+    );
+    std::fs::write(app.path("kubeconfig"), kubeconfig).unwrap();
+    app
+}
+
+#[test]
+fn there_is_no_supervisor_for_a_cluster() {
+    let app = app("manifests: deploy, kubeconfig: none");
+    app.run(&["validate"]).exits(0);
+    for command in ["status", "stop"] {
+        let said = app.run(&["local", command, "live"]).exits(2);
+        tells(
+            said.error("not-local"),
+            &["live does not run on this machine", "help: `tidegate status live` tells what runs there"],
+        );
+    }
+    assert!(!app.path(".tidegate/live").exists());
+}
+
+#[test]
+fn a_kubeconfig_that_cannot_be_used() {
+    let app = app("manifests: deploy, kubeconfig: none");
+    for arguments in [&["status", "live"][..], &["deploy", "live", "--version", "v1"], &["unlock", "live"]] {
+        let said = app.run(arguments).exits(2);
+        tells(said.error("bad-kubeconfig"), &["kubeconfig /", "/none cannot be used: ", "help: `kubectl"]);
+    }
+    assert_eq!(app.json(&["history", "live"])["error"]["code"], "bad-kubeconfig");
+}
+
+#[test]
+fn a_kubeconfig_by_a_variable_that_is_not_set() {
+    let app = app("manifests: deploy, kubeconfig: $NO_SUCH_KUBECONFIG");
+    let said = app.run(&["status", "live"]).exits(2);
+    let expected =
+        ["`kubeconfig` of live is to be $NO_SUCH_KUBECONFIG, which is not set", "help: set NO_SUCH"];
+    tells(said.error("variable-not-set"), &expected);
+}
+
+#[test]
+fn manifests_are_read_before_the_cluster_is_asked() {
+    let app = app("manifests: deploy, kubeconfig: kubeconfig");
+    let plan = ["plan", "live", "--version", "v1"];
+    tells(app.run(&plan).exits(2).error("no-manifest"), &["`manifests` names", "/deploy: No such file"]);
+    std::fs::create_dir(app.path("deploy")).unwrap();
+    tells(app.run(&plan).exits(2).error("no-manifest"), &["there is no .yaml, .yml or .json file in /"]);
+    std::fs::write(app.path("deploy/web.yaml"), "kind: Deployment\n").unwrap();
+    let wrong = app.run(&plan).exits(2);
+    tells(wrong.error("bad-manifest"), &["deploy/web.yaml:1:1: `apiVersion` is missing"]);
+    assert!(!app.path(".tidegate/live").exists());
+}
+
+#[test]
+fn a_version_comes_from_the_folder_of_the_configuration() {
+    let app = app("manifests: deploy, kubeconfig: kubeconfig");
+    tells(app.run(&["plan", "live"]).exits(2).error("no-version"), &["is not in a git repository"]);
+}

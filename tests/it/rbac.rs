@@ -1,0 +1,131 @@
+//! `docs/rbac.md` has the rights that the sources ask for, and no others.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use tidegate::target::kubernetes::preflight::{Feature, Need};
+
+/// The mark in the page after which everything is made from the sources.
+const BEGIN: &str = "<!-- roles: made from the sources, do not edit -->\n";
+
+/// What the page's example deploys.
+pub(super) const EXAMPLE: &[Need] = &[
+    Need { group: "apps", resources: &["deployments"], verbs: Need::OF_OBJECTS, why: "the manifests" },
+    Need { group: "", resources: &["services", "configmaps"], verbs: Need::OF_OBJECTS, why: "the manifests" },
+];
+
+/// A use with what it needs: the name of its role, what it is for, its features, and whether it applies manifests.
+pub(super) const USES: [(&str, &str, &[Feature], bool); 4] = [
+    ("tidegate-look", "Only `status` and `history`", &[Feature::Look], false),
+    ("tidegate-rolling", "To deploy by rolling", &[Feature::Look, Feature::Deploy], true),
+    (
+        "tidegate-sets",
+        "To deploy by canary or blue-green with a Service",
+        &[Feature::Look, Feature::Deploy, Feature::Sets],
+        true,
+    ),
+    (
+        "tidegate-gateway",
+        "To deploy by canary or blue-green with the Gateway API",
+        &[Feature::Look, Feature::Deploy, Feature::Sets, Feature::GatewayApi],
+        true,
+    ),
+];
+
+/// All needs of a use.
+fn needs(features: &[Feature], applies: bool) -> Vec<Need> {
+    let own = features.iter().flat_map(|feature| feature.needs()).copied();
+    own.chain(EXAMPLE.iter().filter(|_| applies).copied()).collect()
+}
+
+/// The rules of a role, resources with the same verbs together.
+pub(super) fn rules(features: &[Feature], applies: bool) -> String {
+    rules_of(&needs(features, applies))
+}
+
+fn rules_of(needs: &[Need]) -> String {
+    let mut verbs: BTreeMap<(&str, &str), BTreeSet<&str>> = BTreeMap::new();
+    for need in needs {
+        for resource in need.resources {
+            verbs.entry((need.group, resource)).or_default().extend(need.verbs);
+        }
+    }
+    let mut rules: BTreeMap<(&str, BTreeSet<&str>), Vec<&str>> = BTreeMap::new();
+    for ((group, resource), verbs) in verbs {
+        rules.entry((group, verbs)).or_default().push(resource);
+    }
+    let mut out = String::new();
+    for ((group, verbs), resources) in rules {
+        let group = if group.is_empty() { "\"\"" } else { group };
+        let verbs: Vec<&str> = verbs.into_iter().collect();
+        writeln!(out, "- apiGroups: [{group}]\n  resources: [{}]", resources.join(", ")).unwrap();
+        writeln!(out, "  verbs: [{}]", verbs.join(", ")).unwrap();
+    }
+    out
+}
+
+fn manifest(kind: &str, name: &str, rules: &str) -> String {
+    let place = if kind == "Role" { ", namespace: shop" } else { "" };
+    format!(
+        "```yaml\napiVersion: rbac.authorization.k8s.io/v1\nkind: {kind}\nmetadata: {{ name: {name}{place} }}\nrules:\n{rules}---\n\
+         apiVersion: rbac.authorization.k8s.io/v1\nkind: {kind}Binding\nmetadata: {{ name: {name}{place} }}\n\
+         roleRef: {{ apiGroup: rbac.authorization.k8s.io, kind: {kind}, name: {name} }}\n\
+         subjects: [{{ kind: ServiceAccount, name: tidegate, namespace: shop }}]\n```\n"
+    )
+}
+
+fn table(needs: &[Need]) -> String {
+    let mut out = "| group | resources | verbs | what for |\n|---|---|---|---|\n".to_owned();
+    for Need { group, resources, verbs, why } in needs {
+        let group = if group.is_empty() { "core" } else { group };
+        writeln!(out, "| {group} | {} | {} | {why} |", resources.join(", "), verbs.join(", ")).unwrap();
+    }
+    out
+}
+
+/// Everything after the mark.
+fn page() -> String {
+    let mut out = "\n## What each right is for\n".to_owned();
+    let titles =
+        ["`status` and `history`", "Deploying", "Canary and blue-green", "The Gateway API", "Direct checks"];
+    for (feature, title) in Feature::ALL.iter().zip(titles) {
+        writeln!(out, "\n**{title}**\n\n{}", table(feature.needs()).trim_end()).unwrap();
+    }
+    for (name, title, features, applies) in USES {
+        writeln!(out, "\n## {title}\n\n{}", manifest("Role", name, &rules(features, applies)).trim_end())
+            .unwrap();
+    }
+    writeln!(out, "\n## In addition: direct checks\n\nFor gates that ask the pods themselves.\n").unwrap();
+    out += &manifest("Role", "tidegate-direct-checks", &rules(&[Feature::DirectChecks], false));
+    out += "\n## In addition: a better look before the rollout\n\nNot needed: without these rights what they are for is not looked at.\n\n";
+    out += &table(&[Need::USEFUL, Need::USEFUL_CLUSTER].concat());
+    out.push('\n');
+    out += &manifest("Role", "tidegate-preflight", &rules_of(Need::USEFUL));
+    out.push('\n');
+    out + &manifest("ClusterRole", "tidegate-preflight", &rules_of(Need::USEFUL_CLUSTER))
+}
+
+#[test]
+fn the_page_has_the_rights_that_the_sources_ask_for() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/rbac.md");
+    let kept = fs::read_to_string(&file).unwrap();
+    let (text, _) = kept.split_once(BEGIN).expect("the page has the mark");
+    let wanted = format!("{text}{BEGIN}{}", page());
+    if std::env::var_os("TIDEGATE_UPDATE").is_some() {
+        fs::write(&file, &wanted).unwrap();
+    }
+    assert!(
+        kept == wanted || std::env::var_os("TIDEGATE_UPDATE").is_some(),
+        "docs/rbac.md is not current: run this test with TIDEGATE_UPDATE=1"
+    );
+}
+
+#[test]
+fn resources_with_the_same_verbs_stand_in_one_rule() {
+    let expected = "- apiGroups: [\"\"]\n  resources: [configmaps, pods, services]\n  verbs: [get, list, watch]\n\
+                    - apiGroups: [apps]\n  resources: [daemonsets, deployments, replicasets, statefulsets]\n  \
+                    verbs: [get, list, watch]\n";
+    assert!(rules(&[Feature::Look], false).starts_with(expected), "{}", rules(&[Feature::Look], false));
+}
