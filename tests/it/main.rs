@@ -2,6 +2,8 @@
 #![expect(unreachable_pub, reason = "nothing reaches out of a test")]
 
 #[cfg(test)]
+mod cluster;
+#[cfg(test)]
 mod commands;
 #[cfg(test)]
 mod diagnose;

@@ -26,7 +26,7 @@ use testbed::{Bed, Home, Part, Request};
 use crate::tiers::wanted;
 
 /// The testbed with these parts up; nothing when its tier is not wanted.
-async fn bed(test: &str, parts: &[Part]) -> Option<Bed> {
+pub async fn bed(test: &str, parts: &[Part]) -> Option<Bed> {
     if !wanted("testbed", test) {
         return None;
     }
@@ -36,7 +36,7 @@ async fn bed(test: &str, parts: &[Part]) -> Option<Bed> {
 }
 
 /// Runs a command and gives its output, which must be that of a success.
-fn run(command: &mut Command) -> String {
+pub fn run(command: &mut Command) -> String {
     let output = tried(command);
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{command:?}\n{said}{}", String::from_utf8_lossy(&output.stdout));
@@ -44,6 +44,6 @@ fn run(command: &mut Command) -> String {
 }
 
 /// Runs a command, however it ends.
-fn tried(command: &mut Command) -> Output {
+pub fn tried(command: &mut Command) -> Output {
     command.output().unwrap_or_else(|e| panic!("{command:?}: {e}"))
 }

@@ -7,11 +7,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
+use k8s_openapi::api::core::v1::PodTemplateSpec;
 use kube::ResourceExt;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
 use super::Work;
+use super::settle::put_aside;
 use crate::cluster::{patiently, trouble};
 use crate::rollout::ReleaseId;
 use crate::target::TargetError;
@@ -68,7 +70,11 @@ impl Work {
                 None if owns(&snapshot, workload, release) => {}
                 None => {
                     let object = self.deployment_object(release, bundle, workload, &snapshot)?;
-                    self.make_set(release, workload, &object, wanted, &share).await?;
+                    let would_be = self.applier.rehearse(&object, self.config.take_over).await?;
+                    let spec = &would_be.data["spec"];
+                    if !self.take_from_history(&snapshot, release, workload, spec, (wanted, &share)).await? {
+                        self.make_set(release, workload, &object, spec, (wanted, &share)).await?;
+                    }
                 }
             }
         }
@@ -123,18 +129,43 @@ impl Work {
         })
     }
 
+    /// A release that was here before has left a set in the Deployment's history. Of two sets with the same pods the Deployment
+    /// would take the older one for its own: so that one is used again. Tells whether there was one.
+    async fn take_from_history(
+        &self,
+        snapshot: &Snapshot,
+        release: &ReleaseId,
+        workload: &Workload,
+        spec: &Value,
+        (replicas, share): (u32, &str),
+    ) -> Result<bool, TargetError> {
+        let Some(live) = deployment(snapshot, &workload.name) else { return Ok(false) };
+        let mut taken = false;
+        for set in snapshot.replica_sets.iter().filter(|set| is_owned(&set.metadata, live)) {
+            if template_release(set).is_none_or(|label| label != release.as_str()) {
+                continue;
+            }
+            if taken || !has_pods_of(set, &spec["template"]) {
+                self.remove_set(&set.name_any()).await?;
+                continue;
+            }
+            self.patch_set(&set.name_any(), &put_aside(live, &workload.name, share)).await?;
+            self.resize(&set.name_any(), replicas, share).await?;
+            taken = true;
+        }
+        Ok(taken)
+    }
+
     /// Makes the ReplicaSet of a release: its pods are those that the Deployment would make of the release's manifest, by the
-    /// API server's own word, so that the Deployment will know them for its own later.
+    /// API server's own word (`spec`), so that the Deployment will know them for its own later.
     async fn make_set(
         &self,
         release: &ReleaseId,
         workload: &Workload,
         object: &Object,
-        replicas: u32,
-        share: &str,
+        spec: &Value,
+        (replicas, share): (u32, &str),
     ) -> Result<(), TargetError> {
-        let would_be = self.applier.rehearse(object, self.config.take_over).await?;
-        let spec = &would_be.data["spec"];
         let mut selector = spec["selector"].clone();
         if !selector["matchLabels"].is_object() {
             selector["matchLabels"] = json!({});
@@ -211,6 +242,17 @@ impl Work {
                 .map_err(|error| told(trouble("remove", &format!("ReplicaSet {name}"), &error))),
         }
     }
+}
+
+/// Whether a set makes the pods of that template. The label with the template's hash is the Deployment controller's.
+fn has_pods_of(set: &ReplicaSet, template: &Value) -> bool {
+    let own = set.spec.as_ref().and_then(|spec| spec.template.as_ref());
+    let mut own = serde_json::to_value(own).unwrap_or_default();
+    if let Some(labels) = own.pointer_mut("/metadata/labels").and_then(Value::as_object_mut) {
+        labels.shift_remove("pod-template-hash");
+    }
+    let typed = |value: &Value| serde_json::from_value::<PodTemplateSpec>(value.clone()).ok();
+    typed(&own).is_some() && typed(&own) == typed(template)
 }
 
 /// The name of the set of a release beside a Deployment.

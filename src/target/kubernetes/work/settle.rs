@@ -210,7 +210,7 @@ fn selected_by(live: &Deployment) -> Vec<String> {
 }
 
 /// The change that puts a set beside its Deployment.
-fn put_aside(live: &Deployment, workload: &str, share: &str) -> Value {
+pub(super) fn put_aside(live: &Deployment, workload: &str, share: &str) -> Value {
     let mut labels: Map<String, Value> =
         selected_by(live).into_iter().map(|name| (name, Value::Null)).collect();
     labels.insert(BESIDE.to_owned(), Value::from(workload));

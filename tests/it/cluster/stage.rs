@@ -1,0 +1,260 @@
+//! An environment of its own in the testbed's cluster: a namespace, a folder with `tidegate.yaml` and manifests, and the binary.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use serde_json::Value;
+use tempfile::TempDir;
+use testbed::{Bed, Part, address};
+use tidegate::sample::load::{Kind, Load, LoadHandle, Mix};
+use tokio::process::{Child, Command};
+use tokio::time::timeout;
+
+use crate::parts::bed;
+use crate::parts::kube::{Namespace, until, workload};
+
+/// No command of these tests takes longer on a machine that works.
+const PATIENCE: Duration = Duration::from_secs(240);
+
+const TIDEGATE: &str = env!("CARGO_BIN_EXE_tidegate");
+
+/// How visitors come to the app.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Door {
+    /// By the address of its Service.
+    Service,
+    /// Through Envoy, by an HTTPRoute.
+    Gateway,
+}
+
+/// A strategy in words that make it quick.
+pub(super) const ROLLING: &str = "strategy: rolling";
+pub(super) const BLUE_GREEN: &str = "strategy: blue-green\n    keep: 0s";
+pub(super) const CANARY: &str =
+    "strategy: { canary: { weights: [20, 60], compare: false, at-most: 600ms } }\n    keep: 0s";
+
+/// What a command said.
+#[derive(Debug)]
+pub(super) struct Said {
+    pub(super) code: i32,
+    pub(super) out: String,
+    pub(super) err: String,
+}
+
+impl Said {
+    #[track_caller]
+    pub(super) fn exits(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "stdout:\n{}\nstderr:\n{}", self.out, self.err);
+        self
+    }
+
+    #[track_caller]
+    pub(super) fn json(&self) -> Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|e| panic!("{e}\n{}\n{}", self.out, self.err))
+    }
+
+    /// The reason of the answer, or of the error.
+    #[track_caller]
+    pub(super) fn reason(&self) -> String {
+        let answer = self.json();
+        let reason = answer["reason"].as_str().or_else(|| answer["error"]["code"].as_str());
+        reason.unwrap_or_else(|| panic!("no reason in {answer}")).to_owned()
+    }
+}
+
+pub(super) struct Stage {
+    pub(super) bed: Bed,
+    pub(super) space: Namespace,
+    pub(super) dir: TempDir,
+    pub(super) door: Door,
+    pub(super) replicas: u32,
+}
+
+impl Stage {
+    /// A stage with these parts; nothing when the tier is not wanted.
+    pub(super) async fn open(test: &str, name: &str, door: Door) -> Option<Self> {
+        let mut parts = vec![Part::Node(1), Part::Node(2)];
+        if door == Door::Gateway {
+            parts.push(Part::Gateway);
+        }
+        let bed = bed(test, &parts).await?;
+        let space = Namespace::new(&bed, name);
+        Some(Self { bed, space, dir: tempfile::tempdir().unwrap(), door, replicas: 2 })
+    }
+
+    /// Writes the settings: a strategy, with whatever else belongs to the environment.
+    pub(super) fn settings(&self, strategy: &str) {
+        self.settings_with(strategy, "");
+    }
+
+    /// As [`Stage::settings`], with more settings of the target, each on a line of its own.
+    pub(super) fn settings_with(&self, strategy: &str, target: &str) {
+        let traffic = match self.door {
+            Door::Gateway if !strategy.contains("rolling") && !strategy.contains("recreate") => {
+                "\n        traffic: { gateway-api: { route: shop } }"
+            }
+            _ => "",
+        };
+        let text = format!(
+            "app: shop
+environments:
+  production:
+    target:
+      kubernetes:
+        namespace: {}
+        kubeconfig: {}
+        manifests: deploy
+        drain: 2s{traffic}
+        {target}
+    {strategy}
+",
+            self.space.name,
+            self.bed.kubeconfig("admin").display(),
+        );
+        std::fs::write(self.dir.path().join("tidegate.yaml"), text).unwrap();
+    }
+
+    /// Writes the manifests of a version of the sample app.
+    pub(super) fn manifests(&self, image: &str) {
+        self.manifests_with(image, "", "");
+    }
+
+    /// As [`Stage::manifests`], with more in the container, indented by eight, and more documents.
+    pub(super) fn manifests_with(&self, image: &str, container: &str, documents: &str) {
+        let mut text = workload("shop", image, self.replicas, "/health", container);
+        if self.door == Door::Gateway {
+            text += &format!(
+                "---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {{ name: shop }}
+spec:
+  parentRefs: [{{ name: gateway, namespace: testbed }}]
+  hostnames: [{}.test]
+  rules: [{{ backendRefs: [{{ name: shop, port: 80 }}] }}]
+",
+                self.space.name
+            );
+        }
+        let folder = self.dir.path().join("deploy");
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("shop.yaml"), text + documents).unwrap();
+    }
+
+    pub(super) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(TIDEGATE);
+        command.args(arguments).args(["--output", "json"]).current_dir(self.dir.path());
+        command.env("USER", "ada").env_remove("GITHUB_ACTOR").env_remove("GITHUB_RUN_ID");
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        command
+    }
+
+    pub(super) fn spawn(&self, arguments: &[&str]) -> Child {
+        self.command(arguments).spawn().unwrap()
+    }
+
+    /// Runs a command to its end.
+    pub(super) async fn run(&self, arguments: &[&str]) -> Said {
+        said(self.spawn(arguments), arguments).await
+    }
+
+    /// Deploys an image of the sample app under its tag as the version.
+    pub(super) async fn deploy(&self, tag: &str) -> Said {
+        self.manifests(&format!("sample:{tag}"));
+        self.run(&["deploy", "--version", tag]).await
+    }
+
+    /// Visitors at the app's door, once it answers there.
+    pub(super) async fn visitors(&self, rate: u32) -> LoadHandle {
+        let mix = Mix::default().with(Kind::Get, 8).with(Kind::NewConnection, 2);
+        Load { mix, host: self.host(), ..Load::new(self.door_address().await, rate) }.start()
+    }
+
+    pub(super) fn host(&self) -> Option<String> {
+        (self.door == Door::Gateway).then(|| format!("{}.test", self.space.name))
+    }
+
+    pub(super) async fn door_address(&self) -> SocketAddr {
+        match self.door {
+            Door::Service => self.space.service("shop").await.parse().unwrap(),
+            Door::Gateway => {
+                let gateway = address::bed(address::GATEWAY);
+                let host = self.host().unwrap();
+                until("the gateway leads to the app", || {
+                    let mut ask = std::process::Command::new("curl");
+                    ask.args([
+                        "-sf",
+                        "-m",
+                        "2",
+                        "-H",
+                        &format!("Host: {host}"),
+                        &format!("http://{gateway}/health"),
+                    ]);
+                    crate::parts::tried(&mut ask).status.success().then_some(())
+                })
+                .await;
+                gateway
+            }
+        }
+    }
+
+    /// The names of the objects of a kind that Tidegate made for the time of a rollout and left.
+    pub(super) fn left(&self, kind: &str) -> Vec<String> {
+        let wanted = "app.kubernetes.io/managed-by=tidegate,!tidegate.dev/kept-release,!tidegate.dev/journal";
+        let list = self.space.json(&["get", kind, "-l", wanted]);
+        let items = list["items"].as_array().cloned().unwrap_or_default();
+        items.iter().map(|item| item["metadata"]["name"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// Checks that the cluster has what the manifests say and nothing else: a Deployment of that name at that version, with
+    /// all of its pods, and a Service that selects as it is written.
+    #[track_caller]
+    pub(super) fn is_as_written(&self, tag: &str) {
+        let deployment = self.space.json(&["get", "deployment", "shop"]);
+        let container = &deployment["spec"]["template"]["spec"]["containers"][0];
+        let image = container["image"].as_str().unwrap();
+        assert!(image.ends_with(&format!("sample:{tag}")), "{image}, and not {tag}");
+        assert_eq!(
+            deployment["status"]["updatedReplicas"],
+            self.replicas,
+            "{tag} {}\n{}",
+            deployment["status"],
+            if std::env::var("DUMP").is_ok() {
+                self.space.kubectl(&["get", "rs,deploy", "-o", "json"])
+            } else {
+                String::new()
+            }
+        );
+        assert_eq!(deployment["status"]["availableReplicas"], self.replicas, "{}", deployment["status"]);
+        assert_eq!(deployment["spec"]["paused"], Value::Null);
+        assert_eq!(deployment["spec"]["strategy"]["type"], "RollingUpdate");
+        let service = self.space.json(&["get", "service", "shop"]);
+        assert_eq!(service["spec"]["selector"], serde_json::json!({ "app": "shop" }));
+        let names = self.space.json(&["get", "services,deployments"])["items"].as_array().unwrap().len();
+        assert_eq!(names, 2, "{}", self.space.kubectl(&["get", "services,deployments"]));
+        assert_eq!(self.left("replicasets"), Vec::<String>::new());
+        if self.door == Door::Gateway {
+            let route = self.space.json(&["get", "httproute", "shop"]);
+            let backends = route["spec"]["rules"][0]["backendRefs"].as_array().unwrap();
+            assert_eq!(backends.len(), 1, "{backends:?}");
+            assert_eq!(backends[0]["name"], "shop");
+        }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        self.dir.path()
+    }
+}
+
+/// What a command that was started says in the end.
+pub(super) async fn said(child: Child, arguments: &[&str]) -> Said {
+    let output = timeout(PATIENCE, child.wait_with_output()).await;
+    let output = output.unwrap_or_else(|_| panic!("{arguments:?} did not end")).unwrap();
+    Said {
+        code: output.status.code().unwrap_or(-1),
+        out: String::from_utf8_lossy(&output.stdout).into_owned(),
+        err: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
