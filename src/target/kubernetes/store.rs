@@ -18,10 +18,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::TargetError;
 use super::apply::told;
 use super::bundle::Bundle;
 use super::names::{Home, KEPT, MANAGED_BY};
+use super::{KubernetesConfig, TargetError};
 use crate::cluster::{patiently, trouble};
 use crate::rollout::ReleaseId;
 
@@ -92,7 +92,11 @@ impl Store {
     }
 
     /// The objects of a release, if they are kept.
-    pub(super) async fn get(&self, release: &ReleaseId) -> Result<Option<Bundle>, TargetError> {
+    pub(super) async fn get(
+        &self,
+        release: &ReleaseId,
+        config: &KubernetesConfig,
+    ) -> Result<Option<Bundle>, TargetError> {
         let mut packed = self.read::<ConfigMap>(release).await?;
         if packed.is_none() {
             packed = self.read::<Secret>(release).await?;
@@ -104,7 +108,8 @@ impl Store {
             .map_err(|error| damaged(release, &error.to_string()))?;
         let value: Value =
             serde_json::from_str(&text).map_err(|error| damaged(release, &error.to_string()))?;
-        let bundle = Bundle::unpacked(value).ok_or_else(|| damaged(release, "it is of another format"))?;
+        let bundle =
+            Bundle::unpacked(value, config).ok_or_else(|| damaged(release, "it is of another format"))?;
         Ok(Some(bundle))
     }
 

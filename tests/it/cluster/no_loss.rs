@@ -17,6 +17,10 @@ async fn fifty_rollouts_and_rollbacks_lose_no_request() {
         Stage::open("fifty rollouts lose nothing", "losslessgate", Door::Gateway)
     );
     let (Some(by_service), Some(by_gateway)) = (by_service, by_gateway) else { return };
+    if std::env::var("GW").is_ok() {
+        many(&by_gateway).await;
+        return;
+    }
     tokio::join!(many(&by_service), many(&by_gateway));
 }
 
@@ -31,6 +35,13 @@ async fn many(stage: &Stage) {
         // Every fifth is a rollback by hand.
         let other = if version == "1.0.0" { "2.0.0" } else { "1.0.0" };
         let said = if turn % 5 == 4 { stage.run(&["rollback"]).await } else { stage.deploy(other).await };
+        if said.code != 0 {
+            eprintln!(
+                "turn {turn} {}\n{}",
+                stage.space.kubectl(&["get", "httproute,rs,svc", "-o", "yaml"]),
+                stage.space.kubectl(&["get", "endpointslices", "-o", "yaml"])
+            );
+        }
         let answer = said.exits(0).json();
         assert_eq!(answer["outcome"], "promoted", "turn {turn}: {answer}");
         version = other;

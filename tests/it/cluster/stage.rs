@@ -32,8 +32,7 @@ pub(super) enum Door {
 /// A strategy in words that make it quick.
 pub(super) const ROLLING: &str = "strategy: rolling";
 pub(super) const BLUE_GREEN: &str = "strategy: blue-green\n    keep: 0s";
-pub(super) const CANARY: &str =
-    "strategy: { canary: { weights: [20, 60], compare: false, at-most: 600ms } }\n    keep: 0s";
+pub(super) const CANARY: &str = "strategy: { canary: { weights: [20, 60], compare: false, at-most: 600ms } }\n    keep: 0s\n    budgets: { step: 15s }";
 
 /// What a command said.
 #[derive(Debug)]

@@ -154,8 +154,8 @@ impl Bundle {
         json!({ "shape": self.shape, "found": self.found, "objects": objects.collect::<Vec<_>>() })
     }
 
-    /// From what was kept.
-    pub(super) fn unpacked(mut packed: Value) -> Option<Self> {
+    /// From what was kept. What leads traffic to it is what the settings say now, where they still fit it.
+    pub(super) fn unpacked(mut packed: Value, config: &KubernetesConfig) -> Option<Self> {
         let shape = serde_json::from_value(packed["shape"].take()).ok()?;
         let found = serde_json::from_value(packed["found"].take()).ok()?;
         let Value::Array(list) = packed["objects"].take() else { return None };
@@ -167,7 +167,9 @@ impl Bundle {
             let value = one["value"].take();
             Some(Object { key: key(&value)?, source, value })
         });
-        Some(Self { objects: objects.collect::<Option<_>>()?, shape, found })
+        let objects: Vec<Object> = objects.collect::<Option<_>>()?;
+        let shape = Shape::of(&objects, config).unwrap_or(shape);
+        Some(Self { objects, shape, found })
     }
 
     /// Of objects that are in a cluster, with the shape of the bundle that will take their place.

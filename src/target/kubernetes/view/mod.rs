@@ -41,6 +41,8 @@ pub(super) struct Frame {
     pub(super) baseline: Option<ReleaseId>,
     /// What the release consists of.
     pub(super) shape: Shape,
+    /// `shape` is as the settings of today see it.
+    pub(super) is_shaped: bool,
     /// When the rollout began.
     pub(super) since: Option<Timestamp>,
     /// The releases' answers are compared.

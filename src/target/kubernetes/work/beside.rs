@@ -39,7 +39,7 @@ impl Work {
         bundle: &Bundle,
         instances: u32,
     ) -> Result<(), TargetError> {
-        let frame = self.frame();
+        let frame = self.framed().await;
         if let Some(stable) = &frame.stable {
             self.settle_what_was_left(stable).await?;
         }
@@ -49,11 +49,11 @@ impl Work {
             None => None,
         };
         self.apply_own(release, bundle, stable.as_ref().map(|(_, bundle)| &**bundle), &snapshot).await?;
-        if let Some((stable, of_stable)) = &stable {
-            self.hold_services(stable, of_stable, &snapshot).await?;
-        }
-        if let (true, Some((stable, of_stable))) = (frame.divides && frame.shape.route.is_some(), &stable) {
-            self.announce(stable, of_stable, release, &snapshot).await?;
+        if let (Some((stable, _)), Some((leader, of_leader))) = (&stable, self.leader().await?) {
+            self.hold_services(&leader, &of_leader, stable, &snapshot).await?;
+            if frame.divides && frame.shape.route.is_some() {
+                self.announce(&leader, &of_leader, release, &snapshot).await?;
+            }
         }
         for workload in &bundle.shape().carriers {
             let live = deployment(&snapshot, &workload.name);

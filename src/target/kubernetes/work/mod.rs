@@ -91,10 +91,23 @@ impl Work {
             baseline: releases().find(|release| is_baseline(release)).map(|release| release.id.clone()),
             shape: shape_of(&plan.candidate),
             since: Some(rollout.started),
+            is_shaped: false,
             compares: comparison.is_some(),
             slow_than: comparison.and_then(|comparison| comparison.slower_than),
         };
         *self.frame.lock().unwrap_or_else(PoisonError::into_inner) = frame;
+    }
+
+    /// The frame, with the candidate as the settings of today see it.
+    async fn framed(&self) -> Frame {
+        let frame = self.frame();
+        let Some(candidate) = frame.candidate.as_ref().filter(|_| !frame.is_shaped) else { return frame };
+        // What is not kept is told by the first act that needs it.
+        let Ok(bundle) = self.bundle(candidate).await else { return frame };
+        let mut frame = self.frame.lock().unwrap_or_else(PoisonError::into_inner);
+        frame.shape = bundle.shape().clone();
+        frame.is_shaped = true;
+        frame.clone()
     }
 
     fn frame(&self) -> Frame {
@@ -147,7 +160,7 @@ impl Work {
         if let Some(bundle) = known(&self.bundles) {
             return Ok(bundle);
         }
-        let bundle = self.store.get(release).await?.ok_or_else(|| TargetError {
+        let bundle = self.store.get(release, &self.config).await?.ok_or_else(|| TargetError {
             code: "release-unknown",
             sentence: format!(
                 "the objects of release {release} are not kept in namespace {}",

@@ -20,7 +20,7 @@ impl Work {
         patience: Duration,
     ) -> Result<Observation, TargetError> {
         let (generation, snapshot) = self.world().look(newer_than, patience).await?;
-        let mut frame = self.frame();
+        let mut frame = self.framed().await;
         if frame.candidate.is_none() {
             frame = self.frame_of_what_is_there(&snapshot);
         }

@@ -20,7 +20,7 @@ impl Work {
         _releases: &[&Release],
     ) -> Result<(), TargetError> {
         let bundle = self.bundle(release).await?;
-        if self.frame().in_place {
+        if self.framed().await.in_place {
             self.place(release, &bundle).await
         } else {
             self.stand_beside(release, &bundle, instances).await

@@ -24,7 +24,7 @@ impl Work {
         at: Option<Timestamp>,
         _releases: &[&Release],
     ) -> Result<(), TargetError> {
-        let frame = self.frame();
+        let frame = self.framed().await;
         if frame.in_place {
             let is_only = frame.stable.is_none() && frame.candidate.as_ref() == Some(release);
             return if is_only { self.remove_all(release).await } else { Ok(()) };

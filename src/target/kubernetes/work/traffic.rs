@@ -1,6 +1,7 @@
 //! Dividing the traffic: by the selector of Services, by numbers of instances, by the weights of an HTTPRoute.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use kube::ResourceExt;
@@ -39,7 +40,7 @@ impl Work {
         weights: &BTreeMap<ReleaseId, Weight>,
         _releases: &[&Release],
     ) -> Result<(), TargetError> {
-        let frame = self.frame();
+        let frame = self.framed().await;
         let shares: Vec<(&ReleaseId, Weight)> = weights
             .iter()
             .filter(|(_, weight)| **weight > Weight::ZERO)
@@ -48,20 +49,36 @@ impl Work {
         if frame.in_place || shares.is_empty() {
             return Ok(());
         }
-        let Some(stable) = frame.stable.as_ref().or(frame.candidate.as_ref()) else { return Ok(()) };
-        let (bundle, snapshot) = (self.bundle(stable).await?, self.snapshot().await?);
+        let Some((leader, bundle)) = self.leader().await? else { return Ok(()) };
+        let snapshot = self.snapshot().await?;
         match (bundle.shape().route.as_ref(), shares.as_slice()) {
-            (Some(_), _) => self.weigh(stable, &bundle, &shares, &snapshot).await,
-            (None, [(only, _)]) => self.lead_services(stable, &bundle, Lead::To(only), &snapshot).await,
-            (None, _) => self.divide_by_number(stable, &bundle, &shares, &snapshot).await,
+            (Some(_), _) => self.weigh(&leader, &bundle, &shares, &snapshot).await,
+            (None, [(only, _)]) => self.lead_services(&leader, &bundle, Lead::To(only), &snapshot).await,
+            (None, _) => self.divide_by_number(&leader, &bundle, &shares, &snapshot).await,
         }
+    }
+
+    /// The release whose Service and route lead the traffic during a rollout: the stable one, unless it did not have them yet.
+    pub(super) async fn leader(&self) -> Result<Option<(ReleaseId, Arc<Bundle>)>, TargetError> {
+        let frame = self.framed().await;
+        let both = [&frame.stable, &frame.candidate].into_iter().flatten();
+        for release in both {
+            let bundle = self.bundle(release).await?;
+            let shape = bundle.shape();
+            let leads = shape.service == frame.shape.service && shape.route == frame.shape.route;
+            if leads || frame.candidate.as_ref() == Some(release) {
+                return Ok(Some((release.clone(), bundle)));
+            }
+        }
+        Ok(None)
     }
 
     /// Holds the Services to the release that they lead to now: pods of another one do not get in by being ready.
     pub(super) async fn hold_services(
         &self,
-        stable: &ReleaseId,
+        leader: &ReleaseId,
         bundle: &Bundle,
+        stable: &ReleaseId,
         snapshot: &Snapshot,
     ) -> Result<(), TargetError> {
         let held = |name: &String| {
@@ -71,7 +88,7 @@ impl Work {
         if bundle.shape().services.iter().all(held) {
             return Ok(());
         }
-        self.lead_services(stable, bundle, Lead::To(stable), snapshot).await
+        self.lead_services(leader, bundle, Lead::To(stable), snapshot).await
     }
 
     /// Has the Services of a release's manifests lead there.
