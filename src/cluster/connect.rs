@@ -23,7 +23,7 @@ pub struct Access {
 /// `bad-kubeconfig` when there is none, it cannot be read, or it lacks what it names. The cluster is not asked yet.
 pub async fn connect(access: &Access) -> Result<(Client, String), Trouble> {
     let options = KubeConfigOptions { context: access.context.clone(), ..KubeConfigOptions::default() };
-    let config = match &access.kubeconfig {
+    let mut config = match &access.kubeconfig {
         Some(file) => {
             let kubeconfig = Kubeconfig::read_from(file).map_err(|error| bad(Some(file), &error))?;
             Config::from_custom_kubeconfig(kubeconfig, &options)
@@ -35,6 +35,9 @@ pub async fn connect(access: &Access) -> Result<(Client, String), Trouble> {
         }
         None => Config::infer().await.map_err(|error| bad(None, &error))?,
     };
+    // Which answers are worth another try, and for how long, is decided by `patiently`: what is asked for again and again
+    // anyway, such as metrics, is to tell at once why it failed.
+    config.default_retry = false;
     let namespace = config.default_namespace.clone();
     let client = Client::try_from(config).map_err(|error| bad(access.kubeconfig.as_deref(), &error))?;
     Ok((client, namespace))

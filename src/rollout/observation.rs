@@ -19,6 +19,9 @@ pub struct Observation {
     pub traffic: BTreeMap<ReleaseId, Counts>,
     /// Names the run of counters: when it differs from the last one seen, counting began anew at zero.
     pub epoch: u64,
+    /// Why releases whose instances run are not counted, where that is so: the cause of a comparison without data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub silence: Option<String>,
 }
 
 /// The instances of one release.

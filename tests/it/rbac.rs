@@ -23,13 +23,13 @@ pub(super) const USES: [(&str, &str, &[Feature], bool); 4] = [
     (
         "tidegate-sets",
         "To deploy by canary or blue-green with a Service",
-        &[Feature::Look, Feature::Deploy, Feature::Sets],
+        &[Feature::Look, Feature::Deploy, Feature::Sets, Feature::Comparison],
         true,
     ),
     (
         "tidegate-gateway",
         "To deploy by canary or blue-green with the Gateway API",
-        &[Feature::Look, Feature::Deploy, Feature::Sets, Feature::GatewayApi],
+        &[Feature::Look, Feature::Deploy, Feature::Sets, Feature::GatewayApi, Feature::Comparison],
         true,
     ),
 ];
@@ -88,8 +88,14 @@ fn table(needs: &[Need]) -> String {
 /// Everything after the mark.
 fn page() -> String {
     let mut out = "\n## What each right is for\n".to_owned();
-    let titles =
-        ["`status` and `history`", "Deploying", "Canary and blue-green", "The Gateway API", "Direct checks"];
+    let titles = [
+        "`status` and `history`",
+        "Deploying",
+        "Canary and blue-green",
+        "The Gateway API",
+        "Comparing releases",
+        "Direct checks",
+    ];
     for (feature, title) in Feature::ALL.iter().zip(titles) {
         writeln!(out, "\n**{title}**\n\n{}", table(feature.needs()).trim_end()).unwrap();
     }

@@ -190,6 +190,7 @@ async fn no_visitors_is_no_data_and_never_a_pass() {
     let world = World::with_v1(&[], 0.0, None).await;
     let outcome = world.deploy("v2", &named(StrategyName::Canary)).await.unwrap();
     expect(&outcome, OutcomeKind::RolledBack, "silent");
+    assert!(outcome.sentence.contains("(no instance tells its counts)"), "{}", outcome.sentence);
 }
 
 #[tokio::test(start_paused = true)]

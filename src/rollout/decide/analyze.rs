@@ -30,7 +30,7 @@ impl View<'_> {
             return Progress::Note(fact);
         }
         let Some(evidence) = &self.rollout.evidence else { return Progress::Done };
-        let judgement = evidence.judge();
+        let judgement = self.with_cause(evidence.judge());
         let (earliest, latest) = (current.since + signed(at_least), current.since + signed(at_most));
         let is_final = match judgement.verdict {
             Verdict::Fail => true,
@@ -45,6 +45,16 @@ impl View<'_> {
         // Nothing new was there to read: look again a moment later.
         let look = if look > self.now { look } else { self.now + LOOK };
         Progress::Wait(look.min(next).max(self.now + SignedDuration::from_millis(1)))
+    }
+
+    /// A judgement without data, with the reason why there is none, where the target knows it.
+    fn with_cause(&self, judgement: Judgement) -> Judgement {
+        match (&judgement.verdict, &self.seen.silence) {
+            (Verdict::NoData, Some(why)) => {
+                Judgement { sentence: format!("{} ({why})", judgement.sentence), ..judgement }
+            }
+            _ => judgement,
+        }
     }
 
     fn judged(&self, comparison: &Comparison, judgement: &Judgement, current: &Current) -> Progress {

@@ -115,7 +115,8 @@ pub(in crate::settings) struct Comparison {
     /// many percentage points.
     #[schemars(extend("default" = "1%"))]
     pub(in crate::settings) errors: Option<Percent>,
-    /// A request that takes longer than this counts as slow. Without it, latency is not compared.
+    /// A request that takes longer than this counts as slow. Without it, latency is not compared. In a cluster the app's own
+    /// histogram tells: the next lower of its bounds is taken.
     pub(in crate::settings) slower_than: Option<Time>,
     /// As `errors`, for the share of slow requests. Needs `slower-than`.
     #[schemars(extend("default" = "1%"))]

@@ -15,6 +15,7 @@ pub mod apply;
 pub mod bundle;
 pub mod diagnose;
 pub mod manifests;
+mod meter;
 mod names;
 pub mod policy;
 pub mod preflight;

@@ -11,6 +11,7 @@ mod faults;
 mod gateway;
 mod journal;
 pub mod kube;
+mod meter;
 mod preflight;
 mod registry;
 mod rights;

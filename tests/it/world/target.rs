@@ -217,6 +217,7 @@ impl MemoryTarget {
             weights: state.weights.clone(),
             traffic: BTreeMap::new(),
             epoch: self.epoch,
+            silence: (self.rate == 0.0).then(|| "no instance tells its counts".to_owned()),
         };
         if state.last.as_ref() != Some(&seen) {
             state.last = Some(seen.clone());

@@ -11,6 +11,8 @@ pub enum Feature {
     Sets,
     /// To divide traffic by an HTTPRoute.
     GatewayApi,
+    /// To compare what releases answer, by their pods' own metrics.
+    Comparison,
     /// To send requests of gates to the pods themselves.
     DirectChecks,
 }
@@ -60,13 +62,16 @@ const GATEWAY_API: &[Need] = &[need(
     &["get", "list", "watch", "patch"],
     "the weights of a route",
 )];
+const COMPARISON: &[Need] =
+    &[need("", &["pods/proxy"], &["get"], "the pods' own counts of requests and errors")];
 // By WebSocket it is `get` up to Kubernetes 1.34 and `create` from 1.35 on.
 const DIRECT_CHECKS: &[Need] =
     &[need("", &["pods/portforward"], &["create", "get"], "requests of gates to the pods themselves")];
 
 impl Feature {
     /// Every feature.
-    pub const ALL: [Self; 5] = [Self::Look, Self::Deploy, Self::Sets, Self::GatewayApi, Self::DirectChecks];
+    pub const ALL: [Self; 6] =
+        [Self::Look, Self::Deploy, Self::Sets, Self::GatewayApi, Self::Comparison, Self::DirectChecks];
 
     /// What it needs beyond the others. Whoever deploys looks, too.
     #[must_use]
@@ -76,6 +81,7 @@ impl Feature {
             Self::Deploy => DEPLOY,
             Self::Sets => SETS,
             Self::GatewayApi => GATEWAY_API,
+            Self::Comparison => COMPARISON,
             Self::DirectChecks => DIRECT_CHECKS,
         }
     }

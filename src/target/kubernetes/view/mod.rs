@@ -4,6 +4,7 @@ mod sets;
 mod shares;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::ReplicaSet;
@@ -44,6 +45,10 @@ pub(super) struct Frame {
     pub(super) is_shaped: bool,
     /// When the rollout began.
     pub(super) since: Option<Timestamp>,
+    /// The releases' answers are compared.
+    pub(super) compares: bool,
+    /// Requests over this latency count as slow; nothing where latency is not compared.
+    pub(super) slow_than: Option<Duration>,
 }
 
 /// What is seen.
@@ -63,7 +68,7 @@ pub(super) fn view(snapshot: &Snapshot, frame: &Frame, graces: &Graces, now: Tim
 
 impl Frame {
     /// The release that labels tell of; of none, the one that was there before Tidegate.
-    fn release_of(&self, label: Option<&String>) -> Option<ReleaseId> {
+    pub(super) fn release_of(&self, label: Option<&String>) -> Option<ReleaseId> {
         label.map(ReleaseId::new).or_else(|| self.baseline.clone())
     }
 

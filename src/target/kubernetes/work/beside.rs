@@ -57,7 +57,7 @@ impl Work {
         }
         for workload in &bundle.shape().carriers {
             let live = deployment(&snapshot, &workload.name);
-            let all = live.map_or(workload.replicas, |live| wanted(live));
+            let all = live.map_or(workload.replicas, wanted);
             let wanted = replicas(instances, frame.instances, all);
             let share = format!("{instances}/{}", frame.instances);
             match beside(&snapshot, workload, release) {

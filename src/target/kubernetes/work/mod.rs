@@ -4,8 +4,10 @@ mod address;
 mod baseline;
 mod beside;
 mod brake;
+mod keeper;
 mod keeping;
 mod logs;
+mod measure;
 mod objects;
 mod observe;
 mod place;
@@ -25,6 +27,7 @@ use tokio::time::Instant;
 
 use super::apply::Applier;
 use super::bundle::{Bundle, Shape};
+use super::meter::Meter;
 use super::names::Home;
 use super::store::Store;
 use super::view::{self, Frame};
@@ -32,6 +35,7 @@ use super::world::{Snapshot, World};
 use super::{KubernetesConfig, Traffic};
 use crate::rollout::{Release, ReleaseId, Rollout, Step, Weight};
 use crate::target::TargetError;
+use keeper::Keeper;
 use logs::Logs;
 
 /// The work on one environment.
@@ -45,6 +49,8 @@ pub(super) struct Work {
     frame: Mutex<Frame>,
     bundles: Mutex<HashMap<ReleaseId, Arc<Bundle>>>,
     logs: Logs,
+    meter: OnceLock<Meter>,
+    keeper: Keeper,
     forwards: Mutex<BTreeMap<String, address::Forward>>,
 }
 
@@ -58,6 +64,8 @@ impl Work {
             world: OnceLock::new(),
             frame: Mutex::default(),
             bundles: Mutex::default(),
+            meter: OnceLock::new(),
+            keeper: Keeper::default(),
             forwards: Mutex::default(),
             client,
             config,
@@ -67,6 +75,10 @@ impl Work {
 
     pub(super) fn begin(&self, rollout: &Rollout) {
         let plan = &rollout.plan;
+        let comparison = plan.steps.iter().find_map(|step| match step {
+            Step::Analyze { comparison, .. } => Some(comparison),
+            _ => None,
+        });
         let releases = || plan.stable.iter().chain([&plan.candidate]);
         let frame = Frame {
             rollout: rollout.id.to_string(),
@@ -80,6 +92,8 @@ impl Work {
             shape: shape_of(&plan.candidate),
             since: Some(rollout.started),
             is_shaped: false,
+            compares: comparison.is_some(),
+            slow_than: comparison.and_then(|comparison| comparison.slower_than),
         };
         *self.frame.lock().unwrap_or_else(PoisonError::into_inner) = frame;
     }

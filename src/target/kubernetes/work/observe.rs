@@ -24,6 +24,7 @@ impl Work {
         if frame.candidate.is_none() {
             frame = self.frame_of_what_is_there(&snapshot);
         }
+        self.keep_shares(&snapshot, &frame).await;
         let seen = view(&snapshot, &frame, &self.config.graces, now());
         if let Err(error) = self.brake(&snapshot, &frame, &seen).await {
             tracing::warn!("{}", error.sentence);
@@ -35,7 +36,15 @@ impl Work {
                 set.trouble = Some(trouble);
             }
         }
-        Ok(Observation { generation, sets, weights: seen.weights, ..Observation::default() })
+        let measured = self.measured(&snapshot, &frame);
+        Ok(Observation {
+            generation,
+            sets,
+            weights: seen.weights,
+            traffic: measured.traffic,
+            epoch: measured.epoch,
+            silence: measured.silence,
+        })
     }
 
     async fn told(&self, cause: Cause) -> Trouble {

@@ -129,7 +129,7 @@ impl Work {
         for (release, weight) in shares.iter().filter(|(release, _)| *release != stable) {
             for workload in &bundle.shape().carriers {
                 let Some(set) = beside(snapshot, workload, release) else { continue };
-                let all = deployment(snapshot, &workload.name).map_or(workload.replicas, |live| wanted(live));
+                let all = deployment(snapshot, &workload.name).map_or(workload.replicas, wanted);
                 let share = beside_wanted(*weight, all).min(all);
                 let now = set.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or_default();
                 if u32::try_from(now).unwrap_or_default() < share {

@@ -146,6 +146,12 @@ impl World {
         Ok((generation, self.snapshot()))
     }
 
+    /// What has whoever waits for a change look again, when something is known that the watches do not show.
+    pub(super) fn waker(&self) -> impl Fn() + Send + Sync + 'static {
+        let state = Arc::clone(&self.state);
+        move || state.generation.send_modify(|generation| *generation += 1)
+    }
+
     async fn first_look(&self) -> Result<(), TargetError> {
         let all = async {
             let _ = self.deployments.wait_until_ready().await;

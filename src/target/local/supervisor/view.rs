@@ -37,6 +37,7 @@ impl View {
             weights: self.weights.clone(),
             traffic: proxy.counts(),
             epoch: proxy.epoch(),
+            silence: None,
         }
     }
 

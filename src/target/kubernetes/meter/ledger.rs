@@ -1,0 +1,241 @@
+//! The sums by release, from what each pod says of itself. Pure: no clock, no network.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Duration;
+
+use super::pods::Instance;
+use super::text::Reading;
+use crate::rollout::{Counts, ReleaseId};
+
+/// The sums by release, and what they rest on. They never go backwards: what a pod has counted stays when it is gone.
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    /// The pods that there are now.
+    instances: Vec<Instance>,
+    slow_bound: Option<Duration>,
+    is_begun: bool,
+    /// Every pod that was ever there, by its uid.
+    pods: HashMap<String, Known>,
+    sums: BTreeMap<ReleaseId, Counts>,
+}
+
+/// What is known of one pod.
+#[derive(Debug, Default)]
+struct Known {
+    /// The last reading, where the next one is to be measured by it.
+    last: Option<Reading>,
+    /// It has answered visitors before its first reading that do not count.
+    has_past: bool,
+    /// What came of its last reading.
+    fate: Fate,
+}
+
+#[derive(Debug, Default, PartialEq, Eq)]
+enum Fate {
+    #[default]
+    Unread,
+    Read,
+    Failed(String),
+}
+
+/// What one visit to a pod gave.
+pub(super) enum Visit {
+    /// Its counts.
+    Read(Reading),
+    /// It has not counted any request yet, or counts them in another way.
+    Nothing(String),
+    /// It could not be read.
+    Failed(String),
+}
+
+impl Ledger {
+    /// These pods are there now, and requests over the bound are slow. The pods of the first call have a past; those that are
+    /// seen later count from zero.
+    pub(super) fn watch(&mut self, instances: Vec<Instance>, slow_bound: Option<Duration>) {
+        let is_first = !self.is_begun;
+        self.is_begun |= !instances.is_empty();
+        if slow_bound != self.slow_bound {
+            self.slow_bound = slow_bound;
+            // Counts by another bound cannot be measured by those that are known.
+            for pod in self.pods.values_mut() {
+                (pod.last, pod.has_past) = (None, true);
+            }
+        }
+        for instance in &instances {
+            let new = Known { has_past: is_first, ..Known::default() };
+            self.pods.entry(instance.uid.clone()).or_insert(new);
+        }
+        self.instances = instances;
+    }
+
+    /// The pods to visit, and the bound to read them by.
+    pub(super) fn wanted(&self) -> (Vec<Instance>, Option<Duration>) {
+        (self.instances.iter().filter(|one| one.offer.is_some()).cloned().collect(), self.slow_bound)
+    }
+
+    /// Takes in what a visit gave, read by that bound. True when it changed a sum.
+    pub(super) fn take(&mut self, from: &Instance, bound: Option<Duration>, visit: Visit) -> bool {
+        let Some(pod) = self.pods.get_mut(&from.uid).filter(|_| bound == self.slow_bound) else {
+            return false;
+        };
+        let reading = match visit {
+            Visit::Failed(why) => {
+                pod.fate = Fate::Failed(why);
+                return false;
+            }
+            Visit::Nothing(why) => {
+                // Nothing was counted up to now: whatever comes is new.
+                pod.has_past &= pod.last.is_some();
+                pod.fate = Fate::Failed(why);
+                return false;
+            }
+            Visit::Read(reading) => reading,
+        };
+        pod.fate = Fate::Read;
+        let before = match pod.last.replace(reading) {
+            None if pod.has_past => reading.counts,
+            None => Counts::default(),
+            // Other names came in view, which tell the same requests.
+            Some(last) if last.family != reading.family && last.counts.requests > 0 => reading.counts,
+            Some(last) => last.counts,
+        };
+        let new = reading.counts.since(before);
+        *self.sums.entry(from.release.clone()).or_default() += new;
+        new != Counts::default()
+    }
+
+    /// The sums.
+    pub(super) fn counts(&self) -> BTreeMap<ReleaseId, Counts> {
+        self.sums.clone()
+    }
+
+    /// Why nothing is known of a release that has pods: none of them could be read the last time.
+    pub(super) fn why_silent(&self) -> Option<String> {
+        let releases: BTreeSet<&ReleaseId> = self.instances.iter().map(|one| &one.release).collect();
+        let why: Vec<String> = releases.into_iter().filter_map(|release| self.silence_of(release)).collect();
+        (!why.is_empty()).then(|| why.join("; "))
+    }
+
+    fn silence_of(&self, release: &ReleaseId) -> Option<String> {
+        let own = || self.instances.iter().filter(|one| one.release == *release);
+        if own().all(|one| one.offer.is_none()) {
+            return Some(format!(
+                "no pod of release {release} offers metrics: annotate its pods with `prometheus.io/scrape: \"true\"` and \
+                 `prometheus.io/port`"
+            ));
+        }
+        let fates = || own().filter_map(|one| self.pods.get(&one.uid)).map(|pod| &pod.fate);
+        if fates().any(|fate| *fate == Fate::Read) {
+            return None;
+        }
+        fates().find_map(|fate| match fate {
+            Fate::Failed(why) => Some(why.clone()),
+            Fate::Read | Fate::Unread => None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::pods::Offer;
+    use super::*;
+
+    const BOUND: Option<Duration> = Some(Duration::from_millis(500));
+
+    fn instance(uid: &str, release: &str) -> Instance {
+        let offer = Offer { is_https: false, port: 80, path: "/metrics".to_owned(), aside: Vec::new() };
+        let release = ReleaseId::new(release);
+        Instance { pod: format!("pod-{uid}"), uid: uid.to_owned(), release, offer: Some(offer) }
+    }
+
+    fn read(requests: u64, errors: u64) -> Visit {
+        Visit::Read(Reading { family: "http_requests_total", counts: Counts { requests, errors, slow: 0 } })
+    }
+
+    fn sum(ledger: &Ledger, release: &str) -> (u64, u64) {
+        let counts = ledger.counts().get(&ReleaseId::new(release)).copied().unwrap_or_default();
+        (counts.requests, counts.errors)
+    }
+
+    #[test]
+    fn pods_that_were_there_count_from_their_first_reading_and_later_ones_from_zero() {
+        let (old, new) = (instance("1", "old"), instance("2", "new"));
+        let mut ledger = Ledger::default();
+        ledger.watch(Vec::new(), BOUND);
+        ledger.watch(vec![old.clone()], BOUND);
+        assert!(!ledger.take(&old, BOUND, read(1000, 10)));
+        ledger.watch(vec![old.clone(), new.clone()], BOUND);
+        assert!(ledger.take(&old, BOUND, read(1050, 11)));
+        assert!(ledger.take(&new, BOUND, read(7, 1)));
+        assert!(!ledger.take(&new, BOUND, read(7, 1)));
+        assert_eq!((sum(&ledger, "old"), sum(&ledger, "new")), ((50, 1), (7, 1)));
+    }
+
+    #[test]
+    fn sums_stay_when_pods_go_and_go_on_when_they_begin_anew() {
+        let (one, two) = (instance("1", "new"), instance("2", "new"));
+        let mut ledger = Ledger::default();
+        ledger.watch(vec![instance("0", "old")], BOUND);
+        ledger.watch(vec![one.clone(), two.clone()], BOUND);
+        ledger.take(&one, BOUND, read(100, 5));
+        ledger.take(&two, BOUND, read(10, 0));
+        ledger.watch(vec![two.clone()], BOUND);
+        assert_eq!(sum(&ledger, "new"), (110, 5));
+        // The container was started again.
+        ledger.take(&two, BOUND, read(3, 1));
+        assert_eq!(sum(&ledger, "new"), (113, 6));
+        // A visit that was under way when the pod went.
+        ledger.take(&one, BOUND, read(104, 5));
+        assert_eq!(sum(&ledger, "new"), (117, 6));
+    }
+
+    #[test]
+    fn another_bound_or_another_family_counts_nothing_twice() {
+        let one = instance("1", "new");
+        let mut ledger = Ledger::default();
+        ledger.watch(vec![instance("0", "old")], None);
+        ledger.watch(vec![one.clone()], None);
+        ledger.take(&one, None, read(100, 5));
+        ledger.watch(vec![one.clone()], BOUND);
+        assert!(!ledger.take(&one, None, read(120, 5)), "read by the bound of before");
+        ledger.take(&one, BOUND, read(120, 5));
+        assert_eq!(sum(&ledger, "new"), (100, 5));
+        let other = |requests| {
+            let counts = Counts { requests, ..Counts::default() };
+            Visit::Read(Reading { family: "http_request_duration_seconds", counts })
+        };
+        ledger.take(&one, BOUND, other(90));
+        assert_eq!(sum(&ledger, "new"), (100, 5));
+        ledger.take(&one, BOUND, other(95));
+        assert_eq!(sum(&ledger, "new"), (105, 5));
+    }
+
+    #[test]
+    fn a_pod_that_had_counted_nothing_has_no_past() {
+        let one = instance("1", "old");
+        let mut ledger = Ledger::default();
+        ledger.watch(vec![one.clone()], BOUND);
+        ledger.take(&one, BOUND, Visit::Nothing("pod pod-1 counts no requests".to_owned()));
+        assert_eq!(ledger.why_silent().as_deref(), Some("pod pod-1 counts no requests"));
+        ledger.take(&one, BOUND, read(4, 0));
+        assert_eq!((sum(&ledger, "old"), ledger.why_silent()), ((4, 0), None));
+    }
+
+    #[test]
+    fn a_release_is_silent_when_none_of_its_pods_could_be_read() {
+        let (one, two, mute) = (instance("1", "new"), instance("2", "new"), instance("3", "old"));
+        let mute = Instance { offer: None, ..mute };
+        let mut ledger = Ledger::default();
+        assert_eq!(ledger.why_silent(), None);
+        ledger.watch(vec![one.clone(), two.clone()], BOUND);
+        assert_eq!(ledger.why_silent(), None);
+        ledger.take(&one, BOUND, Visit::Failed("cannot read pod-1".to_owned()));
+        assert_eq!(ledger.why_silent().as_deref(), Some("cannot read pod-1"));
+        ledger.take(&two, BOUND, read(0, 0));
+        assert_eq!(ledger.why_silent(), None);
+        ledger.watch(vec![one, two, mute], BOUND);
+        let why = ledger.why_silent().unwrap();
+        assert!(why.starts_with("no pod of release old offers metrics: annotate"), "{why}");
+        assert_eq!(ledger.wanted().0.len(), 2);
+    }
+}
