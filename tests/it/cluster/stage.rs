@@ -230,6 +230,24 @@ spec:
             assert_eq!(backends[0]["name"], "shop");
         }
     }
+
+    /// The names of the app's pods that run and are to go on, sorted.
+    pub(super) fn pods(&self) -> Vec<String> {
+        let pods =
+            self.space.json(&["get", "pods", "-l", "app=shop", "--field-selector", "status.phase=Running"]);
+        let stays = |pod: &&Value| pod["metadata"]["deletionTimestamp"].is_null();
+        let all = pods["items"].as_array().unwrap().iter().filter(stays);
+        let mut names: Vec<String> =
+            all.map(|pod| pod["metadata"]["name"].as_str().unwrap().to_owned()).collect();
+        names.sort();
+        names
+    }
+
+    /// Deploys the sample app of that tag, with more in its container, as a version.
+    pub(super) async fn deploy_as(&self, version: &str, tag: &str, container: &str) -> Said {
+        self.manifests_with(&format!("sample:{tag}"), container, "");
+        self.run(&["deploy", "--version", version]).await
+    }
 }
 
 /// What a command that was started says in the end.
