@@ -17,6 +17,14 @@ use crate::rollout::{Fact, Outcome, OutcomeKind, Rollout};
 /// When another process works on it, or it had to be left half way again.
 pub async fn resume(common: &Common, arguments: &EnvironmentArgs) -> Result<RolloutAnswer, Error> {
     let place = Place::find(common, arguments.environment.as_deref()).await?;
+    take_up(place, common).await
+}
+
+/// As [`resume`], at a place that is known.
+///
+/// # Errors
+/// As [`resume`].
+pub async fn take_up(place: Place, common: &Common) -> Result<RolloutAnswer, Error> {
     Session::with(place, common, &ReportArgs::default(), "resume", OnLock::TakeUp, go_on).await
 }
 

@@ -2,6 +2,7 @@
 
 mod kills;
 mod no_loss;
+mod rights;
 mod runbook;
 mod shape;
 mod stage;
