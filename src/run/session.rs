@@ -10,6 +10,7 @@ use super::place::Place;
 use super::reports;
 use super::signals::Signals;
 use super::tidy;
+use super::watchdog;
 use crate::cli::{Common, ReportArgs};
 use crate::engine::{Clock, Engine, EngineError};
 use crate::error::{Error, ErrorKind};
@@ -113,9 +114,13 @@ impl Session {
     /// When the engine had to leave it half way.
     pub async fn start(&mut self, target: &AnyTarget, plan: Plan) -> Result<(Rollout, Outcome), Error> {
         tidy::forget_requests(&self.journal, &self.lock.prove()?).await?;
+        watchdog::post(&self.place, target).await?;
         let salt = std::process::id() ^ Timestamp::now().subsec_nanosecond().unsigned_abs();
         let by = self.by.clone();
         let result = self.engine(target)?.start(plan, &by, salt).await;
+        if result.is_ok() {
+            watchdog::recall(&self.place, target).await;
+        }
         self.ended(result).await
     }
 

@@ -16,7 +16,7 @@ mod parts;
 #[cfg(test)]
 mod proxy;
 #[cfg(test)]
-mod rbac;
+pub mod rbac;
 #[cfg(test)]
 mod real;
 #[cfg(test)]

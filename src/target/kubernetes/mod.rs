@@ -73,6 +73,19 @@ pub enum Traffic {
     },
 }
 
+/// A Job that stays with a rollout, to end it when its runner dies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Watchdog {
+    /// An image with this program at `/tidegate`.
+    pub image: String,
+    /// The service account that it works as.
+    pub account: String,
+    /// The settings, as they were read.
+    pub settings: String,
+    /// How long it may stay.
+    pub lasts: Duration,
+}
+
 /// One environment in a cluster.
 #[derive(Clone)]
 pub struct KubernetesTarget(Arc<Work>);
@@ -109,6 +122,22 @@ impl KubernetesTarget {
     /// What the API server says.
     pub async fn baseline(&self, bundle: &Bundle) -> Result<Option<Release>, TargetError> {
         self.0.baseline(bundle).await
+    }
+
+    /// Leaves a watchdog in the cluster; one that an earlier run left gives way.
+    ///
+    /// # Errors
+    /// What the API server says.
+    pub async fn post(&self, watchdog: &Watchdog) -> Result<(), TargetError> {
+        self.0.post(watchdog).await
+    }
+
+    /// Takes the watchdog away, if there is one.
+    ///
+    /// # Errors
+    /// What the API server says.
+    pub async fn recall(&self) -> Result<(), TargetError> {
+        self.0.recall().await
     }
 
     /// How many instances carry all of the traffic: as many as are wanted now, or else as the manifests want.

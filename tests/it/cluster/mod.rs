@@ -3,6 +3,8 @@
 mod back;
 mod kills;
 mod no_loss;
+mod rights;
+mod runbook;
 mod shape;
 mod stage;
 mod steering;

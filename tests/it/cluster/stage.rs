@@ -68,6 +68,8 @@ pub(super) struct Stage {
     pub(super) dir: TempDir,
     pub(super) door: Door,
     pub(super) replicas: u32,
+    /// Who Tidegate is, to the cluster.
+    pub(super) identity: &'static str,
 }
 
 impl Stage {
@@ -79,7 +81,7 @@ impl Stage {
         }
         let bed = bed(test, &parts).await?;
         let space = Namespace::new(&bed, name);
-        Some(Self { bed, space, dir: tempfile::tempdir().unwrap(), door, replicas: 2 })
+        Some(Self { bed, space, dir: tempfile::tempdir().unwrap(), door, replicas: 2, identity: "admin" })
     }
 
     /// Writes the settings: a strategy, with whatever else belongs to the environment.
@@ -109,7 +111,7 @@ environments:
     {strategy}
 ",
             self.space.name,
-            self.bed.kubeconfig("admin").display(),
+            self.bed.kubeconfig(self.identity).display(),
         );
         std::fs::write(self.dir.path().join("tidegate.yaml"), text).unwrap();
     }

@@ -15,6 +15,8 @@ pub enum Feature {
     Comparison,
     /// To send requests of gates to the pods themselves.
     DirectChecks,
+    /// To leave a Job that ends a rollout whose runner dies.
+    Watchdog,
 }
 
 /// Rights on resources of one API group in the environment's namespace, as a rule of a Role has them.
@@ -54,8 +56,10 @@ const DEPLOY: &[Need] = &[
     need("coordination.k8s.io", &["leases"], WRITE, "the lock"),
     need("", &["pods/log"], &["get"], "the last lines of what does not come up"),
 ];
-const SETS: &[Need] =
-    &[need("apps", &["replicasets"], &["create", "patch", "delete"], "a set of its own for each release")];
+const SETS: &[Need] = &[
+    need("apps", &["replicasets"], &["create", "patch", "delete"], "a set of its own for each release"),
+    need("batch", &["jobs"], &["get", "create", "delete"], "the arranged end of a set that is kept"),
+];
 const GATEWAY_API: &[Need] = &[need(
     "gateway.networking.k8s.io",
     &["httproutes"],
@@ -68,10 +72,19 @@ const COMPARISON: &[Need] =
 const DIRECT_CHECKS: &[Need] =
     &[need("", &["pods/portforward"], &["create", "get"], "requests of gates to the pods themselves")];
 
+const WATCHDOG: &[Need] = &[need("batch", &["jobs"], &["create", "delete"], "the watchdog")];
+
 impl Feature {
     /// Every feature.
-    pub const ALL: [Self; 6] =
-        [Self::Look, Self::Deploy, Self::Sets, Self::GatewayApi, Self::Comparison, Self::DirectChecks];
+    pub const ALL: [Self; 7] = [
+        Self::Look,
+        Self::Deploy,
+        Self::Sets,
+        Self::GatewayApi,
+        Self::Comparison,
+        Self::DirectChecks,
+        Self::Watchdog,
+    ];
 
     /// What it needs beyond the others. Whoever deploys looks, too.
     #[must_use]
@@ -83,6 +96,7 @@ impl Feature {
             Self::GatewayApi => GATEWAY_API,
             Self::Comparison => COMPARISON,
             Self::DirectChecks => DIRECT_CHECKS,
+            Self::Watchdog => WATCHDOG,
         }
     }
 }

@@ -15,6 +15,7 @@ mod retire;
 mod settle;
 mod still;
 mod traffic;
+mod watchdog;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
