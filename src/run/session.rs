@@ -225,12 +225,21 @@ impl Session {
         if let Err(error) = pruned {
             tracing::warn!("old rollouts were not removed: {error}");
         }
+        // What waits for a person, or is stuck, needs all that it has.
+        if self.environment.open().or(self.environment.stuck()).is_some() {
+            return;
+        }
         // A stable release need not have a rollout of its own: it may have been there before the first.
         let plans = self.environment.rollouts.iter().map(|rollout| &rollout.plan);
         let kept: Vec<&Release> =
             plans.flat_map(|plan| plan.stable.iter().chain([&plan.candidate])).collect();
         if let Err(error) = target.prune(self.environment.stable(), &kept).await {
             tracing::warn!("what is kept of old releases was not removed: {error}");
+        }
+        if self.environment.stable().is_none()
+            && let Err(error) = target.leave_found().await
+        {
+            tracing::warn!("what was there before still bears marks of Tidegate: {error}");
         }
     }
 }

@@ -140,6 +140,7 @@ async fn drive(
 ) -> Result<RolloutAnswer, Error> {
     let target = session.target().await?;
     let (rollout, outcome) = session.drive(&target, rollout, first).await?;
+    session.prune(&target).await;
     let code = code(&outcome, session.signal());
     Ok(RolloutAnswer::new(&rollout, &outcome, session.place.url(), code))
 }

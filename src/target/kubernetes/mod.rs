@@ -124,6 +124,15 @@ impl KubernetesTarget {
         self.0.baseline(bundle).await
     }
 
+    /// Takes Tidegate's marks off what was there before the first release: nothing of that release is left, and it is as it was.
+    /// Only right while no rollout is open and none is stuck: what bears no mark is not seen.
+    ///
+    /// # Errors
+    /// What the API server says.
+    pub async fn leave_found(&self) -> Result<(), TargetError> {
+        self.0.leave_found().await
+    }
+
     /// Leaves a watchdog in the cluster; one that an earlier run left gives way.
     ///
     /// # Errors

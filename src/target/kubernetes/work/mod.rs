@@ -4,6 +4,7 @@ mod address;
 mod baseline;
 mod beside;
 mod brake;
+mod found;
 mod keeper;
 mod keeping;
 mod logs;
