@@ -13,9 +13,9 @@ use crate::tiers::tell;
 /// Requests a second at each door.
 const RATE: u32 = 50;
 /// A canary that stays at one half until somebody says a word.
-const STAYS: &str = "strategy: { canary: { weights: [50], compare: false, at-most: 2m } }\n    keep: 0s\n    budgets: { step: 15s }";
+const STAYS: &str = "strategy: { canary: { weights: [50], compare: false, at-most: 2m } }\n    keep: 0s\n    budgets: { step: 1m }";
 /// A canary that asks for a person at each weight.
-const ASKS: &str = "strategy: { canary: { weights: [{ weight: 20, confirm: true }, { weight: 50, confirm: true }], compare: false, at-most: 200ms } }\n    keep: 0s\n    budgets: { step: 15s }";
+const ASKS: &str = "strategy: { canary: { weights: [{ weight: 20, confirm: true }, { weight: 50, confirm: true }], compare: false, at-most: 200ms } }\n    keep: 0s\n    budgets: { step: 1m }";
 
 /// A stage on which 1.0.0 is live.
 async fn live(test: &str, name: &str, door: Door) -> Option<Stage> {
@@ -282,16 +282,16 @@ async fn what_was_made_by_hand_is_taken_over_knowingly_and_comes_back_as_it_was(
     stage.space.rolled_out("shop");
     let (before, pods) = ([wanted(&stage, "deployment"), wanted(&stage, "service")], stage.pods());
     let visitors = stage.visitors(RATE).await;
+    stage.settings(ROLLING);
+    let refused = stage.deploy("2.0.0-never-ready").await.exits(1);
+    assert_eq!(refused.reason(), "conflict");
+    let error = refused.json()["error"].clone();
+    let sentence = error["sentence"].as_str().unwrap();
+    let says = ["Deployment shop (", "shop.yaml:1)", "name=\"app\"].image` by kubectl-client-side-apply"];
+    assert!(says.iter().all(|part| sentence.contains(part)), "{sentence}");
+    assert!(error["hints"][0].as_str().unwrap().contains("take-over: true"), "{error}");
+    assert_eq!([wanted(&stage, "deployment"), wanted(&stage, "service")], before);
     for strategy in [ROLLING, CANARY] {
-        stage.settings(strategy);
-        let refused = stage.deploy("2.0.0-never-ready").await.exits(1);
-        assert_eq!(refused.reason(), "conflict");
-        let error = refused.json()["error"].clone();
-        let sentence = error["sentence"].as_str().unwrap();
-        let says = ["Deployment shop (", "shop.yaml:1)", "name=\"app\"].image` by kubectl-client-side-apply"];
-        assert!(says.iter().all(|part| sentence.contains(part)), "{sentence}");
-        assert!(error["hints"][0].as_str().unwrap().contains("take-over: true"), "{error}");
-        assert_eq!([wanted(&stage, "deployment"), wanted(&stage, "service")], before);
         stage.settings_with(strategy, "take-over: true\n        graces: { readiness: 3s }");
         let back = stage.deploy("2.0.0-never-ready").await.exits(4).json();
         assert_eq!(outcome(&back), ("rolled-back", "unready"));
