@@ -5,4 +5,4 @@ mod no_loss;
 mod rights;
 mod runbook;
 mod shape;
-mod stage;
+pub mod stage;
