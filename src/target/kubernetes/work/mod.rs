@@ -90,7 +90,8 @@ impl Work {
             candidate: Some(plan.candidate.id.clone()),
             stable: plan.stable.as_ref().map(|stable| stable.id.clone()),
             baseline: releases().find(|release| is_baseline(release)).map(|release| release.id.clone()),
-            shape: shape_of(&plan.candidate),
+            shape: Shape::default(),
+            shape_before: Shape::default(),
             since: Some(rollout.started),
             is_shaped: false,
             compares: comparison.is_some(),
@@ -105,8 +106,13 @@ impl Work {
         let Some(candidate) = frame.candidate.as_ref().filter(|_| !frame.is_shaped) else { return frame };
         // What is not kept is told by the first act that needs it.
         let Ok(bundle) = self.bundle(candidate).await else { return frame };
+        let before = match &frame.stable {
+            Some(stable) => self.bundle(stable).await.ok(),
+            None => None,
+        };
         let mut frame = self.frame.lock().unwrap_or_else(PoisonError::into_inner);
         frame.shape = bundle.shape().clone();
+        frame.shape_before = before.map(|before| before.shape().clone()).unwrap_or_default();
         frame.is_shaped = true;
         frame.clone()
     }
@@ -200,11 +206,6 @@ fn divides(step: &Step) -> bool {
 
 fn is_baseline(release: &Release) -> bool {
     release.spec["baseline"] == Value::Bool(true)
-}
-
-/// The shape that a release's description gives; empty for one of another target.
-fn shape_of(release: &Release) -> Shape {
-    serde_json::from_value(release.spec["shape"].clone()).unwrap_or_default()
 }
 
 fn now() -> Timestamp {
