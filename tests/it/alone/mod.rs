@@ -14,7 +14,7 @@ const PARTS: [Part; 3] = [Part::Node(1), Part::Node(2), Part::Gateway];
 /// A canary that takes some fifteen seconds.
 const SLOW_CANARY: &str = "strategy: { canary: { weights: [20, 40, 60], compare: false, at-most: 4s } }
     keep: 0s
-    budgets: { step: 30s, back: 2m }";
+    budgets: { step: 1m, back: 3m }";
 
 /// One ending or another, and nothing in between: a run that lost its lock is gone on with by the next.
 async fn ended(stage: &Stage, said: Said) -> String {

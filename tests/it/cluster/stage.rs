@@ -31,7 +31,8 @@ pub enum Door {
 /// A strategy in words that make it quick.
 pub const ROLLING: &str = "strategy: rolling";
 pub const BLUE_GREEN: &str = "strategy: blue-green\n    keep: 0s";
-pub const CANARY: &str = "strategy: { canary: { weights: [20, 60], compare: false, at-most: 600ms } }\n    keep: 0s\n    budgets: { step: 15s }";
+pub const CANARY: &str =
+    "strategy: { canary: { weights: [20, 60], compare: false, at-most: 600ms } }\n    keep: 0s";
 
 /// What a command said.
 #[derive(Debug)]
