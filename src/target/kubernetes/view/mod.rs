@@ -45,6 +45,8 @@ pub(super) struct Frame {
     pub(super) shape_before: Shape,
     /// `shape` is as the settings of today see it.
     pub(super) is_shaped: bool,
+    /// The cluster is adding a node for pods that no node takes.
+    pub(super) scaling_up: bool,
     /// When the rollout began.
     pub(super) since: Option<Timestamp>,
     /// The releases' answers are compared.
@@ -127,7 +129,7 @@ fn causes(
         let of_release = |set: &ReplicaSet| own(sets::template_release(set));
         let replica_sets: Vec<ReplicaSet> =
             snapshot.replica_sets.iter().filter(|set| of_release(set)).map(|set| (**set).clone()).collect();
-        let evidence = Evidence { pods: &pods, replica_sets: &replica_sets, scaling_up: false };
+        let evidence = Evidence { pods: &pods, replica_sets: &replica_sets, scaling_up: frame.scaling_up };
         causes.extend(diagnose::cause(evidence, graces, now).map(|cause| (release.clone(), cause)));
     }
     causes

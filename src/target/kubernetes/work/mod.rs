@@ -12,6 +12,7 @@ mod objects;
 mod observe;
 mod place;
 mod retire;
+mod scale_up;
 mod settle;
 mod still;
 mod traffic;
@@ -50,6 +51,7 @@ pub(super) struct Work {
     frame: Mutex<Frame>,
     bundles: Mutex<HashMap<ReleaseId, Arc<Bundle>>>,
     logs: Logs,
+    scaling_up: Mutex<Option<(Instant, bool)>>,
     meter: OnceLock<Meter>,
     keeper: Keeper,
     forwards: Mutex<BTreeMap<String, address::Forward>>,
@@ -62,6 +64,7 @@ impl Work {
             applier: Applier::new(client.clone(), config.namespace.clone()),
             store: Store::new(client.clone(), &config.namespace, home.clone()),
             logs: Logs::new(client.clone(), &config.namespace),
+            scaling_up: Mutex::default(),
             world: OnceLock::new(),
             frame: Mutex::default(),
             bundles: Mutex::default(),
@@ -94,6 +97,7 @@ impl Work {
             shape_before: Shape::default(),
             since: Some(rollout.started),
             is_shaped: false,
+            scaling_up: false,
             compares: comparison.is_some(),
             slow_than: comparison.and_then(|comparison| comparison.slower_than),
         };

@@ -25,6 +25,7 @@ impl Work {
             frame = self.frame_of_what_is_there(&snapshot).await;
         }
         self.keep_shares(&snapshot, &frame).await;
+        frame.scaling_up = self.is_scaling_up(&snapshot).await;
         let seen = view(&snapshot, &frame, &self.config.graces, now());
         if let Err(error) = self.brake(&snapshot, &frame, &seen).await {
             tracing::warn!("{}", error.sentence);
