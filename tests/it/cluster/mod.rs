@@ -1,5 +1,6 @@
 //! The Kubernetes target, end to end: the binary, a real cluster, real pods, and visitors who count what they lose.
 
+mod judged;
 mod kills;
 mod no_loss;
 mod rights;
