@@ -2,6 +2,8 @@
 #![expect(unreachable_pub, reason = "nothing reaches out of a test")]
 
 #[cfg(test)]
+mod alone;
+#[cfg(test)]
 mod cluster;
 #[cfg(test)]
 mod commands;
@@ -16,7 +18,7 @@ mod parts;
 #[cfg(test)]
 mod proxy;
 #[cfg(test)]
-pub mod rbac;
+mod rbac;
 #[cfg(test)]
 mod real;
 #[cfg(test)]

@@ -51,3 +51,26 @@ async fn a_kept_release_comes_back_with_the_pods_that_it_had() {
     let status = stage.run(&["status"]).await.exits(0).json();
     assert_eq!(status["live"], "1.0.0", "{status}");
 }
+
+/// Requests that are checked before any traffic moves go to the new pods themselves, through the API server.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_release_that_fails_its_checks_beforehand_gets_no_request() {
+    let Some(stage) = Stage::open("checks before traffic moves", "before", Door::Service).await else {
+        return;
+    };
+    stage.settings(ROLLING);
+    stage.deploy("1.0.0").await.exits(0);
+    let visitors = stage.visitors(50).await;
+    stage.settings(
+        "strategy: { blue-green: { before: [{ get: /health, expect: { status: 200, json: { version: 2.0.0 } } }] } }
+    keep: 0s",
+    );
+    let refused = stage.deploy("2.0.0-wrong-version").await.exits(4).json();
+    assert!(refused["sentence"].as_str().unwrap().contains("1.0.0 serves all requests"), "{refused}");
+    assert!(!visitors.snapshot().by_version.contains_key("2.0.0-wrong-version"));
+    stage.is_as_written("1.0.0");
+    stage.deploy("2.0.0").await.exits(0);
+    stage.is_as_written("2.0.0");
+    let ledger = visitors.stop().await;
+    assert_eq!(ledger.lost, 0, "{:?}", ledger.losses);
+}

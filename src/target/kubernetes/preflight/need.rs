@@ -110,6 +110,7 @@ impl Need {
     pub const USEFUL: &'static [Self] = &[
         need("", &["resourcequotas", "limitranges"], &["list"], "whether the pods fit into the quotas"),
         need("", &["serviceaccounts"], &["get"], "which secrets images are pulled with"),
+        need("", &["events"], &["list"], "whether a node is on its way for a pod that no node takes"),
     ];
 
     /// The same, for what is in no namespace.
