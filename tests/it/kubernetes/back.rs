@@ -16,7 +16,7 @@ const RATE: u32 = 50;
 
 /// How long each trouble may last here before it counts.
 const GRACES: &str =
-    "graces: { readiness: 3s, configuration: 3s, refusal: 3s, unscheduled: 3s, unscheduled-warned: 1s }";
+    "graces: { readiness: 8s, configuration: 3s, refusal: 3s, unscheduled: 3s, unscheduled-warned: 1s }";
 
 /// A release with something wrong in it.
 struct Fault {
