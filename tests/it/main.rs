@@ -4,11 +4,11 @@
 #[cfg(test)]
 mod alone;
 #[cfg(test)]
-mod cluster;
-#[cfg(test)]
 mod commands;
 #[cfg(test)]
 mod diagnose;
+#[cfg(test)]
+mod kubernetes;
 #[cfg(test)]
 mod layering;
 #[cfg(test)]

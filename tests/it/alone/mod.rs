@@ -5,7 +5,7 @@ use std::time::Duration;
 use testbed::{Part, Request};
 use tidegate::sample::Ledger;
 
-use crate::cluster::stage::{Door, ROLLING, Said, Stage, said};
+use crate::kubernetes::stage::{Door, ROLLING, Said, Stage, said};
 use crate::parts::kube::until;
 use crate::tiers::tell;
 
