@@ -4,6 +4,7 @@ mod back;
 mod disturbed;
 mod judged;
 mod kills;
+mod kinds;
 mod no_loss;
 mod rights;
 mod runbook;

@@ -1,9 +1,10 @@
 //! Server-side apply: each object as the user wrote it, under a field manager of our own.
 
 mod diff;
+pub(super) mod job;
 pub(super) mod kinds;
 
-use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, ValidationDirective};
+use kube::api::{DeleteParams, DynamicObject, ObjectMeta, Patch, PatchParams, ValidationDirective};
 use kube::core::response::Status;
 use kube::{Api, Client, Error};
 use serde_json::Value;
@@ -36,9 +37,34 @@ impl Applier {
     /// take it over.
     ///
     /// # Errors
-    /// `unknown-kind`, `conflict` with every field and its owner, `invalid` in the API server's words, or what [`trouble`] tells.
+    /// `unknown-kind`, `conflict` with every field and its owner, `job-running` for a Job that is to change and has not ended,
+    /// `invalid` in the API server's words, or what [`trouble`] tells.
     pub async fn apply(&self, object: &Object, force: bool) -> Result<DynamicObject, TargetError> {
         self.send(object, force, false).await
+    }
+
+    /// Applies a Job in place of the one that has its name and cannot change. Without a change it is tried by another name.
+    async fn replace(
+        &self,
+        object: &Object,
+        force: bool,
+        dry_run: bool,
+    ) -> Result<DynamicObject, TargetError> {
+        let api = self.api(&object.key).await?;
+        let former = job::former(self, object).await?;
+        let mut object = object.clone();
+        let name = object.key.name.clone();
+        if dry_run {
+            job::rename(&mut object);
+        } else if let Some(former) = former {
+            job::make_room(self, &api, &object, former).await?;
+        }
+        let parameters = parameters(force, dry_run);
+        let patch = Patch::Apply(&object.value);
+        let sent = patiently(|| api.patch(&object.key.name, &parameters, &patch)).await;
+        let sent = sent
+            .map(|sent| DynamicObject { metadata: ObjectMeta { name: Some(name), ..sent.metadata }, ..sent });
+        sent.map_err(|error| told(trouble("apply", &place(&object), &error)))
     }
 
     /// What [`Applier::apply`] would leave, by the API server's own word; nothing is changed.
@@ -102,14 +128,15 @@ impl Applier {
             }
             _ => error,
         })?;
-        let parameters = PatchParams {
-            dry_run,
-            force,
-            field_manager: Some(MANAGER.to_owned()),
-            field_validation: Some(ValidationDirective::Strict),
-        };
+        let parameters = parameters(force, dry_run);
         let patch = Patch::Apply(&object.value);
         let sent = patiently(|| api.patch(&object.key.name, &parameters, &patch)).await;
+        if let Err(Error::Api(status)) = &sent
+            && job::is_job(&object.key)
+            && job::is_fixed(status)
+        {
+            return self.replace(object, force, dry_run).await;
+        }
         sent.map_err(|error| match &error {
             Error::Api(status) if status.code == 409 => conflict(object, status),
             Error::Api(status) if is_invalid(status) => invalid(object, status),
@@ -124,6 +151,15 @@ impl Applier {
             true => Api::namespaced_with(self.client.clone(), namespace, &resource),
             false => Api::all_with(self.client.clone(), &resource),
         })
+    }
+}
+
+fn parameters(force: bool, dry_run: bool) -> PatchParams {
+    PatchParams {
+        dry_run,
+        force,
+        field_manager: Some(MANAGER.to_owned()),
+        field_validation: Some(ValidationDirective::Strict),
     }
 }
 

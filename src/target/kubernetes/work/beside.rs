@@ -17,6 +17,7 @@ use super::settle::put_aside;
 use crate::cluster::{patiently, trouble};
 use crate::rollout::ReleaseId;
 use crate::target::TargetError;
+use crate::target::kubernetes::apply::job::is_job;
 use crate::target::kubernetes::apply::told;
 use crate::target::kubernetes::bundle::{Bundle, Workload};
 use crate::target::kubernetes::manifests::Object;
@@ -105,8 +106,11 @@ impl Work {
     pub(super) async fn restore_own(&self, stable: &ReleaseId) -> Result<(), TargetError> {
         let (bundle, snapshot) = (self.bundle(stable).await?, self.snapshot().await?);
         let objects = self.rendered(stable, &bundle, Some(stable), &snapshot, Some(&bundle));
-        let is_own =
-            |object: &&Object| !SHARED.contains(&object.key.kind.as_str()) && !bundle.shape().carries(object);
+        // What its Jobs did they did when it came; on the way back nothing is done twice.
+        let is_own = |object: &&Object| {
+            let shared = SHARED.contains(&object.key.kind.as_str());
+            !shared && !bundle.shape().carries(object) && !is_job(&object.key)
+        };
         let own: Vec<Object> = objects.iter().filter(is_own).cloned().collect();
         self.apply_all(&own, true).await
     }

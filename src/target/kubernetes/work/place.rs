@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::Work;
 use crate::rollout::{Release, ReleaseId};
 use crate::target::TargetError;
+use crate::target::kubernetes::apply::job::is_job;
 use crate::target::kubernetes::names::BESIDE;
 use kube::ResourceExt;
 
@@ -43,7 +44,11 @@ impl Work {
         // What is gone back to keeps the replicas of this moment, too.
         let same = Some(release) == frame.stable.as_ref();
         let former = if same { Some(bundle) } else { former.as_deref() };
-        let objects = self.rendered(release, bundle, None, &snapshot, former);
+        let mut objects = self.rendered(release, bundle, None, &snapshot, former);
+        if same {
+            // What its Jobs did they did when it came; on the way back nothing is done twice.
+            objects.retain(|object| !is_job(&object.key));
+        }
         self.fit_strategies(&objects).await?;
         self.release_brake(&snapshot, &frame).await?;
         // A way back must not be refused because of a field that was taken from us in the meantime.
