@@ -7,6 +7,8 @@ pub enum Feature {
     Look,
     /// To deploy at all: to write the journal, to hold the lock, to tell why a pod does not come up.
     Deploy,
+    /// To keep releases that hold a Secret.
+    Secrets,
     /// Two sets of one workload beside each other: canary and blue-green.
     Sets,
     /// To divide traffic by an HTTPRoute.
@@ -54,8 +56,17 @@ const DEPLOY: &[Need] = &[
     need("coordination.k8s.io", &["leases"], WRITE, "the lock"),
     need("", &["pods/log"], &["get"], "the last lines of what does not come up"),
 ];
-const SETS: &[Need] =
-    &[need("apps", &["replicasets"], &["create", "patch", "delete"], "a set of its own for each release")];
+// Listed, because what is kept of a release may be in several parts.
+const SECRETS: &[Need] = &[need(
+    "",
+    &["secrets"],
+    &["list", "create", "delete"],
+    "the objects of earlier releases, to go back to",
+)];
+const SETS: &[Need] = &[
+    need("apps", &["replicasets"], &["create", "patch", "delete"], "a set of its own for each release"),
+    need("batch", &["jobs"], &["create", "get", "delete"], "the end of a kept release at its time"),
+];
 const GATEWAY_API: &[Need] = &[need(
     "gateway.networking.k8s.io",
     &["httproutes"],
@@ -70,8 +81,15 @@ const DIRECT_CHECKS: &[Need] =
 
 impl Feature {
     /// Every feature.
-    pub const ALL: [Self; 6] =
-        [Self::Look, Self::Deploy, Self::Sets, Self::GatewayApi, Self::Comparison, Self::DirectChecks];
+    pub const ALL: [Self; 7] = [
+        Self::Look,
+        Self::Deploy,
+        Self::Secrets,
+        Self::Sets,
+        Self::GatewayApi,
+        Self::Comparison,
+        Self::DirectChecks,
+    ];
 
     /// What it needs beyond the others. Whoever deploys looks, too.
     #[must_use]
@@ -79,6 +97,7 @@ impl Feature {
         match self {
             Self::Look => LOOK,
             Self::Deploy => DEPLOY,
+            Self::Secrets => SECRETS,
             Self::Sets => SETS,
             Self::GatewayApi => GATEWAY_API,
             Self::Comparison => COMPARISON,
