@@ -221,7 +221,7 @@ async fn look_ahead(
         return Ok(Forecast::default());
     };
     let (verdict, forecast) = tokio::join!(
-        preflight::ask(cluster, &place.environment, target, bundle, plan),
+        preflight::ask(cluster, place, target, bundle, plan),
         kubernetes.forecast(plan, bundle, basis.found.as_ref()),
     );
     let (verdict, mut forecast) = (verdict?, forecast?);

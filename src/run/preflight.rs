@@ -36,7 +36,7 @@ pub async fn demand(
     let (Ground::Cluster(cluster), Some(bundle)) = (&session.place.ground, &wanted.bundle) else {
         return Ok(());
     };
-    let asked = ask(cluster, &session.place.environment, target, bundle, plan);
+    let asked = ask(cluster, &session.place, target, bundle, plan);
     let verdict = unless_told_to_stop(session, asked).await??;
     for warning in &verdict.warnings {
         let hint = warning.hint.as_ref().map_or_else(String::new, |hint| format!(" ({hint})"));
@@ -51,7 +51,7 @@ pub async fn demand(
 /// When the cluster cannot be looked at.
 pub async fn ask(
     cluster: &Cluster,
-    settings: &EnvironmentSettings,
+    place: &Place,
     target: &AnyTarget,
     bundle: &Bundle,
     plan: &Plan,
@@ -62,7 +62,7 @@ pub async fn ask(
         AnyTarget::Local(_) => BTreeMap::new(),
     };
     let images = telling(look_up(client, namespace, bundle.objects())).await?;
-    let needs = Needs { features: features(settings, bundle), extra_pods, images };
+    let needs = Needs { features: features_of(place, bundle), extra_pods, images };
     Ok(preflight(client, namespace, bundle.objects(), &needs).await)
 }
 
@@ -93,6 +93,11 @@ async fn unless_told_to_stop<T>(session: &Session, work: impl Future<Output = T>
             "the command was told to stop before the rollout had begun; nothing was changed",
         )),
     }
+}
+
+fn features_of(place: &Place, bundle: &Bundle) -> Vec<Feature> {
+    let watchdog = place.watchdog.as_ref().map(|_| Feature::Watchdog);
+    features(&place.environment, bundle).into_iter().chain(watchdog).collect()
 }
 
 /// What Tidegate is going to do in the cluster, by the settings and the manifests.
@@ -143,7 +148,7 @@ pub async fn all_rights(error: Error, place: &Place, version: Option<&str>) -> E
         return error;
     };
     let Ok(Wanted { bundle: Some(bundle), .. }) = release::describe(place, version) else { return error };
-    let needs = Needs { features: features(&place.environment, &bundle), ..Needs::default() };
+    let needs = Needs { features: features_of(place, &bundle), ..Needs::default() };
     let verdict = preflight(&cluster.client, &cluster.config.namespace, bundle.objects(), &needs).await;
     let rights = verdict.problems.into_iter().find(|problem| problem.code == "forbidden");
     rights.map_or(error, Error::from)
@@ -160,7 +165,7 @@ mod tests {
 
     const WEB: &str = "apiVersion: apps/v1\nkind: DaemonSet\nmetadata: { name: web }\n";
 
-    fn features_of(manifests: &str, target: &str, more: &str) -> Vec<Feature> {
+    fn features_by(manifests: &str, target: &str, more: &str) -> Vec<Feature> {
         let target = format!("kubernetes: {{ manifests: deploy, {target} }}");
         let text = format!("app: shop\nenvironments: {{ e: {{ target: {{ {target} }}, {more} }} }}\n");
         let settings = parse(Path::new("tidegate.yaml"), &text).unwrap_or_else(|error| panic!("{error}"));
@@ -176,14 +181,14 @@ mod tests {
     fn only_what_the_settings_need_is_asked_for() {
         use Feature::{Comparison, Deploy, DirectChecks, GatewayApi, Look, Secrets, Sets};
         let service = "traffic: service";
-        assert_eq!(features_of(WEB, service, "strategy: rolling"), [Look, Deploy]);
-        assert_eq!(features_of(WEB, service, "strategy: recreate"), [Look, Deploy]);
-        assert_eq!(features_of(WEB, service, "strategy: blue-green"), [Look, Deploy, Sets]);
+        assert_eq!(features_by(WEB, service, "strategy: rolling"), [Look, Deploy]);
+        assert_eq!(features_by(WEB, service, "strategy: recreate"), [Look, Deploy]);
+        assert_eq!(features_by(WEB, service, "strategy: blue-green"), [Look, Deploy, Sets]);
         let secret = format!("{WEB}---\napiVersion: v1\nkind: Secret\nmetadata: {{ name: own }}\n");
-        assert_eq!(features_of(&secret, service, "strategy: rolling"), [Look, Deploy, Secrets]);
+        assert_eq!(features_by(&secret, service, "strategy: rolling"), [Look, Deploy, Secrets]);
         let all = "strategy: { canary: { weights: [5], compare: { errors: 1% }, before: [{ get: / }] } }";
         assert_eq!(
-            features_of(WEB, "traffic: { gateway-api: { route: shop } }", all),
+            features_by(WEB, "traffic: { gateway-api: { route: shop } }", all),
             [Look, Deploy, Sets, GatewayApi, Comparison, DirectChecks]
         );
     }

@@ -96,6 +96,7 @@ fn page() -> String {
         "The Gateway API",
         "Comparing releases",
         "Direct checks",
+        "A watchdog",
     ];
     for (feature, title) in Feature::ALL.iter().zip(titles) {
         writeln!(out, "\n**{title}**\n\n{}", table(feature.needs()).trim_end()).unwrap();

@@ -77,6 +77,19 @@ pub enum Traffic {
     },
 }
 
+/// A Job that stays with a rollout, to end it when its runner dies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Watchdog {
+    /// An image with this program at `/tidegate`.
+    pub image: String,
+    /// The service account that it works as.
+    pub account: String,
+    /// The settings, as they were read.
+    pub settings: String,
+    /// How long it may stay.
+    pub lasts: Duration,
+}
+
 /// One environment in a cluster.
 #[derive(Clone)]
 pub struct KubernetesTarget(Arc<Work>);
@@ -153,6 +166,31 @@ impl KubernetesTarget {
     /// What the API server says.
     pub async fn extra_pods(&self, plan: &Plan, bundle: &Bundle) -> Result<BTreeMap<Key, u32>, TargetError> {
         self.0.extra_pods(plan, bundle).await
+    }
+
+    /// Takes Tidegate's marks off what was there before the first release: nothing of that release is left, and it is as it was.
+    /// Only right while no rollout is open and none is stuck: what bears no mark is not seen.
+    ///
+    /// # Errors
+    /// What the API server says.
+    pub async fn leave_found(&self) -> Result<(), TargetError> {
+        self.0.leave_found().await
+    }
+
+    /// Leaves a watchdog in the cluster; one that an earlier run left gives way.
+    ///
+    /// # Errors
+    /// What the API server says.
+    pub async fn post(&self, watchdog: &Watchdog) -> Result<(), TargetError> {
+        self.0.post(watchdog).await
+    }
+
+    /// Takes the watchdog away, if there is one.
+    ///
+    /// # Errors
+    /// What the API server says.
+    pub async fn recall(&self) -> Result<(), TargetError> {
+        self.0.recall().await
     }
 
     /// How many instances carry all of the traffic: as many as are wanted now, or else as the manifests want.

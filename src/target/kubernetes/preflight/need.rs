@@ -17,6 +17,8 @@ pub enum Feature {
     Comparison,
     /// To send requests of gates to the pods themselves.
     DirectChecks,
+    /// To leave a Job that ends a rollout whose runner dies.
+    Watchdog,
 }
 
 /// Rights on resources of one API group in the environment's namespace, as a rule of a Role has them.
@@ -56,16 +58,12 @@ const DEPLOY: &[Need] = &[
     need("coordination.k8s.io", &["leases"], WRITE, "the lock"),
     need("", &["pods/log"], &["get"], "the last lines of what does not come up"),
 ];
-// Listed, because what is kept of a release may be in several parts.
-const SECRETS: &[Need] = &[need(
-    "",
-    &["secrets"],
-    &["list", "create", "delete"],
-    "the objects of earlier releases, to go back to",
-)];
+// By whatever names, and so for all Secrets.
+const SECRETS: &[Need] =
+    &[need("", &["secrets"], &["get", "create", "delete"], "the objects of earlier releases, to go back to")];
 const SETS: &[Need] = &[
     need("apps", &["replicasets"], &["create", "patch", "delete"], "a set of its own for each release"),
-    need("batch", &["jobs"], &["create", "get", "delete"], "the end of a kept release at its time"),
+    need("batch", &["jobs"], &["get", "create", "delete"], "the arranged end of a set that is kept"),
 ];
 const GATEWAY_API: &[Need] = &[need(
     "gateway.networking.k8s.io",
@@ -79,9 +77,11 @@ const COMPARISON: &[Need] =
 const DIRECT_CHECKS: &[Need] =
     &[need("", &["pods/portforward"], &["create", "get"], "requests of gates to the pods themselves")];
 
+const WATCHDOG: &[Need] = &[need("batch", &["jobs"], &["create", "delete"], "the watchdog")];
+
 impl Feature {
     /// Every feature.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Look,
         Self::Deploy,
         Self::Secrets,
@@ -89,6 +89,7 @@ impl Feature {
         Self::GatewayApi,
         Self::Comparison,
         Self::DirectChecks,
+        Self::Watchdog,
     ];
 
     /// What it needs beyond the others. Whoever deploys looks, too.
@@ -102,6 +103,7 @@ impl Feature {
             Self::GatewayApi => GATEWAY_API,
             Self::Comparison => COMPARISON,
             Self::DirectChecks => DIRECT_CHECKS,
+            Self::Watchdog => WATCHDOG,
         }
     }
 }
@@ -115,6 +117,7 @@ impl Need {
     pub const USEFUL: &'static [Self] = &[
         need("", &["resourcequotas", "limitranges"], &["list"], "whether the pods fit into the quotas"),
         need("", &["serviceaccounts"], &["get"], "which secrets images are pulled with"),
+        need("", &["events"], &["list"], "whether a node is on its way for a pod that no node takes"),
     ];
 
     /// The same, for what is in no namespace.

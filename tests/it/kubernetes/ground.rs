@@ -24,11 +24,12 @@ pub(super) fn state(stage: &Stage) -> BTreeMap<String, String> {
     all["items"].as_array().unwrap().iter().map(one).filter(own).collect()
 }
 
-/// The same, once the cluster's own controllers have nothing more to write.
+/// The same, once the Deployment has all of its pods, and the cluster's own controllers have nothing more to write.
 pub(super) async fn settled(stage: &Stage) -> BTreeMap<String, String> {
+    stage.space.rolled_out("shop");
     let mut last = state(stage);
     loop {
-        tokio::time::sleep(Duration::from_secs(2)).await;
+        tokio::time::sleep(Duration::from_secs(4)).await;
         let now = state(stage);
         if now == last {
             return now;
@@ -45,14 +46,6 @@ pub(super) fn changes(plan: &Value) -> Vec<String> {
     let rank = |line: &String| ["create", "update", "remove"].iter().position(|word| line.starts_with(word));
     all.sort_by_key(|line| (rank(line), line.clone()));
     all
-}
-
-/// Has the commands work as another identity.
-pub(super) fn as_identity(stage: &Stage, identity: &str) {
-    let file = stage.dir.path().join("tidegate.yaml");
-    let kubeconfig = |identity: &str| stage.bed.kubeconfig(identity).display().to_string();
-    let text = std::fs::read_to_string(&file).unwrap();
-    std::fs::write(&file, text.replace(&kubeconfig("admin"), &kubeconfig(identity))).unwrap();
 }
 
 /// Binds a role with these rules, and waits until one of its rights is in force.

@@ -1,10 +1,16 @@
 //! The Kubernetes target, end to end: the binary, a real cluster, real pods, and visitors who count what they lose.
 
+mod back;
 mod drift;
 mod ground;
+mod judged;
 mod kills;
 mod no_loss;
 mod plan;
 mod preflight;
+mod rights;
+mod runbook;
 mod shape;
-mod stage;
+pub mod stage;
+mod steering;
+mod wrong;

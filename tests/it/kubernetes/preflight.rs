@@ -6,7 +6,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tidegate::target::kubernetes::preflight::Feature;
 use tokio::io::AsyncReadExt;
 
-use super::ground::{as_identity, bind, state};
+use super::ground::{bind, state};
 use super::stage::{BLUE_GREEN, CANARY, Door, ROLLING, Said, Stage};
 
 fn sentence(said: &Said) -> String {
@@ -59,10 +59,10 @@ async fn an_absent_image_is_told_before_anything_is_applied() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_missing_right_is_named_and_so_are_all_of_who_has_none() {
-    let Some(stage) = Stage::open("a missing right", "rightless", Door::Service).await else { return };
+    let Some(mut stage) = Stage::open("a missing right", "rightless", Door::Service).await else { return };
+    stage.identity = "stranger";
     stage.settings(CANARY);
     stage.manifests("sample:1.0.0");
-    as_identity(&stage, "stranger");
     for command in ["deploy", "plan"] {
         let said = stage.run(&[command, "--version", "1.0.0"]).await.exits(3);
         assert_eq!(said.reason(), "forbidden");
@@ -75,8 +75,8 @@ async fn a_missing_right_is_named_and_so_are_all_of_who_has_none() {
     }
     let rules = crate::rbac::rules(&[Feature::Look, Feature::Deploy], true);
     bind(&stage, "deployer", &rules, &["create", "leases.coordination.k8s.io"]).await;
+    stage.identity = "deployer";
     stage.settings(CANARY);
-    as_identity(&stage, "deployer");
     let before = objects(&stage);
     let said = stage.run(&["deploy", "--version", "1.0.0"]).await.exits(3);
     let place = format!("in namespace {}", stage.space.name);
@@ -88,7 +88,6 @@ async fn a_missing_right_is_named_and_so_are_all_of_who_has_none() {
 
     // What rolling needs is there.
     stage.settings(ROLLING);
-    as_identity(&stage, "deployer");
     stage.run(&["deploy", "--version", "1.0.0"]).await.exits(0);
 }
 

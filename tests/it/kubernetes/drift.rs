@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tidegate::target::kubernetes::preflight::Feature;
 
-use super::ground::{as_identity, bind, settled, state};
+use super::ground::{bind, settled, state};
 use super::stage::{BLUE_GREEN, CANARY, Door, ROLLING, Stage};
 
 async fn status(stage: &Stage) -> Value {
@@ -12,7 +12,7 @@ async fn status(stage: &Stage) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_others_change_is_told_with_who_did_it() {
-    let Some(stage) = Stage::open("drift", "drifted", Door::Service).await else { return };
+    let Some(mut stage) = Stage::open("drift", "drifted", Door::Service).await else { return };
     stage.settings(ROLLING);
     stage.manifests("sample:1.0.0");
     assert_eq!(status(&stage).await["drift"], Value::Null, "nothing is live");
@@ -42,7 +42,8 @@ async fn what_others_change_is_told_with_who_did_it() {
 
     // Who may only look is told all but that.
     bind(&stage, "deployer", &crate::rbac::rules(&[Feature::Look], false), &["list", "pods"]).await;
-    as_identity(&stage, "deployer");
+    stage.identity = "deployer";
+    stage.settings(ROLLING);
     let looked = status(&stage).await;
     assert_eq!((&looked["drift"], &looked["live"]), (&Value::Null, &"1.0.0".into()));
 }
