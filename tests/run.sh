@@ -69,7 +69,7 @@ fi
 
 if wants hermetic; then
     tier hermetic --lib --bins
-    tier hermetic --test it -- --skip real:: --skip parts:: --skip kubernetes:: --skip alone::
+    tier hermetic --test it -- --skip real:: --skip parts:: --skip kubernetes::
     tier hermetic --doc
 fi
 if wants local; then
@@ -85,10 +85,8 @@ if wants testbed; then
     TIDEGATE_TIERS=testbed tier testbed -p testbed 8<&-
     "$testbed" up >/dev/null 8<&-
     TIDEGATE_TIERS=testbed tier testbed --test it -- parts:: 8<&-
-    # These load what they deploy, and would disturb each other's figures in larger numbers.
-    TIDEGATE_TIERS=testbed tier testbed --test it -- --test-threads=4 kubernetes:: 8<&-
-    # These disturb the whole cluster.
-    TIDEGATE_TIERS=testbed tier testbed --test it -- --test-threads=1 alone:: 8<&-
+    # These put load on what they deploy, on several stages at once each: one after the other.
+    TIDEGATE_TIERS=testbed tier testbed --test it -- --test-threads=1 kubernetes:: 8<&-
 fi
 
 echo

@@ -96,9 +96,10 @@ fn page() -> String {
         "The Gateway API",
         "Comparing releases",
         "Direct checks",
-        "A watchdog",
     ];
-    for (feature, title) in Feature::ALL.iter().zip(titles) {
+    // The watchdog is hidden as yet, and so are its rights.
+    let shown = Feature::ALL.iter().filter(|feature| **feature != Feature::Watchdog);
+    for (feature, title) in shown.zip(titles) {
         writeln!(out, "\n**{title}**\n\n{}", table(feature.needs()).trim_end()).unwrap();
     }
     for (name, title, features, applies) in USES {

@@ -124,7 +124,9 @@ environments:
 
     /// As [`Stage::manifests`], with more in the container, indented by eight, and more documents.
     pub fn manifests_with(&self, image: &str, container: &str, documents: &str) {
-        let mut text = workload("shop", image, self.replicas, "/health", container);
+        let text = workload("shop", image, self.replicas, "/health", container);
+        // Time to end in on a machine that is very busy: what is answering is not to be killed.
+        let mut text = text.replace("terminationGracePeriodSeconds: 2", "terminationGracePeriodSeconds: 20");
         if self.door == Door::Gateway {
             text += &format!(
                 "---

@@ -58,9 +58,13 @@ const DEPLOY: &[Need] = &[
     need("coordination.k8s.io", &["leases"], WRITE, "the lock"),
     need("", &["pods/log"], &["get"], "the last lines of what does not come up"),
 ];
-// By whatever names, and so for all Secrets.
-const SECRETS: &[Need] =
-    &[need("", &["secrets"], &["get", "create", "delete"], "the objects of earlier releases, to go back to")];
+// By whatever names, and so for all Secrets; those that nobody goes back to any more are found by a list.
+const SECRETS: &[Need] = &[need(
+    "",
+    &["secrets"],
+    &["get", "list", "create", "delete"],
+    "the objects of earlier releases, to go back to",
+)];
 const SETS: &[Need] = &[
     need("apps", &["replicasets"], &["create", "patch", "delete"], "a set of its own for each release"),
     need("batch", &["jobs"], &["get", "create", "delete"], "the arranged end of a set that is kept"),
