@@ -24,7 +24,12 @@ pub(super) fn state(stage: &Stage) -> BTreeMap<String, String> {
     all["items"].as_array().unwrap().iter().map(one).filter(own).collect()
 }
 
-/// The same, once the Deployment has all of its pods, and the cluster's own controllers have nothing more to write.
+/// What is there but the lock.
+pub(super) fn objects(stage: &Stage) -> Vec<String> {
+    state(stage).into_keys().filter(|name| !name.starts_with("Lease ")).collect()
+}
+
+/// Every object with its version, once the Deployment has all of its pods, and the cluster's own controllers have nothing more to write.
 pub(super) async fn settled(stage: &Stage) -> BTreeMap<String, String> {
     stage.space.rolled_out("shop");
     let mut last = state(stage);

@@ -6,16 +6,11 @@ use rustix::process::{Pid, Signal, kill_process};
 use tidegate::target::kubernetes::preflight::Feature;
 use tokio::io::AsyncReadExt;
 
-use super::ground::{bind, state};
+use super::ground::{bind, objects, state};
 use super::stage::{BLUE_GREEN, CANARY, Door, ROLLING, Said, Stage};
 
 fn sentence(said: &Said) -> String {
     said.json()["error"]["sentence"].as_str().unwrap().to_owned()
-}
-
-/// What is there but the lock.
-fn objects(stage: &Stage) -> Vec<String> {
-    state(stage).into_keys().filter(|name| !name.starts_with("Lease ")).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -127,6 +127,6 @@ impl Need {
     /// The same, for what is in no namespace.
     pub const USEFUL_CLUSTER: &'static [Self] = &[
         need("", &["namespaces"], &["get"], "whether the namespace is there"),
-        need("", &["nodes"], &["list"], "whether there is a node for each image"),
+        need("", &["nodes"], &["list"], "whether there is a node for each image, and a large enough one"),
     ];
 }
