@@ -10,11 +10,14 @@ use crate::parts::kube::until;
 use crate::parts::tried;
 use crate::tiers::tell;
 
+/// What the cluster puts into each namespace, a moment after the namespace.
+const OWN: [&str; 2] = ["configmap/kube-root-ca.crt", "serviceaccount/default"];
+
 /// What is in the namespace, Tidegate's journal aside.
 fn things(stage: &Stage) -> Vec<String> {
     let kinds = "all,configmaps,secrets,serviceaccounts,roles,rolebindings";
     let names = stage.space.kubectl(&["get", kinds, "-l", "!tidegate.dev/journal", "-o", "name"]);
-    names.lines().map(str::to_owned).collect()
+    names.lines().filter(|name| !OWN.contains(name)).map(str::to_owned).collect()
 }
 
 /// Deploys, sees that it is refused so, and that nothing new is there.
