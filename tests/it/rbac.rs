@@ -96,10 +96,10 @@ fn page() -> String {
         "The Gateway API",
         "Comparing releases",
         "Direct checks",
+        "A watchdog",
     ];
-    // The watchdog is hidden as yet, and so are its rights.
-    let shown = Feature::ALL.iter().filter(|feature| **feature != Feature::Watchdog);
-    for (feature, title) in shown.zip(titles) {
+    assert_eq!(titles.len(), Feature::ALL.len(), "each feature has a title");
+    for (feature, title) in Feature::ALL.iter().zip(titles) {
         writeln!(out, "\n**{title}**\n\n{}", table(feature.needs()).trim_end()).unwrap();
     }
     for (name, title, features, applies) in USES {
@@ -112,6 +112,8 @@ fn page() -> String {
     out += &manifest("Role", "tidegate-secrets", &rules_of(&secrets));
     writeln!(out, "\n## In addition: direct checks\n\nFor gates that ask the pods themselves.\n").unwrap();
     out += &manifest("Role", "tidegate-direct-checks", &rules(&[Feature::DirectChecks], false));
+    writeln!(out, "\n## In addition: a watchdog\n\nFor `deploy --watchdog IMAGE`.\n").unwrap();
+    out += &manifest("Role", "tidegate-watchdog", &rules(&[Feature::Watchdog], false));
     out += "\n## In addition: a better look before the rollout\n\nNot needed: without these rights what they are for is not looked at.\n\n";
     out += &table(&[Need::USEFUL, Need::USEFUL_CLUSTER].concat());
     out.push('\n');
