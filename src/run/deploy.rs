@@ -7,6 +7,8 @@ use super::busy::OnLock;
 use super::ground::AnyTarget;
 use super::place::Place;
 use super::plan::{Basis, is_live, plan};
+use super::policy::Findings;
+use super::preflight;
 use super::release::{self, Wanted};
 use super::session::Session;
 use super::watchdog;
@@ -44,8 +46,24 @@ pub async fn roll_out(
     reports: &ReportArgs,
     sinks: Vec<Box<dyn Sink>>,
 ) -> Result<RolloutAnswer, Error> {
+    let asked = place.clone();
+    match begin(place, common, version, if_busy, reports, sinks).await {
+        Err(error) => Err(preflight::all_rights(error, &asked, version).await),
+        answer => answer,
+    }
+}
+
+async fn begin(
+    place: Place,
+    common: &Common,
+    version: Option<&str>,
+    if_busy: Busy,
+    reports: &ReportArgs,
+    sinks: Vec<Box<dyn Sink>>,
+) -> Result<RolloutAnswer, Error> {
     refuse_when_closed(&place).await?;
     let wanted = release::build(&place, version)?;
+    Findings::of(&place, &wanted).tell()?;
     let candidate = wanted.release.clone();
     let wish = |environment: &Environment| supersede(environment, &candidate);
     let on_lock = match if_busy {
@@ -87,10 +105,12 @@ pub(super) async fn bring(session: &mut Session, wanted: Wanted) -> Result<Rollo
             if is_live(&session.environment, &wanted.release, &seen) {
                 return Ok(nothing(session, &wanted.release));
             }
-            wanted.keep(&target).await?;
             let basis = Basis::of(&session.place, &session.environment, &target, &wanted).await?;
             let (app, settings) = (&session.place.app, &session.place.environment);
-            let plan = plan(app, settings, &session.environment, wanted.release, &seen, basis);
+            let plan = plan(app, settings, &session.environment, wanted.release.clone(), &seen, &basis);
+            preflight::demand(session, &target, &wanted, &plan).await?;
+            wanted.keep(&target).await?;
+            basis.keep(&target).await?;
             session.start(&target, plan).await?
         }
     };

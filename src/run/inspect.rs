@@ -1,9 +1,10 @@
-//! `status`, `history` and `validate`: looks without touching.
+//! `status` and `history`: looks without touching.
 
 use std::time::Duration;
 
-use super::answer::{HistoryAnswer, HistoryEntry, NoteAnswer, OpenAnswer, SetAnswer, StatusAnswer, gates};
-use super::place::{Place, load};
+use super::answer::{DriftAnswer, HistoryAnswer, HistoryEntry, OpenAnswer, SetAnswer, StatusAnswer, gates};
+use super::ground::AnyTarget;
+use super::place::Place;
 use crate::cli::{Common, EnvironmentArgs, HistoryArgs};
 use crate::error::Error;
 use crate::journal::Journal as _;
@@ -12,18 +13,6 @@ use crate::rollout::event::Way;
 use crate::rollout::{Environment, Event, Observation, Rollout};
 use crate::target::Target as _;
 
-/// Checks the configuration.
-///
-/// # Errors
-/// When it is wrong: every finding stands in the error, with its place.
-pub fn validate(common: &Common) -> Result<NoteAnswer, Error> {
-    let settings = load(common)?;
-    let names: Vec<_> = settings.environments.iter().map(|environment| environment.name.as_str()).collect();
-    let sentence = format!("{} is right: {} in {}", settings.file.display(), settings.app, names.join(", "));
-    let findings = settings.warnings.iter().map(ToString::to_string).collect();
-    Ok(NoteAnswer { sentence, findings })
-}
-
 /// What runs in an environment now.
 ///
 /// # Errors
@@ -31,8 +20,13 @@ pub fn validate(common: &Common) -> Result<NoteAnswer, Error> {
 pub async fn status(common: &Common, arguments: &EnvironmentArgs) -> Result<StatusAnswer, Error> {
     let place = Place::find(common, arguments.environment.as_deref()).await?;
     let environment = place.ground.replay().await?;
-    let seen = match place.ground.existing_target().await {
+    let target = place.ground.existing_target().await;
+    let seen = match &target {
         Some(target) => Some(target.observe(None, Duration::ZERO).await?),
+        None => None,
+    };
+    let drift = match &target {
+        Some(target) => drift(target, &environment).await,
         None => None,
     };
     let holder = place.ground.sight().await?.map(|sighting| sighting.holder);
@@ -49,7 +43,28 @@ pub async fn status(common: &Common, arguments: &EnvironmentArgs) -> Result<Stat
         locked_by: holder
             .map(|holder| format!("{} works on it since {}: {}", holder.name, holder.since, holder.reason)),
         closed: closed.map(|hold| format!("closed by {} at {}: {}", hold.by, hold.since, hold.reason)),
+        drift,
     })
+}
+
+/// What is no longer as the live release was applied. While a rollout is under way or stuck, everything is on its way.
+async fn drift(target: &AnyTarget, environment: &Environment) -> Option<Vec<DriftAnswer>> {
+    let (AnyTarget::Kubernetes(target), Some(live)) = (target, environment.stable()) else { return None };
+    if environment.open().or(environment.stuck()).is_some() {
+        return None;
+    }
+    let recreate = environment.rollouts.last().is_some_and(|last| last.plan.exclusive());
+    match target.drift(live, recreate).await {
+        Ok(found) => Some(found.into_iter().map(Into::into).collect()),
+        Err(error) if error.code == "forbidden" => {
+            tracing::debug!("drift is not looked for: {error}");
+            None
+        }
+        Err(error) => {
+            tracing::warn!("it cannot be told whether anything has drifted: {error}");
+            None
+        }
+    }
 }
 
 fn sets(environment: &Environment, seen: &Observation) -> Vec<SetAnswer> {

@@ -23,6 +23,8 @@ pub mod local;
 pub mod misuse;
 pub mod place;
 pub mod plan;
+pub mod policy;
+pub mod preflight;
 pub mod release;
 pub mod reports;
 pub mod rollback;
@@ -31,6 +33,7 @@ pub mod signals;
 pub mod simulate;
 pub mod steer;
 pub mod tidy;
+pub mod validate;
 pub mod watchdog;
 
 use answer::ErrorAnswer;
@@ -86,7 +89,7 @@ async fn look(command: Command, common: &Common) -> Result<ExitCode, Error> {
             print(common, &answer, code)
         }
         Command::Init(arguments) => print(common, &init::init(common, &arguments)?, 0),
-        Command::Validate => print(common, &inspect::validate(common)?, 0),
+        Command::Validate => print(common, &validate::validate(common).await?, 0),
         Command::Plan(arguments) => print(common, &plan::show(common, &arguments).await?, 0),
         Command::Status(arguments) => print(common, &inspect::status(common, &arguments).await?, 0),
         Command::History(arguments) => print(common, &inspect::history(common, &arguments).await?, 0),

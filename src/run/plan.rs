@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use super::answer::PlanAnswer;
-use super::ground::AnyTarget;
+use super::answer::{PlanAnswer, ProblemAnswer};
+use super::ground::{AnyTarget, Ground};
 use super::place::Place;
+use super::policy::Findings;
+use super::preflight;
 use super::release::{self, Wanted};
 use crate::cli::{Common, ReleaseArgs};
 use crate::error::Error;
@@ -13,6 +15,8 @@ use crate::rollout::strategy::{self, Setting, StrategyName};
 use crate::rollout::{Budgets, Environment, Observation, Plan, Release, Weight};
 use crate::settings::{EnvironmentSettings, TargetSettings};
 use crate::target::Target as _;
+use crate::target::kubernetes::bundle::Bundle;
+use crate::target::kubernetes::preview::Forecast;
 
 /// What a plan rests on besides the settings, the journal and what is seen.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,10 +25,12 @@ pub struct Basis {
     pub instances: u32,
     /// What is there already, was not brought by Tidegate, and is gone back to.
     pub baseline: Option<Release>,
+    /// Its objects.
+    pub found: Option<Bundle>,
 }
 
 impl Basis {
-    /// Asks the target.
+    /// Asks the target. Nothing is written.
     ///
     /// # Errors
     /// When it cannot be asked.
@@ -39,13 +45,27 @@ impl Basis {
             (_, AnyTarget::Kubernetes(target), Some(bundle)) => target.instances(bundle).await?,
             _ => carried(environment),
         };
-        let baseline = match (target, &wanted.bundle) {
+        let found = match (target, &wanted.bundle) {
             (AnyTarget::Kubernetes(target), Some(bundle)) if environment.stable().is_none() => {
                 target.baseline(bundle).await?
             }
             _ => None,
         };
-        Ok(Self { instances, baseline })
+        let (baseline, found) = found.unzip();
+        Ok(Self { instances, baseline, found })
+    }
+
+    /// Has the target keep what it will need to go back to.
+    ///
+    /// # Errors
+    /// When the target does not keep it.
+    pub async fn keep(&self, target: &AnyTarget) -> Result<(), Error> {
+        match (target, &self.baseline, &self.found) {
+            (AnyTarget::Kubernetes(target), Some(release), Some(found)) => {
+                Ok(target.keep_found(release, found).await?)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Where nothing runs that could be asked.
@@ -54,7 +74,7 @@ impl Basis {
             TargetSettings::Local(local) => local.instances,
             TargetSettings::Kubernetes(_) => carried(environment),
         };
-        Self { instances, baseline: None }
+        Self { instances, baseline: None, found: None }
     }
 }
 
@@ -80,16 +100,16 @@ pub fn plan(
     environment: &Environment,
     candidate: Release,
     seen: &Observation,
-    basis: Basis,
+    basis: &Basis,
 ) -> Plan {
-    let Basis { instances, baseline } = basis;
-    let setting = Setting { instances, verify: settings.verify.clone(), keep: settings.keep };
+    let setting =
+        Setting { instances: basis.instances, verify: settings.verify.clone(), keep: settings.keep };
     let ready = |release: &Release| seen.sets.get(&release.id).map_or(0, |set| set.ready);
     let known = environment.stable().filter(|stable| stable.id != candidate.id).cloned();
     let compared = known.as_ref().is_some_and(|stable| ready(stable) > 0);
     let kept = ready(&candidate);
     let again = known.is_some() && kept >= setting.instances;
-    let stable = known.or(baseline);
+    let stable = known.or_else(|| basis.baseline.clone());
     let name = settings.strategy.name();
     let in_place = !again && replaces(&settings.target) && (!compared || takes_turns(name));
     let (strategy, steps) = match () {
@@ -135,18 +155,34 @@ fn budgets(budgets: Budgets, start_within: Option<Duration>) -> Budgets {
 /// When the configuration or the journal is wrong.
 pub async fn show(common: &Common, arguments: &ReleaseArgs) -> Result<PlanAnswer, Error> {
     let place = Place::find(common, arguments.environment.as_deref()).await?;
-    let wanted = release::describe(&place, arguments.version.as_deref())?;
+    let version = arguments.version.as_deref();
+    match shown(&place, version).await {
+        Err(error) => Err(preflight::all_rights(error, &place, version).await),
+        answer => answer,
+    }
+}
+
+async fn shown(place: &Place, version: Option<&str>) -> Result<PlanAnswer, Error> {
+    let wanted = release::describe(place, version)?;
+    let findings = Findings::of(place, &wanted);
+    findings.warn();
     let environment = place.ground.replay().await?;
-    let (seen, basis) = match place.ground.existing_target().await {
+    let target = place.ground.existing_target().await;
+    let (seen, basis) = match &target {
         Some(target) => (
             target.observe(None, Duration::ZERO).await?,
-            Basis::of(&place, &environment, &target, &wanted).await?,
+            Basis::of(place, &environment, target, &wanted).await?,
         ),
-        None => (Observation::default(), Basis::unseen(&place, &environment)),
+        None => (Observation::default(), Basis::unseen(place, &environment)),
     };
-    let candidate = wanted.release;
+    let candidate = wanted.release.clone();
     let live = is_live(&environment, &candidate, &seen);
-    let plan = plan(&place.app, &place.environment, &environment, candidate, &seen, basis);
+    let plan = plan(&place.app, &place.environment, &environment, candidate, &seen, &basis);
+    let mut forecast = Forecast::default();
+    if let Some(target) = target.filter(|_| !live) {
+        forecast = look_ahead(place, &target, &wanted, &plan, &basis).await?;
+    }
+    let refused = findings.refusal().map(ProblemAnswer::from);
     let steps =
         if live { Vec::new() } else { plan.steps.iter().map(|step| words::planned(&plan, step)).collect() };
     let way_back = match &plan.stable {
@@ -164,7 +200,40 @@ pub async fn show(common: &Common, arguments: &ReleaseArgs) -> Result<PlanAnswer
         hash: plan.hash(),
         steps,
         way_back,
+        changes: forecast.changes.into_iter().map(Into::into).collect(),
+        problems: refused.into_iter().chain(forecast.problems.into_iter().map(Into::into)).collect(),
+        warnings: forecast.warnings.into_iter().map(Into::into).collect(),
+        findings: findings.sentences(),
     })
+}
+
+/// What the rollout would change in a cluster, and what would be in its way. Nothing is written.
+async fn look_ahead(
+    place: &Place,
+    target: &AnyTarget,
+    wanted: &Wanted,
+    plan: &Plan,
+    basis: &Basis,
+) -> Result<Forecast, Error> {
+    let (Ground::Cluster(cluster), AnyTarget::Kubernetes(kubernetes), Some(bundle)) =
+        (&place.ground, target, &wanted.bundle)
+    else {
+        return Ok(Forecast::default());
+    };
+    let (verdict, forecast) = tokio::join!(
+        preflight::ask(cluster, place, target, bundle, plan),
+        kubernetes.forecast(plan, bundle, basis.found.as_ref()),
+    );
+    let (verdict, mut forecast) = (verdict?, forecast?);
+    // What is told of the cluster as a whole is not told again of each object.
+    let is_told = |code: &str| {
+        matches!(code, "forbidden" | "not-found" | "unknown-kind")
+            && verdict.problems.iter().any(|problem| problem.code == code)
+    };
+    forecast.problems.retain(|problem| !is_told(problem.code));
+    forecast.problems.splice(0..0, verdict.problems);
+    forecast.warnings.splice(0..0, verdict.warnings);
+    Ok(forecast)
 }
 
 #[cfg(test)]
@@ -218,7 +287,7 @@ mod tests {
         seen: &Observation,
         baseline: Option<Release>,
     ) -> Plan {
-        plan("shop", settings, known, release(version), seen, Basis { instances: 4, baseline })
+        plan("shop", settings, known, release(version), seen, &Basis { instances: 4, baseline, found: None })
     }
 
     #[test]

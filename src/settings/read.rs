@@ -113,7 +113,7 @@ fn unknown(name: &str, expected: &[&str], path: Path, at: Position, fault: &Faul
     let message = if key {
         format!("unknown key `{name}` {}", holder.place())
     } else {
-        format!("`{name}` is no {}", holder.last_key().map_or("known name", kind_of))
+        format!("`{name}` is no {}", kind_of(&holder))
     };
     Finding::error(path, at, message).help(help)
 }
@@ -126,9 +126,10 @@ fn filled(home: &str, path: &Path) -> String {
     }
 }
 
-/// What the names under a key are called.
-fn kind_of(key: &str) -> &str {
-    match key {
+/// What the names at a place are called.
+fn kind_of(holder: &Path) -> &str {
+    match holder.last_key().unwrap_or("known name") {
+        _ if holder.parent().to_string().ends_with(".kubernetes.policy") => "weight of a rule",
         "inconclusive" => "way to go on when the evidence does not settle it",
         "upstream" => "protocol for instances",
         "traffic" => "way of traffic",

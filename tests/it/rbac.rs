@@ -91,6 +91,7 @@ fn page() -> String {
     let titles = [
         "`status` and `history`",
         "Deploying",
+        "Manifests that hold Secrets",
         "Canary and blue-green",
         "The Gateway API",
         "Comparing releases",
@@ -105,6 +106,10 @@ fn page() -> String {
         writeln!(out, "\n## {title}\n\n{}", manifest("Role", name, &rules(features, applies)).trim_end())
             .unwrap();
     }
+    writeln!(out, "\n## In addition: manifests that hold Secrets\n").unwrap();
+    let secrets = Need { group: "", resources: &["secrets"], verbs: Need::OF_OBJECTS, why: "the manifests" };
+    let secrets = [Feature::Secrets.needs(), &[secrets]].concat();
+    out += &manifest("Role", "tidegate-secrets", &rules_of(&secrets));
     writeln!(out, "\n## In addition: direct checks\n\nFor gates that ask the pods themselves.\n").unwrap();
     out += &manifest("Role", "tidegate-direct-checks", &rules(&[Feature::DirectChecks], false));
     writeln!(out, "\n## In addition: a watchdog\n\nFor `deploy --watchdog IMAGE`.\n").unwrap();

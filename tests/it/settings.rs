@@ -1,5 +1,6 @@
 //! `tidegate.yaml` from the outside: good and bad files, the schema, the reference, and input that nobody wrote by hand.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
@@ -10,7 +11,7 @@ use serde_json::Value;
 use tidegate::rollout::Weight;
 use tidegate::rollout::strategy::{Canary, Rolling, Strategy, StrategyName};
 use tidegate::settings::{
-    self, EnvValue, GraceSettings, KubeconfigSource, KubernetesSettings, ManifestSource, Settings,
+    self, EnvValue, GraceSettings, KubeconfigSource, KubernetesSettings, ManifestSource, RuleLevel, Settings,
     SettingsError, Severity, TargetSettings, TrafficSettings,
 };
 
@@ -159,6 +160,11 @@ fn everything_of_a_cluster_is_read() {
             unscheduled: seconds(300),
             readiness: seconds(45),
         },
+        policy: BTreeMap::from([
+            ("image-tag", RuleLevel::Refuse),
+            ("no-limits", RuleLevel::Warn),
+            ("no-network-policy", RuleLevel::Off),
+        ]),
     };
     assert_eq!(cluster(&settings, "production"), expected);
     assert_eq!(settings.environment("production").unwrap().keep, seconds(1200));
@@ -183,6 +189,7 @@ fn a_cluster_needs_no_more_than_its_manifests() {
         take_over: false,
         drain: Duration::from_secs(5),
         graces: GraceSettings::default(),
+        policy: BTreeMap::new(),
     };
     assert_eq!(cluster(&settings, "plain"), expected);
     assert_eq!(cluster(&settings, "staging"), expected, "`service` alone is the default");

@@ -7,8 +7,11 @@ use kube::Client;
 use crate::cluster::{Access, connect};
 use crate::error::{Error, ErrorKind};
 use crate::journal::kubernetes::{MapJournal, Scope};
-use crate::settings::{GraceSettings, KubeconfigSource, KubernetesSettings, ManifestSource, TrafficSettings};
+use crate::settings::{
+    GraceSettings, KubeconfigSource, KubernetesSettings, ManifestSource, RuleLevel, TrafficSettings,
+};
 use crate::target::kubernetes::diagnose::Graces;
+use crate::target::kubernetes::policy::{Level, Policy, Rule};
 use crate::target::kubernetes::{KubernetesConfig, KubernetesTarget, Traffic};
 
 /// A cluster as the ground of an environment.
@@ -22,6 +25,8 @@ pub struct Cluster {
     pub config: KubernetesConfig,
     /// Where the objects of a release are written down.
     pub manifests: ManifestSource,
+    /// How much the rules for manifests weigh.
+    pub policy: Policy,
 }
 
 impl Cluster {
@@ -38,20 +43,11 @@ impl Cluster {
         let access = Access { kubeconfig, context: settings.context.clone() };
         let (client, usual) = connect(&access).await?;
         let namespace = settings.namespace.clone().unwrap_or(usual);
-        let (app, environment) = (app.to_owned(), environment.to_owned());
         let scope =
-            Scope { app: app.clone(), environment: environment.clone(), namespace: namespace.clone() };
-        let config = KubernetesConfig {
-            app,
-            environment,
-            namespace,
-            traffic: traffic(&settings.traffic),
-            take_over: settings.take_over,
-            drain: settings.drain,
-            graces: graces(&settings.graces),
-            url: settings.url.clone(),
-        };
-        Ok(Self { client, scope, config, manifests: settings.manifests.clone() })
+            Scope { app: app.to_owned(), environment: environment.to_owned(), namespace: namespace.clone() };
+        let config = config(app, environment, namespace, settings);
+        let (manifests, policy) = (settings.manifests.clone(), policy(settings));
+        Ok(Self { client, scope, config, manifests, policy })
     }
 
     /// Its journal.
@@ -65,6 +61,40 @@ impl Cluster {
     pub fn target(&self) -> KubernetesTarget {
         KubernetesTarget::new(self.client.clone(), self.config.clone())
     }
+}
+
+/// How an environment in a cluster is to be worked on, by its settings; the namespace may be that of the kubeconfig.
+#[must_use]
+pub fn config(
+    app: &str,
+    environment: &str,
+    namespace: String,
+    settings: &KubernetesSettings,
+) -> KubernetesConfig {
+    KubernetesConfig {
+        app: app.to_owned(),
+        environment: environment.to_owned(),
+        namespace,
+        traffic: traffic(&settings.traffic),
+        take_over: settings.take_over,
+        drain: settings.drain,
+        graces: graces(&settings.graces),
+        url: settings.url.clone(),
+    }
+}
+
+/// How much the rules for manifests weigh.
+#[must_use]
+pub fn policy(settings: &KubernetesSettings) -> Policy {
+    let given = settings.policy.iter().filter_map(|(name, level)| Some((Rule::named(name)?, *level)));
+    given.fold(Policy::default(), |policy, (rule, level)| {
+        let level = match level {
+            RuleLevel::Off => Level::Off,
+            RuleLevel::Warn => Level::Warn,
+            RuleLevel::Refuse => Level::Refuse,
+        };
+        policy.with(rule, level)
+    })
 }
 
 fn named(environment: &str, name: &str) -> Result<PathBuf, Error> {
@@ -92,5 +122,25 @@ const fn graces(settings: &GraceSettings) -> Graces {
         unscheduled_warned: settings.unscheduled_warned,
         unscheduled: settings.unscheduled,
         readiness: settings.readiness,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::settings::{TargetSettings, parse};
+
+    #[test]
+    fn every_rule_can_be_set_by_its_name() {
+        let rules: Vec<String> = Rule::ALL.iter().map(|rule| format!("{rule}: refuse")).collect();
+        let target = format!("kubernetes: {{ manifests: deploy, policy: {{ {} }} }}", rules.join(", "));
+        let text = format!("app: shop\nenvironments: {{ e: {{ target: {{ {target} }} }} }}\n");
+        let settings = parse(Path::new("tidegate.yaml"), &text).unwrap_or_else(|error| panic!("{error}"));
+        let TargetSettings::Kubernetes(cluster) = &settings.environments[0].target else { panic!() };
+        assert_eq!(cluster.policy.len(), Rule::ALL.len());
+        let policy = policy(cluster);
+        assert!(Rule::ALL.into_iter().all(|rule| policy.of(rule) == Level::Refuse));
     }
 }

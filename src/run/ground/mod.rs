@@ -20,7 +20,7 @@ mod machine;
 mod router;
 mod target;
 
-pub use cluster::Cluster;
+pub use cluster::{Cluster, config, policy};
 pub use journal::{AnyJournal, fold};
 pub use lock::AnyLock;
 pub use machine::Machine;

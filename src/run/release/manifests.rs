@@ -9,10 +9,12 @@ use jiff::Timestamp;
 use super::{Wanted, version};
 use crate::error::{Error, ErrorKind};
 use crate::rollout::Release;
+use crate::rollout::strategy::StrategyName;
 use crate::run::ground::Cluster;
 use crate::run::place::Place;
 use crate::settings::ManifestSource;
 use crate::target::TargetError;
+use crate::target::kubernetes::KubernetesConfig;
 use crate::target::kubernetes::bundle::Bundle;
 use crate::target::kubernetes::manifests::{ManifestError, Object, parse, read};
 
@@ -25,15 +27,33 @@ const RENDERERS: [(&str, &str); 2] = [("kubectl", "kustomize"), ("kustomize", "b
 /// When there is no version, or a manifest is missing or wrong.
 pub(super) fn build(place: &Place, cluster: &Cluster, version: Option<&str>) -> Result<Wanted, Error> {
     let version = version::of(&place.folder, version)?;
-    let bundle = Bundle::new(objects(&cluster.manifests)?, &cluster.config).map_err(unfit)?;
-    bundle.check(place.environment.strategy.name()).map_err(unfit)?;
+    let strategy = place.environment.strategy.name();
+    let bundle = bundle(objects(&cluster.manifests)?, &cluster.config, strategy)?;
     let (artifacts, spec) = (bundle.artifacts(), bundle.spec());
     let commit = version::commit(&place.folder);
     let release = Release::new(&place.app, &version, commit, artifacts, spec, Timestamp::now());
     Ok(Wanted { release, bundle: Some(bundle) })
 }
 
-fn objects(source: &ManifestSource) -> Result<Vec<Object>, Error> {
+/// The objects as a whole, checked against the strategy.
+///
+/// # Errors
+/// When they do not fit together, or the strategy cannot roll them out.
+pub fn bundle(
+    objects: Vec<Object>,
+    config: &KubernetesConfig,
+    strategy: StrategyName,
+) -> Result<Bundle, Error> {
+    let bundle = Bundle::new(objects, config).map_err(unfit)?;
+    bundle.check(strategy).map_err(unfit)?;
+    Ok(bundle)
+}
+
+/// Reads the manifests.
+///
+/// # Errors
+/// When one is missing or wrong, or a kustomization cannot be rendered.
+pub fn objects(source: &ManifestSource) -> Result<Vec<Object>, Error> {
     match source {
         ManifestSource::Files(paths) => read(paths).map_err(wrong),
         ManifestSource::Kustomization(folder) => {

@@ -10,6 +10,7 @@ mod manifests;
 mod program;
 mod version;
 
+pub use manifests::{bundle, objects};
 pub use program::secrets;
 
 /// A release that is to be live, with what the target must know of it that the release itself does not say.

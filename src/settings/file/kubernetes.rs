@@ -7,8 +7,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 
-use super::Time;
 use super::local::Text;
+use super::{Policy, Time};
 
 /// Plain manifests, applied to a cluster in which nothing need be installed.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -47,6 +47,8 @@ pub(in crate::settings) struct Kubernetes {
     pub(in crate::settings) drain: Option<Time>,
     /// How long a trouble of an instance may last before it counts.
     pub(in crate::settings) graces: Option<Graces>,
+    /// How much each rule for manifests weighs. What a rule is about, and what to write, is in `docs/reasons.md`.
+    pub(in crate::settings) policy: Option<Policy>,
 }
 
 /// How traffic reaches the instances, and so how it is divided.

@@ -13,12 +13,14 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 mod check;
 mod kubernetes;
 mod local;
+mod policy;
 mod strategy;
 mod units;
 
 pub(super) use check::Check;
 pub(super) use kubernetes::{Graces, Kubernetes, Paths, Traffic};
 pub(super) use local::{Command, Listen, Local, Logs, Proxy, Text, Upstream};
+pub(super) use policy::{Level, Policy};
 pub(super) use strategy::{Amount, BlueGreen, Canary, Compare, Rolling, Stage, Strategy};
 pub(super) use units::{Percent, Size, Time};
 

@@ -1,5 +1,6 @@
 //! The `kubernetes` target.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -24,6 +25,19 @@ pub struct KubernetesSettings {
     pub drain: Duration,
     /// How long a trouble may last before it counts.
     pub graces: GraceSettings,
+    /// How much the rules for manifests weigh whose names are given; every other one warns.
+    pub policy: BTreeMap<&'static str, RuleLevel>,
+}
+
+/// What follows from what a rule for manifests finds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RuleLevel {
+    /// Nothing: it is not told.
+    Off,
+    /// It is told.
+    Warn,
+    /// Nothing is deployed.
+    Refuse,
 }
 
 /// Where the objects of a release are written down.

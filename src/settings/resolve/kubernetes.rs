@@ -1,13 +1,14 @@
 //! The `kubernetes` target.
 
+use std::collections::BTreeMap;
 use std::path::{Path as FilePath, PathBuf};
 use std::time::Duration;
 
 use super::local::{text_path, tidy};
 use super::{Findings, env, label, required};
-use crate::settings::file::{self, Graces, Kubernetes, Paths, Time, Traffic};
+use crate::settings::file::{self, Graces, Kubernetes, Level, Paths, Policy, Time, Traffic};
 use crate::settings::model::{
-    EnvValue, GraceSettings, KubeconfigSource, KubernetesSettings, ManifestSource, TrafficSettings,
+    EnvValue, GraceSettings, KubeconfigSource, KubernetesSettings, ManifestSource, RuleLevel, TrafficSettings,
 };
 use crate::yaml::Path;
 
@@ -40,7 +41,17 @@ pub(super) fn resolve(
         take_over: raw.take_over.unwrap_or(false),
         drain: raw.drain.map_or(Duration::from_secs(5), |time| time.0),
         graces: graces(raw.graces, &path.key("graces"), findings),
+        policy: raw.policy.as_ref().map(policy).unwrap_or_default(),
     })
+}
+
+fn policy(raw: &Policy) -> BTreeMap<&'static str, RuleLevel> {
+    let level = |level| match level {
+        Level::Off => RuleLevel::Off,
+        Level::Warn => RuleLevel::Warn,
+        Level::Refuse => RuleLevel::Refuse,
+    };
+    raw.given().map(|(name, given)| (name, level(given))).collect()
 }
 
 /// Settings of the environment that a cluster does not need, because the manifests say it.

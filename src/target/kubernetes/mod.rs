@@ -19,11 +19,13 @@ mod meter;
 mod names;
 pub mod policy;
 pub mod preflight;
+pub mod preview;
 mod store;
 mod view;
 mod work;
 mod world;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,9 +33,11 @@ use kube::Client;
 
 use self::bundle::Bundle;
 use self::diagnose::Graces;
+use self::manifests::Key;
+use self::preview::{Drift, Forecast};
 use self::work::Work;
 use super::{Target, TargetError};
-use crate::rollout::{Action, Observation, Release, ReleaseId, Rollout};
+use crate::rollout::{Action, Observation, Plan, Release, ReleaseId, Rollout};
 
 /// How an environment in a cluster is to be worked on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -116,12 +120,52 @@ impl KubernetesTarget {
         self.0.prune(live, keep).await
     }
 
-    /// What runs there in place of the bundle's workloads and was not brought by Tidegate, as a release to go back to; kept.
+    /// What runs there in place of the bundle's workloads and was not brought by Tidegate, as a release to go back to, with its
+    /// objects. Nothing is written: [`KubernetesTarget::keep_found`] keeps it.
     ///
     /// # Errors
     /// What the API server says.
-    pub async fn baseline(&self, bundle: &Bundle) -> Result<Option<Release>, TargetError> {
+    pub async fn baseline(&self, bundle: &Bundle) -> Result<Option<(Release, Bundle)>, TargetError> {
         self.0.baseline(bundle).await
+    }
+
+    /// Keeps what was there before Tidegate in the cluster, so that any machine can go back to it.
+    ///
+    /// # Errors
+    /// What the API server says.
+    pub async fn keep_found(&self, release: &Release, found: &Bundle) -> Result<(), TargetError> {
+        self.0.keep_found(release, found).await
+    }
+
+    /// What the rollout of a plan would change, by the API server's own word; `found` are the objects of what was there before
+    /// Tidegate, where the plan goes back to that. Nothing is written.
+    ///
+    /// # Errors
+    /// When the cluster cannot be looked at. What it says of single objects is in the answer.
+    pub async fn forecast(
+        &self,
+        plan: &Plan,
+        bundle: &Bundle,
+        found: Option<&Bundle>,
+    ) -> Result<Forecast, TargetError> {
+        self.0.forecast(plan, bundle, found).await
+    }
+
+    /// What is no longer as the live release was applied; `recreate` says whether it was by `recreate`. Replicas do not count: an
+    /// autoscaler or a person decides on them. Nothing is written.
+    ///
+    /// # Errors
+    /// What the API server says. It asks for the right to patch, though nothing is changed.
+    pub async fn drift(&self, live: &Release, recreate: bool) -> Result<Vec<Drift>, TargetError> {
+        self.0.drift(live, recreate).await
+    }
+
+    /// How many pods the rollout of a plan needs at most beyond those that run now, by workload.
+    ///
+    /// # Errors
+    /// What the API server says.
+    pub async fn extra_pods(&self, plan: &Plan, bundle: &Bundle) -> Result<BTreeMap<Key, u32>, TargetError> {
+        self.0.extra_pods(plan, bundle).await
     }
 
     /// Takes Tidegate's marks off what was there before the first release: nothing of that release is left, and it is as it was.

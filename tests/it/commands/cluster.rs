@@ -18,7 +18,6 @@ fn app(settings: &str) -> App {
 #[test]
 fn there_is_no_supervisor_for_a_cluster() {
     let app = app("manifests: deploy, kubeconfig: none");
-    app.run(&["validate"]).exits(0);
     for command in ["status", "stop"] {
         let said = app.run(&["local", command, "live"]).exits(2);
         tells(
@@ -65,4 +64,70 @@ fn manifests_are_read_before_the_cluster_is_asked() {
 fn a_version_comes_from_the_folder_of_the_configuration() {
     let app = app("manifests: deploy, kubeconfig: kubeconfig");
     tells(app.run(&["plan", "live"]).exits(2).error("no-version"), &["is not in a git repository"]);
+}
+
+const WEB: &str = "apiVersion: apps/v1
+kind: Deployment
+metadata: { name: web }
+spec:
+  selector: { matchLabels: { app: web } }
+  template:
+    metadata: { labels: { app: web } }
+    spec: { containers: [{ name: app, image: web }] }
+---
+apiVersion: v1
+kind: Service
+metadata: { name: web }
+spec: { selector: { app: web }, ports: [{ port: 80 }] }
+";
+
+fn with_manifests(settings: &str, text: &str) -> App {
+    let app = app(&format!("manifests: deploy, kubeconfig: none, {settings}"));
+    std::fs::create_dir(app.path("deploy")).unwrap();
+    std::fs::write(app.path("deploy/web.yaml"), text).unwrap();
+    app
+}
+
+#[test]
+fn validate_reads_the_manifests_without_a_cluster() {
+    let none = app("manifests: deploy, kubeconfig: none");
+    tells(none.run(&["validate"]).exits(2).error("no-manifest"), &["/deploy: No such file"]);
+    let app = with_manifests("namespace: shop", WEB);
+    let said = app.run(&["validate"]).exits(0);
+    let place = app.path("deploy/web.yaml").display().to_string();
+    let expected = format!("{place}:1: Deployment web: container app takes web, which names no tag");
+    tells(
+        &said.out,
+        &[&expected, "(rule `image-tag`); name the image by its digest", "is right: shop in dev, live"],
+    );
+    let findings = app.json(&["validate"])["findings"].as_array().unwrap().len();
+    assert_eq!(findings, 9, "one for each rule but one: there is only one replica");
+
+    let write = |text: &str| std::fs::write(app.path("deploy/web.yaml"), text).unwrap();
+    write("kind: Deployment\n");
+    tells(app.run(&["validate"]).exits(2).error("bad-manifest"), &["web.yaml:1:1: `apiVersion` is missing"]);
+    write(&WEB.replace("kind: Deployment", "kind: StatefulSet"));
+    let said = app.run(&["validate"]).exits(2);
+    tells(
+        said.error("strategy-not-possible"),
+        &["`blue-green` runs two releases side by side, which a StatefulSet"],
+    );
+    write(&WEB.replace("name: web }\nspec: { sel", "name: web, namespace: other }\nspec: { sel"));
+    let said = app.run(&["validate"]).exits(2);
+    tells(said.error("other-namespace"), &["Service web (", "web.yaml:10) is for namespace other"]);
+}
+
+#[test]
+fn what_the_policy_refuses_is_refused_before_the_cluster_is_asked() {
+    let app = with_manifests("policy: { image-tag: refuse, no-limits: refuse, root-user: off }", WEB);
+    let said = app.run(&["validate"]).exits(3);
+    let expected = [
+        "the policy refuses the manifests for 2 findings:\n  /",
+        "web.yaml:1: Deployment web: container app takes web, which names no tag",
+        "container app has no limit of memory (rule `no-limits`)\n",
+        "help: name the image by its digest",
+    ];
+    tells(said.error("policy"), &expected);
+    assert!(!said.err.contains("root-user"), "{}", said.err);
+    assert_eq!(app.json(&["validate"])["error"]["code"], "policy");
 }

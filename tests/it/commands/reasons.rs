@@ -7,9 +7,11 @@ use std::path::Path;
 use super::kit::files;
 
 /// What stands right before a code, in a source whose white space is single spaces.
-const BEFORE: [&str; 12] = [
+const BEFORE: [&str; 14] = [
     "failure( ",
     "failure(",
+    " fault(",
+    "(fault(",
     "Cause::new( ",
     "Cause::new(",
     " code: ",

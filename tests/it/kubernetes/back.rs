@@ -7,8 +7,10 @@ use jiff::Timestamp;
 use serde_json::Value;
 use tidegate::sample::load::LoadHandle;
 
+use super::ground::{bind, objects};
 use super::stage::{BLUE_GREEN, CANARY, Door, ROLLING, Said, Stage};
 use crate::parts::kube::until;
+use crate::rbac::{USES, rules};
 use crate::tiers::tell;
 
 /// Requests a second at each door.
@@ -33,10 +35,12 @@ struct Fault {
     log: Option<&'static str>,
     /// Its pods are ready for a moment: who visits them then may lose an answer.
     tempts: bool,
+    /// It is told before anything is applied.
+    before: bool,
 }
 
 const fn fault(name: &'static str, tag: &'static str, code: &'static str, says: &'static str) -> Fault {
-    Fault { name, tag, container: "", code, says, log: None, tempts: false }
+    Fault { name, tag, container: "", code, says, log: None, tempts: false, before: false }
 }
 
 const CRASHING: Fault = Fault {
@@ -51,6 +55,26 @@ const NEVER_READY: Fault = fault(
     "container app runs and does not get ready: its readiness probe (GET /health on port 8080) has failed",
 );
 const FOREIGN: Fault = Fault {
+    before: true,
+    ..fault("foreign", "2.0.0-foreign", "wrong-architecture", "no node can run the pods of Deployment shop")
+};
+const ABSENT: Fault =
+    Fault { before: true, ..fault("absent", "none", "image-absent", "sample:none, which Deployment shop") };
+const SECRET: Fault = Fault {
+    container: "        envFrom: [{ secretRef: { name: nowhere } }]",
+    ..fault("secret", "2.0.0", "configuration-missing", "secret \"nowhere\" not found")
+};
+const GIANT: Fault = Fault {
+    container: "        resources: { requests: { memory: 4Ti } }",
+    before: true,
+    ..fault("giant", "2.0.0", "unschedulable", "4Ti of memory wanted")
+};
+/// The namespace has no room for one pod more.
+const QUOTA: Fault =
+    Fault { before: true, ..fault("quota", "2.0.0", "quota-exceeded", "of pods wanted, 0 of 2 left") };
+
+/// The same to who may not look at quotas and nodes: it shows on the way.
+const LATE_FOREIGN: Fault = Fault {
     log: Some("exec format error"),
     ..fault(
         "foreign",
@@ -59,17 +83,8 @@ const FOREIGN: Fault = Fault {
         "it is made for another architecture than the node's",
     )
 };
-const ABSENT: Fault = fault("absent", "none", "image-absent", "sample:none: not found");
-const SECRET: Fault = Fault {
-    container: "        envFrom: [{ secretRef: { name: nowhere } }]",
-    ..fault("secret", "2.0.0", "configuration-missing", "secret \"nowhere\" not found")
-};
-const GIANT: Fault = Fault {
-    container: "        resources: { requests: { memory: 4Ti } }",
-    ..fault("giant", "2.0.0", "unschedulable", "Insufficient memory")
-};
-/// The namespace has no room for one pod more.
-const QUOTA: Fault = fault(
+const LATE_GIANT: Fault = Fault { before: false, says: "Insufficient memory", ..GIANT };
+const LATE_QUOTA: Fault = fault(
     "quota",
     "2.0.0",
     "quota",
@@ -82,16 +97,36 @@ const ALL: [&Fault; 7] = [&QUOTA, &CRASHING, &NEVER_READY, &FOREIGN, &ABSENT, &S
 async fn what_cannot_run_is_taken_back_by_every_strategy_and_stable_never_notices() {
     let test = "what cannot run is taken back";
     tokio::join!(
-        each(test, "backrolling", Door::Service, ROLLING, &ALL),
-        each(test, "backbluegreen", Door::Service, BLUE_GREEN, &ALL),
-        each(test, "backcanary", Door::Service, CANARY, &ALL),
-        each(test, "backgateway", Door::Gateway, CANARY, &[&CRASHING, &NEVER_READY, &SECRET]),
+        each(test, ("backrolling", Door::Service), ROLLING, "admin", &ALL),
+        each(test, ("backbluegreen", Door::Service), BLUE_GREEN, "admin", &ALL),
+        each(test, ("backcanary", Door::Service), CANARY, "admin", &ALL),
+        each(test, ("backgateway", Door::Gateway), CANARY, "admin", &[&CRASHING, &NEVER_READY, &SECRET]),
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_may_not_be_looked_at_before_is_taken_back_on_the_way() {
+    let (test, faults) = ("a late look", [&LATE_QUOTA, &LATE_FOREIGN, &LATE_GIANT]);
+    tokio::join!(
+        each(test, ("laterolling", Door::Service), ROLLING, "deployer", &faults),
+        each(test, ("latecanary", Door::Service), CANARY, "deployer", &faults),
     );
 }
 
 /// Tries each fault by a strategy.
-async fn each(test: &str, name: &str, door: Door, strategy: &str, faults: &[&Fault]) {
-    let Some(stage) = Stage::open(test, name, door).await else { return };
+async fn each(
+    test: &str,
+    (name, door): (&str, Door),
+    strategy: &str,
+    identity: &'static str,
+    faults: &[&Fault],
+) {
+    let Some(mut stage) = Stage::open(test, name, door).await else { return };
+    if identity != "admin" {
+        let (_, _, features, applies) = USES[2];
+        bind(&stage, identity, &rules(features, applies), &["create", "replicasets.apps"]).await;
+        stage.identity = identity;
+    }
     stage.settings(strategy);
     stage.deploy("1.0.0").await.exits(0);
     let visitors = stage.visitors(RATE).await;
@@ -100,11 +135,11 @@ async fn each(test: &str, name: &str, door: Door, strategy: &str, faults: &[&Fau
         let readiness = if fault.code == "unready" { "3s" } else { "30s" };
         stage.settings_with(strategy, &format!("graces: {{ readiness: {readiness}, {GRACES} }}"));
         let by = format!("{} by {name}", fault.name);
-        if fault.code == "quota" {
+        if fault.name == "quota" {
             fill(&stage).await;
         }
         tried(&stage, &visitors, fault, &by, strategy).await;
-        if fault.code == "quota" {
+        if fault.name == "quota" {
             stage.space.kubectl(&["delete", "resourcequota", "full"]);
         }
     }
@@ -116,9 +151,17 @@ async fn each(test: &str, name: &str, door: Door, strategy: &str, faults: &[&Fau
 /// Deploys a fault, and sees that it is gone again and nothing else is.
 async fn tried(stage: &Stage, visitors: &LoadHandle, fault: &Fault, by: &str, strategy: &str) {
     let (before, lost, known) = (stage.pods(), visitors.snapshot().lost, subjects(stage));
-    let began = Instant::now();
+    let (things, began) = (objects(stage), Instant::now());
     let said = stage.deploy_as(fault.name, fault.tag, fault.container).await;
     let took = began.elapsed();
+    if fault.before {
+        assert_eq!((said.code, said.reason()), (1, fault.code.to_owned()), "{by}: {} {}", said.out, said.err);
+        let sentence = said.json()["error"]["sentence"].clone();
+        assert!(sentence.as_str().unwrap().contains(fault.says), "{by}: {sentence}");
+        assert_eq!((stage.pods(), objects(stage)), (before, things), "{by}: something was applied");
+        tell(&format!("{by}: refused in {:.1} s: {sentence}", took.as_secs_f64()));
+        return stage.is_as_written("1.0.0");
+    }
     let answer = told(said, fault, by);
     let since = sign(stage, &known).map_or_else(String::new, |sign| {
         let verdict = turned(stage, &answer).expect("it was turned back");
@@ -156,7 +199,7 @@ fn told(said: Said, fault: &Fault, by: &str) -> Value {
         "{by}: {answer}"
     );
     let sentence = answer["sentence"].as_str().unwrap();
-    let subject = if fault.code == "quota" { "ReplicaSet shop-" } else { "pod shop-" };
+    let subject = if fault.name == "quota" { "ReplicaSet shop-" } else { "pod shop-" };
     for part in [subject, fault.says, "1.0.0 serves all requests"] {
         assert!(sentence.contains(part), "{by}: no `{part}` in: {sentence}");
     }

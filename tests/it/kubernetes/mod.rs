@@ -2,10 +2,14 @@
 
 mod back;
 mod disturbed;
+mod drift;
+mod ground;
 mod judged;
 mod kills;
 mod kinds;
 mod no_loss;
+mod plan;
+mod preflight;
 mod rights;
 mod runbook;
 mod shape;

@@ -148,7 +148,8 @@ spec:
 
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(TIDEGATE);
-        command.args(arguments).args(["--output", "json"]).current_dir(self.dir.path());
+        let form = if arguments.contains(&"--output") { &[][..] } else { &["--output", "json"] };
+        command.args(arguments).args(form).current_dir(self.dir.path());
         command.env("USER", "ada").env_remove("GITHUB_ACTOR").env_remove("GITHUB_RUN_ID");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         command
@@ -161,6 +162,12 @@ spec:
     /// Runs a command to its end.
     pub async fn run(&self, arguments: &[&str]) -> Said {
         said(self.spawn(arguments), arguments).await
+    }
+
+    /// The same, with the answer in words.
+    pub(super) async fn run_text(&self, arguments: &[&str]) -> Said {
+        let child = self.command(&[arguments, &["--output", "text"]].concat()).spawn().unwrap();
+        said(child, arguments).await
     }
 
     /// Deploys an image of the sample app under its tag as the version.

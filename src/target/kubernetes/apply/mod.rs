@@ -18,6 +18,8 @@ use crate::target::TargetError;
 
 /// Who the API server is told owns the fields that we apply.
 pub const MANAGER: &str = "tidegate";
+/// Who owns the few fields that are patched for the time of a rollout, and what the API server fills in after that.
+pub(super) const HOLDER: &str = "tidegate-hold";
 
 /// Applies objects to one namespace of a cluster, and those without a namespace to the cluster.
 pub struct Applier {
@@ -130,7 +132,11 @@ impl Applier {
         })?;
         let parameters = parameters(force, dry_run);
         let patch = Patch::Apply(&object.value);
-        let sent = patiently(|| api.patch(&object.key.name, &parameters, &patch)).await;
+        let mut sent = patiently(|| api.patch(&object.key.name, &parameters, &patch)).await;
+        if matches!(&sent, Err(Error::Api(status)) if status.code == 409 && is_with_ourselves(status)) {
+            let forced = PatchParams { force: true, ..parameters };
+            sent = patiently(|| api.patch(&object.key.name, &forced, &patch)).await;
+        }
         if let Err(Error::Api(status)) = &sent
             && job::is_job(&object.key)
             && job::is_fixed(status)
@@ -168,11 +174,21 @@ fn place(object: &Object) -> String {
     format!("{} ({})", object.key, object.source)
 }
 
-fn conflict(object: &Object, status: &Status) -> TargetError {
+/// Whether all fields that stand in the way are our own, by our other name.
+fn is_with_ourselves(status: &Status) -> bool {
+    let mut owners = conflicts(status).peekable();
+    owners.peek().is_some() && owners.all(|(_, owner)| owner == HOLDER)
+}
+
+/// Each field that somebody owns, with its owner.
+fn conflicts(status: &Status) -> impl Iterator<Item = (&str, &str)> {
     let causes = status.details.iter().flat_map(|details| &details.causes);
-    let owner = |message: &str| message.split('"').nth(1).unwrap_or(message).to_owned();
+    causes.map(|cause| (cause.field.as_str(), cause.message.split('"').nth(1).unwrap_or(&cause.message)))
+}
+
+fn conflict(object: &Object, status: &Status) -> TargetError {
     let fields: Vec<String> =
-        causes.map(|cause| format!("`{}` by {}", cause.field, owner(&cause.message))).collect();
+        conflicts(status).map(|(field, owner)| format!("`{field}` by {owner}")).collect();
     let owned = if fields.is_empty() { status.message.clone() } else { fields.join(", ") };
     TargetError {
         code: "conflict",
@@ -186,9 +202,13 @@ fn conflict(object: &Object, status: &Status) -> TargetError {
 }
 
 fn invalid(object: &Object, status: &Status) -> TargetError {
+    // Of a value of another type the API server tells the value.
+    let is_secret = object.key.kind == "Secret" && object.key.group().is_empty();
+    let told = status.message.split_once(", got ").filter(|_| is_secret).map(|(told, _)| told);
+    let message = told.unwrap_or(&status.message);
     TargetError {
         code: "invalid",
-        sentence: format!("{} is refused by the API server: {}", place(object), status.message),
+        sentence: format!("{} is refused by the API server: {message}", place(object)),
         hint: None,
         fatal: true,
     }

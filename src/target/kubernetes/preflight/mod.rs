@@ -4,7 +4,7 @@
 //! namespaces there? ─┐
 //! kinds there? → rights given? ─┤
 //! room in the quotas? ──────────┼→ Verdict
-//! a node for each image? ───────┤
+//! a node for each image and pod? ┤
 //! images there? (asked before) ─┘
 //! ```
 //! What this identity may not look at, but could do without (namespaces, nodes, quotas), is left out with a word in the log.

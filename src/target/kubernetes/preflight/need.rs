@@ -7,6 +7,8 @@ pub enum Feature {
     Look,
     /// To deploy at all: to write the journal, to hold the lock, to tell why a pod does not come up.
     Deploy,
+    /// To keep releases that hold a Secret.
+    Secrets,
     /// Two sets of one workload beside each other: canary and blue-green.
     Sets,
     /// To divide traffic by an HTTPRoute.
@@ -56,6 +58,13 @@ const DEPLOY: &[Need] = &[
     need("coordination.k8s.io", &["leases"], WRITE, "the lock"),
     need("", &["pods/log"], &["get"], "the last lines of what does not come up"),
 ];
+// By whatever names, and so for all Secrets; those that nobody goes back to any more are found by a list.
+const SECRETS: &[Need] = &[need(
+    "",
+    &["secrets"],
+    &["get", "list", "create", "delete"],
+    "the objects of earlier releases, to go back to",
+)];
 const SETS: &[Need] = &[
     need("apps", &["replicasets"], &["create", "patch", "delete"], "a set of its own for each release"),
     need("batch", &["jobs"], &["get", "create", "delete"], "the arranged end of a set that is kept"),
@@ -79,9 +88,10 @@ const WATCHDOG: &[Need] = &[
 
 impl Feature {
     /// Every feature.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Look,
         Self::Deploy,
+        Self::Secrets,
         Self::Sets,
         Self::GatewayApi,
         Self::Comparison,
@@ -95,6 +105,7 @@ impl Feature {
         match self {
             Self::Look => LOOK,
             Self::Deploy => DEPLOY,
+            Self::Secrets => SECRETS,
             Self::Sets => SETS,
             Self::GatewayApi => GATEWAY_API,
             Self::Comparison => COMPARISON,
@@ -119,6 +130,6 @@ impl Need {
     /// The same, for what is in no namespace.
     pub const USEFUL_CLUSTER: &'static [Self] = &[
         need("", &["namespaces"], &["get"], "whether the namespace is there"),
-        need("", &["nodes"], &["list"], "whether there is a node for each image"),
+        need("", &["nodes"], &["list"], "whether there is a node for each image, and a large enough one"),
     ];
 }

@@ -31,6 +31,13 @@ pub(super) struct Pod {
     unnamed: BTreeSet<&'static str>,
 }
 
+impl Pod {
+    /// How much it requests of a resource of nodes.
+    pub(super) fn requests(&self, resource: &str) -> Option<Amount> {
+        self.takes.get(&format!("requests.{resource}")).copied()
+    }
+}
+
 /// What does not fit, for workloads with the pods that come in addition.
 pub(super) async fn check(client: &Client, namespace: &str, wanted: &[(&Object, u32)]) -> Vec<TargetError> {
     let mut by_namespace: BTreeMap<&str, Vec<(&Object, u32)>> = BTreeMap::new();

@@ -4,7 +4,7 @@ use std::path::Path;
 use k8s_openapi::api::core::v1::{LimitRange, ResourceQuota};
 use serde_json::{Value, json};
 
-use super::nodes::machine_for_test;
+use super::nodes::{machine_for_test, machines_for_test};
 use super::quota::{self, Defaults};
 use super::{Verdict, distinct, images, kinds, nodes};
 use crate::registry::{Image, Platform};
@@ -147,6 +147,38 @@ fn there_must_be_a_node_for_all_images_of_a_pod() {
     assert_eq!(on_nodes(&chosen, &both, &["amd64", "arm64"]), none);
     assert_eq!(on_nodes(&chosen, &both, &["amd64"]), none, "such a node may be added");
     assert_eq!(on_nodes(pod, &[("a", present(&[])), ("b", Image::Absent)], &["amd64"]), none);
+}
+
+#[test]
+fn there_must_be_a_node_that_is_large_enough() {
+    let node = |cpu: &str, memory: &str, provider: &str| {
+        json!({ "spec": { "providerID": provider }, "status": {
+            "nodeInfo": { "operatingSystem": "linux", "architecture": "amd64", "machineID": "", "systemUUID": "",
+                "bootID": "", "kernelVersion": "", "osImage": "", "containerRuntimeVersion": "", "kubeletVersion": "",
+                "kubeProxyVersion": "" },
+            "allocatable": { "cpu": cpu, "memory": memory } } })
+    };
+    let told = |more: &str, requests: &str, nodes: &[Value]| {
+        let pod = format!("{{ {more} containers: [{{ name: a, resources: {{ requests: {requests} }} }}] }}");
+        let mut verdict = Verdict::default();
+        nodes::room(&deployment(&pod), &machines_for_test(nodes), &mut verdict);
+        let told = |all: Vec<TargetError>| all.into_iter().map(|one| one.sentence).collect::<Vec<_>>();
+        (told(verdict.problems), told(verdict.warnings))
+    };
+    let (none, own) = ((vec![], vec![]), [node("2", "8Gi", ""), node("8", "2Gi", "")]);
+    let short = |what: &str| {
+        vec![format!("no node is large enough for a pod of Deployment web (all.yaml:1): {what}")]
+    };
+    assert_eq!(told("", "{ cpu: 8, memory: 1Gi }", &own), none);
+    let memory = short("4Ti of memory wanted, 8Gi on a node at most");
+    assert_eq!(told("", "{ cpu: 1, memory: 4Ti }", &own), (memory.clone(), vec![]));
+    let both = short("8 of cpu wanted, 8 on a node at most; 8Gi of memory wanted, 8Gi on a node at most");
+    assert_eq!(told("", "{ cpu: 8, memory: 8Gi }", &own), (both, vec![]), "not on the same one");
+    assert_eq!(told("", "{ nvidia.com/gpu: 1 }", &own), none, "what is installed on nodes is not told of");
+    assert_eq!(told("nodeSelector: { size: l },", "{ memory: 4Ti }", &own), none, "such a node may be added");
+    assert_eq!(told("", "{ memory: 4Ti }", &[]), none);
+    let cloud = [node("2", "8Gi", "cloud://1")];
+    assert_eq!(told("", "{ memory: 4Ti }", &cloud), (vec![], memory), "a larger one may come");
 }
 
 #[test]

@@ -27,8 +27,11 @@ const NOTES: [&str; 2] =
     ["kubectl.kubernetes.io/last-applied-configuration", "deployment.kubernetes.io/revision"];
 
 impl Work {
-    /// What runs in place of the bundle's workloads, as a release.
-    pub(in super::super) async fn baseline(&self, bundle: &Bundle) -> Result<Option<Release>, TargetError> {
+    /// What runs in place of the bundle's workloads, as a release with its objects. Nothing is written.
+    pub(in super::super) async fn baseline(
+        &self,
+        bundle: &Bundle,
+    ) -> Result<Option<(Release, Bundle)>, TargetError> {
         let there: Vec<_> = bundle.objects().iter().map(|object| self.there(object)).collect();
         let found: Vec<DynamicObject> = stream::iter(there)
             .buffered(AT_ONCE)
@@ -51,9 +54,18 @@ impl Work {
         let mut spec = was.spec();
         spec["baseline"] = Value::Bool(true);
         let release = Release::new(&self.config.app, "before-tidegate", None, was.artifacts(), spec, now());
-        self.store.keep(&release.id, &was).await?;
-        self.remember(&release.id, was);
-        Ok(Some(release))
+        Ok(Some((release, was)))
+    }
+
+    /// Keeps what was there before Tidegate, so that any machine can go back to it.
+    pub(in super::super) async fn keep_found(
+        &self,
+        release: &Release,
+        was: &Bundle,
+    ) -> Result<(), TargetError> {
+        self.store.keep(&release.id, was).await?;
+        self.remember(&release.id, was.clone());
+        Ok(())
     }
 
     /// The object as it is in the cluster; nothing where its kind or namespace is not there yet.

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use super::Work;
 use super::settle::put_aside;
+use super::still::strategy_of;
 use crate::cluster::{patiently, trouble};
 use crate::rollout::ReleaseId;
 use crate::target::TargetError;
@@ -22,6 +23,7 @@ use crate::target::kubernetes::apply::told;
 use crate::target::kubernetes::bundle::{Bundle, Workload};
 use crate::target::kubernetes::manifests::Object;
 use crate::target::kubernetes::names::{BESIDE, MANAGED_BY, RELEASE, RETIRE_AT, SHARE, joined};
+use crate::target::kubernetes::preview::trial;
 use crate::target::kubernetes::view::{is_owned, replicas, template_release, wanted};
 use crate::target::kubernetes::world::Snapshot;
 
@@ -73,7 +75,8 @@ impl Work {
                 None if owns(&snapshot, workload, release) => {}
                 None => {
                     let object = self.deployment_object(release, bundle, workload, &snapshot)?;
-                    let would_be = self.applier.rehearse(&object, self.config.take_over).await?;
+                    let (tried, _) = trial(&object, live.and_then(strategy_of));
+                    let would_be = self.applier.rehearse(&tried, self.config.take_over).await?;
                     let spec = &would_be.data["spec"];
                     if !self.take_from_history(&snapshot, release, workload, spec, (wanted, &share)).await? {
                         self.make_set(release, workload, &object, spec, (wanted, &share)).await?;

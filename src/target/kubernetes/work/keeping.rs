@@ -7,12 +7,15 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use serde_json::Value;
 
 use super::Work;
+use super::beside::deployment;
 use super::objects::AT_ONCE;
+use super::still::strategy_of;
 use crate::rollout::{Release, ReleaseId};
 use crate::target::TargetError;
 use crate::target::kubernetes::bundle::Bundle;
 use crate::target::kubernetes::manifests::Object;
 use crate::target::kubernetes::names::{APP, ENVIRONMENT};
+use crate::target::kubernetes::preview::trial;
 
 /// What holds other things is not removed because a release has no use for it: with it would go what people put there.
 const HOLDS: [&str; 4] =
@@ -29,8 +32,12 @@ impl Work {
         let objects = self.rendered(&release.id, bundle, None, &snapshot, Some(bundle));
         let brings = |kind: &str| objects.iter().any(|object| object.key.kind == kind);
         let (namespace, definition) = (brings("Namespace"), brings("CustomResourceDefinition"));
-        let tried: Vec<_> =
-            objects.iter().map(|object| self.applier.rehearse(object, self.config.take_over)).collect();
+        let tried = objects.iter().map(|object| {
+            let live = deployment(&snapshot, &object.key.name).and_then(strategy_of);
+            let (object, _) = trial(object, live);
+            async move { self.applier.rehearse(&object, self.config.take_over).await }
+        });
+        let tried: Vec<_> = tried.collect();
         let mut tried = stream::iter(tried).buffered(AT_ONCE);
         while let Some(one) = tried.next().await {
             match one {
@@ -106,12 +113,7 @@ impl Work {
     async fn remove_unneeded(&self, bundle: &Bundle, needed: &HashSet<String>) -> Result<usize, TargetError> {
         let mut removed = 0;
         for object in bundle.objects().iter().rev() {
-            let name = object.key.to_string();
-            if needed.contains(&name) || bundle.was_found(&name) || HOLDS.contains(&object.key.kind.as_str())
-            {
-                continue;
-            }
-            if self.is_ours(object).await? {
+            if is_removable(object, bundle, needed) && self.is_ours(object).await? {
                 tracing::info!("{} is of no release any more and is removed", object.key);
                 removed += usize::from(self.applier.remove(&object.key).await?);
             }
@@ -125,4 +127,10 @@ impl Work {
         Ok(labels.get(APP) == Some(&self.config.app)
             && labels.get(ENVIRONMENT) == Some(&self.config.environment))
     }
+}
+
+/// Whether an object of a release may go when the release does: nobody needs it, and a release brought it.
+pub(super) fn is_removable(object: &Object, bundle: &Bundle, needed: &HashSet<String>) -> bool {
+    let name = object.key.to_string();
+    !needed.contains(&name) && !bundle.was_found(&name) && !HOLDS.contains(&object.key.kind.as_str())
 }

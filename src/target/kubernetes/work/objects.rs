@@ -11,7 +11,7 @@ use crate::rollout::ReleaseId;
 use crate::target::TargetError;
 use crate::target::kubernetes::bundle::{Bundle, Rendering, render};
 use crate::target::kubernetes::manifests::{Object, Stamp, rank};
-use crate::target::kubernetes::view::wanted;
+use crate::target::kubernetes::view::{Frame, wanted};
 use crate::target::kubernetes::world::Snapshot;
 
 /// How many requests are under way at once.
@@ -27,7 +27,19 @@ impl Work {
         snapshot: &Snapshot,
         former: Option<&Bundle>,
     ) -> Vec<Object> {
-        let frame = self.frame();
+        self.rendered_in(&self.frame(), release, bundle, pin, snapshot, former)
+    }
+
+    /// The same for another rollout than the one under way.
+    pub(super) fn rendered_in(
+        &self,
+        frame: &Frame,
+        release: &ReleaseId,
+        bundle: &Bundle,
+        pin: Option<&ReleaseId>,
+        snapshot: &Snapshot,
+        former: Option<&Bundle>,
+    ) -> Vec<Object> {
         let replicas = replicas_now(bundle, former, snapshot);
         let stamp =
             Stamp { app: &self.config.app, environment: &self.config.environment, release: release.as_str() };
@@ -59,7 +71,11 @@ impl Work {
 
 /// How many replicas workloads have now, where that is to stay: an autoscaler decides, or the manifests say the same as those of
 /// the former release, so that what a person has set since then counts.
-fn replicas_now(bundle: &Bundle, former: Option<&Bundle>, snapshot: &Snapshot) -> BTreeMap<String, u32> {
+pub(super) fn replicas_now(
+    bundle: &Bundle,
+    former: Option<&Bundle>,
+    snapshot: &Snapshot,
+) -> BTreeMap<String, u32> {
     let scaled = |name: &str| {
         bundle.objects().iter().any(|object| {
             let target = &object.value["spec"]["scaleTargetRef"];

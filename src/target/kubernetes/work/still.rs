@@ -11,11 +11,8 @@ use super::Work;
 use super::beside::deployment;
 use crate::cluster::{patiently, trouble};
 use crate::target::TargetError;
-use crate::target::kubernetes::apply::told;
+use crate::target::kubernetes::apply::{HOLDER, told};
 use crate::target::kubernetes::manifests::Object;
-
-/// Who the API server is told owns these fields.
-const MANAGER: &str = "tidegate-hold";
 
 impl Work {
     /// Holds a Deployment still: it starts and ends no pod by itself.
@@ -57,13 +54,14 @@ impl Work {
     }
 
     pub(super) async fn patch_deployment(&self, name: &str, change: &Value) -> Result<(), TargetError> {
-        let options = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
+        let options = PatchParams { field_manager: Some(HOLDER.to_owned()), ..PatchParams::default() };
         let (api, patch) = (self.api::<Deployment>(), Patch::Merge(change));
         let patched = patiently(|| api.patch(name, &options, &patch)).await;
         patched.map(drop).map_err(|error| told(trouble("change", &format!("Deployment {name}"), &error)))
     }
 }
 
-fn strategy_of(live: &Deployment) -> Option<&str> {
+/// The type of strategy that a Deployment has.
+pub(super) fn strategy_of(live: &Deployment) -> Option<&str> {
     live.spec.as_ref()?.strategy.as_ref()?.type_.as_deref()
 }

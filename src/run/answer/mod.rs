@@ -1,5 +1,9 @@
 //! What commands answer: the same facts as text for people and as json for programs.
 
+mod changes;
+mod plan;
+mod status;
+
 use std::fmt::{self, Write as _};
 
 use schemars::JsonSchema;
@@ -12,6 +16,10 @@ use crate::report::lines::printable;
 use crate::report::words;
 use crate::rollout::analysis::simulate::SimulationResult;
 use crate::rollout::{Judgement, Outcome, OutcomeKind, Rollout};
+
+pub use changes::{ChangeAnswer, DifferenceAnswer, DriftAnswer, DriftedAnswer};
+pub use plan::{PlanAnswer, ProblemAnswer};
+pub use status::{OpenAnswer, SetAnswer, StatusAnswer};
 
 /// How a rollout, or the wish for one, ended. Printed by `deploy`, `rollback`, `resume`, `abort`, `promote` and `pause`.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -112,112 +120,6 @@ impl fmt::Display for RolloutAnswer {
     }
 }
 
-/// What runs in an environment now.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-pub struct StatusAnswer {
-    /// The app.
-    pub app: String,
-    /// The environment.
-    pub environment: String,
-    /// The version that was promoted last.
-    pub live: Option<String>,
-    /// The public address.
-    pub url: Option<String>,
-    /// Whether the target answers.
-    pub reachable: bool,
-    /// The instance sets.
-    pub sets: Vec<SetAnswer>,
-    /// The rollout that has not ended, or the last one when it is stuck.
-    pub rollout: Option<OpenAnswer>,
-    /// Who works on the environment at this moment, and what for.
-    pub locked_by: Option<String>,
-    /// Who closed the environment by hand, and why.
-    pub closed: Option<String>,
-}
-
-/// One instance set.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-pub struct SetAnswer {
-    /// Its version, where the journal knows it.
-    pub version: Option<String>,
-    /// Its release.
-    pub release: String,
-    /// Its share of the traffic, in percent.
-    pub weight_percent: f64,
-    /// How many instances there should be.
-    pub desired: u32,
-    /// How many are ready.
-    pub ready: u32,
-    /// How many exist.
-    pub running: u32,
-    /// Requests that they are answering now.
-    pub in_flight: u64,
-    /// When it will be taken away.
-    pub retire_at: Option<String>,
-    /// Why instances do not become ready.
-    pub trouble: Option<String>,
-}
-
-/// A rollout that has not ended.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-pub struct OpenAnswer {
-    /// Its identity.
-    pub id: String,
-    /// The version that it rolls out.
-    pub version: String,
-    /// `forward`, `back`, `paused` or `stuck`.
-    pub phase: String,
-    /// The step under way, in words.
-    pub step: Option<String>,
-    /// When it began.
-    pub started: String,
-    /// What it waits for, or why it is stuck or goes back.
-    pub why: Option<String>,
-}
-
-impl fmt::Display for StatusAnswer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let live = self.live.as_deref().unwrap_or("nothing");
-        writeln!(f, "{} in {}: {live} is live{}", self.app, self.environment, at(self.url.as_ref()))?;
-        if !self.reachable {
-            writeln!(f, "  its supervisor does not run")?;
-        }
-        for set in &self.sets {
-            let version = set.version.as_deref().unwrap_or(&set.release);
-            write!(
-                f,
-                "  {version}: {} % of the traffic, {} of {} ready",
-                set.weight_percent, set.ready, set.desired
-            )?;
-            if set.in_flight > 0 {
-                write!(f, ", {} requests in flight", set.in_flight)?;
-            }
-            if let Some(time) = &set.retire_at {
-                write!(f, ", kept until {time}")?;
-            }
-            writeln!(f)?;
-            if let Some(trouble) = &set.trouble {
-                writeln!(f, "    {}", printable(trouble))?;
-            }
-        }
-        if let Some(open) = &self.rollout {
-            write!(f, "  rollout {} of {}: {}", open.id, open.version, open.phase)?;
-            if let Some(text) = open.why.as_ref().or(open.step.as_ref()) {
-                write!(f, ", {}", printable(text))?;
-            }
-            writeln!(f)?;
-        }
-        for text in self.locked_by.iter().chain(&self.closed) {
-            writeln!(f, "  {}", printable(text))?;
-        }
-        Ok(())
-    }
-}
-
-fn at(url: Option<&String>) -> String {
-    url.map_or_else(String::new, |url| format!(" at {url}"))
-}
-
 /// What was rolled out.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct HistoryAnswer {
@@ -277,42 +179,6 @@ impl fmt::Display for HistoryAnswer {
             }
         }
         Ok(())
-    }
-}
-
-/// What a deploy would do.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-pub struct PlanAnswer {
-    /// The app.
-    pub app: String,
-    /// The environment.
-    pub environment: String,
-    /// The version that would be rolled out.
-    pub version: String,
-    /// Its release.
-    pub release: String,
-    /// The version that is live.
-    pub previous_version: Option<String>,
-    /// The strategy.
-    pub strategy: String,
-    /// Digest of the plan.
-    pub hash: String,
-    /// The steps, in words; empty when there is nothing to do.
-    pub steps: Vec<String>,
-    /// What a way back from it would look like.
-    pub way_back: String,
-}
-
-impl fmt::Display for PlanAnswer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let before =
-            self.previous_version.as_ref().map_or("first deploy".to_owned(), |v| format!("in place of {v}"));
-        writeln!(f, "{} {} to {} by {}, {before}", self.app, self.version, self.environment, self.strategy)?;
-        for (index, step) in self.steps.iter().enumerate() {
-            writeln!(f, "  {:>2}. {step}", index + 1)?;
-        }
-        writeln!(f, "{}", self.way_back)?;
-        writeln!(f, "plan {}", self.hash)
     }
 }
 

@@ -1,0 +1,106 @@
+//! What `plan` answers.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::ChangeAnswer;
+use crate::error::Error;
+use crate::report::lines::printable;
+use crate::target::TargetError;
+
+/// What a deploy would do.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct PlanAnswer {
+    /// The app.
+    pub app: String,
+    /// The environment.
+    pub environment: String,
+    /// The version that would be rolled out.
+    pub version: String,
+    /// Its release.
+    pub release: String,
+    /// The version that is live.
+    pub previous_version: Option<String>,
+    /// The strategy.
+    pub strategy: String,
+    /// Digest of the plan.
+    pub hash: String,
+    /// The steps, in words; empty when there is nothing to do.
+    pub steps: Vec<String>,
+    /// What a way back from it would look like.
+    pub way_back: String,
+    /// What it would change, by the API server's own word; empty when there is nothing to do, and on this machine.
+    pub changes: Vec<ChangeAnswer>,
+    /// What would keep it from being begun.
+    pub problems: Vec<ProblemAnswer>,
+    /// What may be wrong.
+    pub warnings: Vec<ProblemAnswer>,
+    /// What the rules find in the manifests, with the places.
+    pub findings: Vec<String>,
+}
+
+/// Something that is wrong, or may be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct ProblemAnswer {
+    /// Stable code.
+    pub code: String,
+    /// One sentence.
+    pub sentence: String,
+    /// What could mend it.
+    pub hint: Option<String>,
+}
+
+impl From<TargetError> for ProblemAnswer {
+    fn from(error: TargetError) -> Self {
+        Self { code: error.code.to_owned(), sentence: error.sentence, hint: error.hint }
+    }
+}
+
+impl From<Error> for ProblemAnswer {
+    fn from(error: Error) -> Self {
+        let hint = (!error.hints.is_empty()).then(|| error.hints.join("; "));
+        Self { code: error.code, sentence: error.sentence, hint }
+    }
+}
+
+impl fmt::Display for ProblemAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "  {}: {}", self.code, lines(&self.sentence))?;
+        match &self.hint {
+            Some(hint) => writeln!(f, "    help: {}", lines(hint)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Some sentences have lines of their own, which are not to be lost.
+fn lines(text: &str) -> String {
+    text.lines().map(printable).collect::<Vec<_>>().join("\n  ")
+}
+
+impl fmt::Display for PlanAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let before =
+            self.previous_version.as_ref().map_or("first deploy".to_owned(), |v| format!("in place of {v}"));
+        writeln!(f, "{} {} to {} by {}, {before}", self.app, self.version, self.environment, self.strategy)?;
+        for (index, step) in self.steps.iter().enumerate() {
+            writeln!(f, "  {:>2}. {step}", index + 1)?;
+        }
+        writeln!(f, "{}", self.way_back)?;
+        if !self.changes.is_empty() {
+            writeln!(f, "changes in the cluster:")?;
+            self.changes.iter().try_for_each(|change| write!(f, "{change}"))?;
+        }
+        for (title, told) in
+            [("it would not be begun:", &self.problems), ("it may go wrong:", &self.warnings)]
+        {
+            if !told.is_empty() {
+                writeln!(f, "{title}")?;
+                told.iter().try_for_each(|one| write!(f, "{one}"))?;
+            }
+        }
+        writeln!(f, "plan {}", self.hash)
+    }
+}

@@ -1,0 +1,156 @@
+//! What the rules find in the manifests of a release, told or refused as the settings say.
+
+use super::ground::Ground;
+use super::place::Place;
+use super::release::Wanted;
+use crate::error::{Error, ErrorKind};
+use crate::target::kubernetes::bundle::Bundle;
+use crate::target::kubernetes::policy::{Level, Policy, PolicyFinding, check};
+
+/// What the rules find in a release.
+#[derive(Debug, Default)]
+pub struct Findings {
+    /// What is told.
+    warned: Vec<PolicyFinding>,
+    /// What keeps the release from being deployed.
+    refused: Vec<PolicyFinding>,
+}
+
+impl Findings {
+    /// What they find in a release for that place; nothing on this machine, and in a release that was deployed before.
+    #[must_use]
+    pub fn of(place: &Place, wanted: &Wanted) -> Self {
+        match (&place.ground, &wanted.bundle) {
+            (Ground::Cluster(cluster), Some(bundle)) => Self::by(&cluster.policy, bundle),
+            _ => Self::default(),
+        }
+    }
+
+    /// What they find in all objects of a release, in the order in which they are written.
+    #[must_use]
+    pub fn by(policy: &Policy, bundle: &Bundle) -> Self {
+        let mut findings = Self::default();
+        for finding in check(bundle.objects()) {
+            match policy.of(finding.rule) {
+                Level::Off => {}
+                Level::Warn => findings.warned.push(finding),
+                Level::Refuse => findings.refused.push(finding),
+            }
+        }
+        for found in [&mut findings.warned, &mut findings.refused] {
+            found.sort_by(|one, other| {
+                let place = |finding: &PolicyFinding| (finding.source.file.clone(), finding.source.line);
+                place(one).cmp(&place(other))
+            });
+        }
+        findings
+    }
+
+    /// Tells what is to be told, and refuses what is to be refused.
+    ///
+    /// # Errors
+    /// `policy` with all that is refused.
+    pub fn tell(&self) -> Result<(), Error> {
+        self.warn();
+        self.refusal().map_or(Ok(()), Err)
+    }
+
+    /// Tells what is to be told.
+    pub fn warn(&self) {
+        self.warned.iter().for_each(|finding| tracing::warn!("{}; {}", told(finding), finding.hint));
+    }
+
+    /// What is to be told, each in one sentence.
+    #[must_use]
+    pub fn sentences(&self) -> Vec<String> {
+        self.warned.iter().map(|finding| format!("{}; {}", told(finding), finding.hint)).collect()
+    }
+
+    /// All that is refused, if anything is.
+    #[must_use]
+    pub fn refusal(&self) -> Option<Error> {
+        let sentence = match self.refused.as_slice() {
+            [] => return None,
+            [only] => format!("the policy refuses the manifests: {}", told(only)),
+            all => {
+                let lines: Vec<String> = all.iter().map(|finding| format!("\n  {}", told(finding))).collect();
+                format!("the policy refuses the manifests for {} findings:{}", all.len(), lines.concat())
+            }
+        };
+        let mut error = Error::new(ErrorKind::Refused, "policy", sentence);
+        for finding in &self.refused {
+            if !error.hints.iter().any(|hint| hint == finding.hint) {
+                error = error.hint(finding.hint);
+            }
+        }
+        Some(error)
+    }
+}
+
+/// Place, cause and rule.
+fn told(finding: &PolicyFinding) -> String {
+    format!("{}: {} (rule `{}`)", finding.source, finding.sentence, finding.rule)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::target::kubernetes::manifests::parse;
+    use crate::target::kubernetes::policy::Rule;
+    use crate::target::kubernetes::{KubernetesConfig, Traffic};
+
+    fn bundle() -> Bundle {
+        let text = "apiVersion: apps/v1\nkind: Deployment\nmetadata: { name: web }\nspec:\n  template:\n    spec:\n      \
+                    containers: [{ name: app, image: web }, { name: side, image: side }]\n";
+        let config = KubernetesConfig {
+            app: "shop".into(),
+            environment: "live".into(),
+            namespace: "shop".into(),
+            traffic: Traffic::Service { name: None },
+            take_over: false,
+            drain: Duration::ZERO,
+            graces: Default::default(),
+            url: None,
+        };
+        Bundle::new(parse(Path::new("web.yaml"), text).unwrap(), &config).unwrap()
+    }
+
+    /// Only these rules count.
+    fn policy(levels: &[(Rule, Level)]) -> Policy {
+        let none =
+            Rule::ALL.into_iter().fold(Policy::default(), |policy, rule| policy.with(rule, Level::Off));
+        levels.iter().fold(none, |policy, (rule, level)| policy.with(*rule, *level))
+    }
+
+    #[test]
+    fn each_rule_weighs_as_the_settings_say() {
+        let found = Findings::by(&policy(&[]), &bundle());
+        assert!(found.sentences().is_empty() && found.refusal().is_none());
+        let found = Findings::by(&policy(&[(Rule::ImageTag, Level::Warn)]), &bundle());
+        assert_eq!(found.sentences().len(), 2);
+        assert!(
+            found.sentences()[0].starts_with("web.yaml:1: Deployment web: container app takes web, which")
+        );
+        assert!(found.refusal().is_none());
+    }
+
+    #[test]
+    fn a_refusal_has_every_finding_and_each_cure_once() {
+        let levels = [
+            (Rule::ImageTag, Level::Refuse),
+            (Rule::NoLimits, Level::Refuse),
+            (Rule::NoRequests, Level::Warn),
+        ];
+        let refusal = Findings::by(&policy(&levels), &bundle()).refusal().unwrap();
+        assert_eq!((refusal.code.as_str(), refusal.kind.code()), ("policy", 3));
+        assert_eq!(refusal.sentence.lines().count(), 5, "{}", refusal.sentence);
+        assert!(
+            refusal.sentence.starts_with("the policy refuses the manifests for 4 findings:\n  web.yaml:1: ")
+        );
+        assert!(refusal.sentence.contains("container side has no limit of memory (rule `no-limits`)"));
+        assert_eq!(refusal.hints.len(), 2, "{:?}", refusal.hints);
+    }
+}

@@ -1,0 +1,83 @@
+//! `validate`: the configuration, and the manifests that it names, checked without a cluster.
+
+use super::answer::NoteAnswer;
+use super::ground::{Cluster, config, policy};
+use super::place::load;
+use super::policy::Findings;
+use super::release;
+use crate::cli::Common;
+use crate::error::Error;
+use crate::settings::{EnvironmentSettings, KubernetesSettings, TargetSettings};
+use crate::target::kubernetes::manifests::Object;
+
+/// Checks the configuration, and the manifests of environments in a cluster as far as they can be read here. No cluster is asked.
+///
+/// # Errors
+/// When something is wrong: everything that is stands in the error, with its place.
+pub async fn validate(common: &Common) -> Result<NoteAnswer, Error> {
+    let settings = load(common)?;
+    let mut findings: Vec<String> = settings.warnings.iter().map(ToString::to_string).collect();
+    let mut faults: Vec<Error> = Vec::new();
+    for environment in &settings.environments {
+        let TargetSettings::Kubernetes(cluster) = &environment.target else { continue };
+        let told = match check(&settings.app, environment, cluster).await {
+            Ok(found) => found,
+            Err(error) => {
+                // Environments share manifests, and so their faults.
+                if faults.iter().all(|fault| fault.sentence != error.sentence) {
+                    faults.push(error);
+                }
+                continue;
+            }
+        };
+        findings.extend(told.into_iter().filter(|one| !findings.contains(one)).collect::<Vec<_>>());
+    }
+    if let Some(error) = faults.into_iter().reduce(together) {
+        return Err(error);
+    }
+    let names: Vec<_> = settings.environments.iter().map(|environment| environment.name.as_str()).collect();
+    let sentence = format!("{} is right: {} in {}", settings.file.display(), settings.app, names.join(", "));
+    Ok(NoteAnswer { sentence, findings })
+}
+
+/// What is to be told of the manifests of one environment.
+async fn check(
+    app: &str,
+    environment: &EnvironmentSettings,
+    cluster: &KubernetesSettings,
+) -> Result<Vec<String>, Error> {
+    let objects = match release::objects(&cluster.manifests) {
+        Err(error) if error.code == "no-kustomize" => {
+            return Ok(vec![format!("the manifests of {} are not checked: {error}", environment.name)]);
+        }
+        objects => objects?,
+    };
+    let namespace = namespace(app, environment, cluster, &objects).await;
+    let config = config(app, &environment.name, namespace, cluster);
+    let bundle = release::bundle(objects, &config, environment.strategy.name())?;
+    let findings = Findings::by(&policy(cluster), &bundle);
+    findings.refusal().map_or(Ok(findings.sentences()), Err)
+}
+
+/// The namespace of the environment; where only a kubeconfig could tell and there is none here, the one that the manifests name.
+async fn namespace(
+    app: &str,
+    environment: &EnvironmentSettings,
+    cluster: &KubernetesSettings,
+    objects: &[Object],
+) -> String {
+    if let Some(namespace) = &cluster.namespace {
+        return namespace.clone();
+    }
+    match Cluster::reach(app, &environment.name, cluster).await {
+        Ok(cluster) => cluster.config.namespace,
+        Err(_) => objects.iter().find_map(|object| object.key.namespace.clone()).unwrap_or_default(),
+    }
+}
+
+fn together(mut one: Error, other: Error) -> Error {
+    one.sentence = format!("{}\n{}", one.sentence, other.sentence);
+    let more: Vec<String> = other.hints.into_iter().filter(|hint| !one.hints.contains(hint)).collect();
+    one.hints.extend(more);
+    one
+}
