@@ -9,6 +9,7 @@ use crate::error::{Error, ErrorKind};
 use crate::journal::kubernetes::{MapJournal, Scope};
 use crate::settings::{GraceSettings, KubeconfigSource, KubernetesSettings, ManifestSource, TrafficSettings};
 use crate::target::kubernetes::diagnose::Graces;
+use crate::target::kubernetes::router::{Router, RouterKind, Rules};
 use crate::target::kubernetes::{KubernetesConfig, KubernetesTarget, Traffic};
 
 /// A cluster as the ground of an environment.
@@ -78,9 +79,11 @@ fn named(environment: &str, name: &str) -> Result<PathBuf, Error> {
 fn traffic(settings: &TrafficSettings) -> Traffic {
     match settings {
         TrafficSettings::Service { name } => Traffic::Service { name: name.clone() },
-        TrafficSettings::GatewayApi { route, service } => {
-            Traffic::GatewayApi { route: route.clone(), service: service.clone() }
-        }
+        TrafficSettings::GatewayApi { route, service } => Traffic::Router {
+            router: Router { kind: RouterKind::GatewayApi, name: route.clone() },
+            service: service.clone(),
+            rules: Rules::default(),
+        },
     }
 }
 

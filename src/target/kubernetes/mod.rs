@@ -19,6 +19,7 @@ mod meter;
 mod names;
 pub mod policy;
 pub mod preflight;
+pub mod router;
 mod store;
 mod view;
 mod work;
@@ -31,6 +32,7 @@ use kube::Client;
 
 use self::bundle::Bundle;
 use self::diagnose::Graces;
+use self::router::{Router, Rules};
 use self::work::Work;
 use super::{Target, TargetError};
 use crate::rollout::{Action, Observation, Release, ReleaseId, Rollout};
@@ -64,13 +66,40 @@ pub enum Traffic {
         /// The Service; by default the only one that selects a workload of the release.
         name: Option<String>,
     },
-    /// An HTTPRoute of the Gateway API: shares by request.
-    GatewayApi {
-        /// The HTTPRoute.
-        route: String,
-        /// The Service in its rules whose traffic is divided; by default the only one that selects a workload.
+    /// A router in front of the Service: shares by request.
+    Router {
+        /// Its object.
+        router: Router,
+        /// The Service behind it whose traffic is divided; by default the only one that selects a workload.
         service: Option<String>,
+        /// Which requests go elsewhere than their share says.
+        rules: Rules,
     },
+}
+
+impl Traffic {
+    /// The router, where there is one.
+    const fn router(&self) -> Option<&Router> {
+        match self {
+            Self::Service { .. } => None,
+            Self::Router { router, .. } => Some(router),
+        }
+    }
+
+    /// The Service that is named.
+    const fn service(&self) -> Option<&String> {
+        match self {
+            Self::Service { name } => name.as_ref(),
+            Self::Router { service, .. } => service.as_ref(),
+        }
+    }
+
+    fn rules(&self) -> Rules {
+        match self {
+            Self::Service { .. } => Rules::default(),
+            Self::Router { rules, .. } => rules.clone(),
+        }
+    }
 }
 
 /// One environment in a cluster.

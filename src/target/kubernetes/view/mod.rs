@@ -14,11 +14,12 @@ use kube::ResourceExt;
 use super::bundle::Shape;
 use super::diagnose::{self, Cause, Evidence, Graces};
 use super::names::RELEASE;
+use super::router::Router;
 use super::world::Snapshot;
 use crate::rollout::{ReleaseId, SetView, Weight};
 
 pub(super) use sets::{deployment_release, is_owned, replicas, template_release, wanted};
-pub(super) use shares::{beside_wanted, endpoints, is_accepted, pinned};
+pub(super) use shares::{beside_wanted, endpoints, pinned};
 
 /// What the look is for: the releases of the rollout, and what they consist of.
 #[derive(Debug, Clone, Default)]
@@ -73,8 +74,12 @@ impl Frame {
     }
 
     /// The frame of a look without a rollout: what is there tells what belongs together.
-    pub(super) fn of_what_is_there(snapshot: &Snapshot, service: Option<&str>, route: Option<&str>) -> Self {
-        let shape = sets::shape(snapshot, service, route);
+    pub(super) fn of_what_is_there(
+        snapshot: &Snapshot,
+        service: Option<&str>,
+        router: Option<&Router>,
+    ) -> Self {
+        let shape = sets::shape(snapshot, service, router);
         let instances = shape.carriers.iter().map(|workload| workload.replicas).max().unwrap_or(1).max(1);
         Self { instances, shape, ..Self::default() }
     }

@@ -51,7 +51,7 @@ impl Work {
         self.apply_own(release, bundle, stable.as_ref().map(|(_, bundle)| &**bundle), &snapshot).await?;
         if let (Some((stable, _)), Some((leader, of_leader))) = (&stable, self.leader().await?) {
             self.hold_services(&leader, &of_leader, stable, &snapshot).await?;
-            if frame.divides && frame.shape.route.is_some() {
+            if frame.divides {
                 self.announce(&leader, &of_leader, release, &snapshot).await?;
             }
         }

@@ -12,6 +12,7 @@ mod objects;
 mod observe;
 mod place;
 mod retire;
+mod router;
 mod settle;
 mod still;
 mod traffic;
@@ -25,6 +26,7 @@ use kube::{Api, Client};
 use serde_json::Value;
 use tokio::time::Instant;
 
+use super::KubernetesConfig;
 use super::apply::Applier;
 use super::bundle::{Bundle, Shape};
 use super::meter::Meter;
@@ -32,7 +34,6 @@ use super::names::Home;
 use super::store::Store;
 use super::view::{self, Frame};
 use super::world::{Snapshot, World};
-use super::{KubernetesConfig, Traffic};
 use crate::rollout::{Release, ReleaseId, Rollout, Step, Weight};
 use crate::target::TargetError;
 use keeper::Keeper;
@@ -115,8 +116,8 @@ impl Work {
     }
 
     fn world(&self) -> &World {
-        let routes = matches!(self.config.traffic, Traffic::GatewayApi { .. });
-        self.world.get_or_init(|| World::watch(&self.client, &self.config.namespace, &self.home, routes))
+        let router = self.config.traffic.router().map(|router| router.kind);
+        self.world.get_or_init(|| World::watch(&self.client, &self.config.namespace, &self.home, router))
     }
 
     async fn snapshot(&self) -> Result<Snapshot, TargetError> {

@@ -7,7 +7,6 @@ use kube::ResourceExt;
 use super::{Work, now};
 use crate::rollout::{Observation, ReleaseId, Trouble};
 use crate::target::TargetError;
-use crate::target::kubernetes::Traffic;
 use crate::target::kubernetes::diagnose::{Cause, Gravity};
 use crate::target::kubernetes::names::MANAGED_BY;
 use crate::target::kubernetes::view::{Frame, view};
@@ -61,14 +60,11 @@ impl Work {
     }
 
     fn frame_of_what_is_there(&self, snapshot: &Snapshot) -> Frame {
-        let (service, route) = match &self.config.traffic {
-            Traffic::Service { name } => (name.clone(), None),
-            Traffic::GatewayApi { route, service } => (service.clone(), Some(route.as_str())),
-        };
+        let (service, router) = (self.config.traffic.service().cloned(), self.config.traffic.router());
         let written = snapshot.services.iter().filter(|one| !one.labels().contains_key(MANAGED_BY));
         let names: Vec<String> = written.map(|one| one.name_any()).collect();
         let only = if let [only] = names.as_slice() { Some(only.clone()) } else { None };
-        Frame::of_what_is_there(snapshot, service.or(only).as_deref(), route)
+        Frame::of_what_is_there(snapshot, service.or(only).as_deref(), router)
     }
 
     /// Any ready pod of a release.

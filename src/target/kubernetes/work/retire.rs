@@ -44,10 +44,8 @@ impl Work {
         if let (false, Some(stable)) = (goes_forward, &frame.stable) {
             self.restore_own(stable).await?;
             let (bundle, snapshot) = (self.bundle(stable).await?, self.snapshot().await?);
-            if bundle.shape().route.is_some() {
-                self.calm_route(stable, &bundle).await?;
-                self.apply_route(stable, &bundle, &snapshot, None).await?;
-            }
+            self.calm_route(stable, &bundle).await?;
+            self.apply_route(stable, &bundle, &snapshot).await?;
         }
         for set in &sets {
             self.end_set(&set.name_any()).await?;
