@@ -74,6 +74,8 @@ pub enum Traffic {
         service: Option<String>,
         /// Which requests go elsewhere than their share says.
         rules: Rules,
+        /// How long it takes from an object to all of its data plane.
+        settles: Duration,
     },
 }
 
@@ -91,6 +93,14 @@ impl Traffic {
         match self {
             Self::Service { name } => name.as_ref(),
             Self::Router { service, .. } => service.as_ref(),
+        }
+    }
+
+    /// How long a change of the router's object takes to be in force.
+    const fn settles(&self) -> Duration {
+        match self {
+            Self::Service { .. } => Duration::ZERO,
+            Self::Router { settles, .. } => *settles,
         }
     }
 

@@ -15,6 +15,11 @@ impl Live {
         self.0.push((kind.to_owned(), objects));
     }
 
+    /// The objects of a kind.
+    pub(in super::super) fn of<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a DynamicObject> {
+        self.0.iter().filter(move |(other, _)| other == kind).flat_map(|(_, all)| all).map(AsRef::as_ref)
+    }
+
     /// The object of a kind and name.
     pub(in super::super) fn find(&self, kind: &str, name: &str) -> Option<&DynamicObject> {
         let all = self.0.iter().filter(|(other, _)| other == kind).flat_map(|(_, all)| all);

@@ -1,6 +1,6 @@
 //! What the tests of all routers need.
 
-use kube::api::DynamicObject;
+use std::sync::Arc;
 
 use super::*;
 use crate::target::kubernetes::manifests::Source;
@@ -11,6 +11,7 @@ pub(super) struct Case {
     pub(super) rules: Rules,
     pub(super) backends: Vec<Backend>,
     pub(super) candidate: Option<ReleaseId>,
+    pub(super) labels: BTreeMap<String, String>,
 }
 
 impl Case {
@@ -24,7 +25,8 @@ impl Case {
         let (release, weight) = (ReleaseId::new("abc"), Weight::from_basis_points(points));
         let stable = Backend { service: "web".into(), release: None, weight: weight.rest() };
         let own = Backend { service: "web-abc".into(), release: Some(release.clone()), weight };
-        Self { backends: vec![stable, own], candidate: Some(release), ..Self::default() }
+        let labels = BTreeMap::from([("tidegate.dev/app".into(), "shop".into())]);
+        Self { backends: vec![stable, own], candidate: Some(release), labels, ..Self::default() }
     }
 
     pub(super) fn division(&self) -> Division<'_> {
@@ -33,13 +35,15 @@ impl Case {
             backends: &self.backends,
             rules: &self.rules,
             candidate: self.candidate.as_ref(),
+            namespace: "shop",
+            labels: &self.labels,
         }
     }
 }
 
 /// Requests with `X-Canary: always` go to the candidate.
 pub(super) fn by_canary_header() -> Rules {
-    Rules { header: Some(("X-Canary".into(), "always".into())) }
+    Rules { header: Some(("X-Canary".into(), "always".into())), ..Rules::default() }
 }
 
 /// An object as it is written.
@@ -59,4 +63,11 @@ pub(super) fn live(value: &Value) -> DynamicObject {
     let mut value = value.clone();
     value["metadata"]["namespace"] = Value::from("shop");
     serde_json::from_value(value).unwrap()
+}
+
+/// Objects of a kind as they are seen.
+pub(super) fn seen(kind: &str, values: &[Value]) -> Live {
+    let mut seen = Live::default();
+    seen.add(kind, values.iter().map(|value| Arc::new(live(value))).collect());
+    seen
 }

@@ -28,8 +28,16 @@ use crate::target::kubernetes::world::Snapshot;
 const ENDED: Duration = Duration::from_secs(60);
 
 /// Kinds that lead traffic or decide on numbers of pods: as long as a stable release serves, they stay as it wants them.
-const SHARED: [&str; 5] =
-    ["Service", "HTTPRoute", "Ingress", "HorizontalPodAutoscaler", "PodDisruptionBudget"];
+const SHARED: [&str; 8] = [
+    "Service",
+    "HTTPRoute",
+    "Ingress",
+    "IngressRoute",
+    "TraefikService",
+    "VirtualService",
+    "HorizontalPodAutoscaler",
+    "PodDisruptionBudget",
+];
 
 impl Work {
     /// Has `instances` instances of a release beside the Deployments.
@@ -52,7 +60,7 @@ impl Work {
         if let (Some((stable, _)), Some((leader, of_leader))) = (&stable, self.leader().await?) {
             self.hold_services(&leader, &of_leader, stable, &snapshot).await?;
             if frame.divides {
-                self.announce(&leader, &of_leader, release, &snapshot).await?;
+                self.prepare(&leader, &of_leader, release, &snapshot).await?;
             }
         }
         for workload in &bundle.shape().carriers {

@@ -43,9 +43,9 @@ impl Work {
         }
         if let (false, Some(stable)) = (goes_forward, &frame.stable) {
             self.restore_own(stable).await?;
-            let (bundle, snapshot) = (self.bundle(stable).await?, self.snapshot().await?);
+            let bundle = self.bundle(stable).await?;
             self.calm_route(stable, &bundle).await?;
-            self.apply_route(stable, &bundle, &snapshot).await?;
+            self.apply_route(stable, &bundle).await?;
         }
         for set in &sets {
             self.end_set(&set.name_any()).await?;

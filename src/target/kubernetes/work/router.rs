@@ -24,7 +24,8 @@ impl Work {
     /// for the time of the rollout. All for one release is the Service's own matter.
     ///
     /// A router may learn of an object before it learns of what that leads to, and forget in the other order: so a backend comes
-    /// and goes with the weight 0.
+    /// and goes with the weight 0. One that does not say what it has taken is given the time that it usually needs after each
+    /// change, before the change counts as made.
     pub(super) async fn weigh(
         &self,
         router: &Router,
@@ -62,14 +63,38 @@ impl Work {
             for (release, _) in shares.iter().filter(|(release, _)| **release != held) {
                 self.announce(stable, bundle, release, snapshot).await?;
             }
-            self.route_taken(bundle).await?;
-            sleep(router.kind.settles()).await;
+            self.arrived(router, bundle).await?;
         }
-        self.apply_divided(stable, bundle, snapshot, &wanted).await
+        self.apply_divided(stable, bundle, &self.snapshot().await?, &wanted).await
+    }
+
+    /// Makes what a release that will have a share is led to by. A router that says what it has taken is told of it at once; the
+    /// others not before it has pods that are ready: some of them do not bear a Service without any.
+    pub(super) async fn prepare(
+        &self,
+        stable: &ReleaseId,
+        bundle: &Bundle,
+        release: &ReleaseId,
+        snapshot: &Snapshot,
+    ) -> Result<(), TargetError> {
+        match &bundle.shape().router {
+            Some(router) if router.kind.answers() => self.announce(stable, bundle, release, snapshot).await,
+            Some(router) => {
+                let service = bundle.shape().service.as_deref().unwrap_or_default();
+                let written = self.written(stable, bundle, snapshot);
+                // What nobody brought yet lacks the environment's labels, by which it is seen.
+                let unseen = written.filter(|_| router.shares(&snapshot.routes, service).is_none());
+                if let Some((_, written)) = unseen {
+                    self.apply_one(&written).await?;
+                }
+                self.release_service(release, bundle).await
+            }
+            None => Ok(()),
+        }
     }
 
     /// Tells the router of a release that will have a share of the traffic, and has none yet.
-    pub(super) async fn announce(
+    async fn announce(
         &self,
         stable: &ReleaseId,
         bundle: &Bundle,
@@ -82,7 +107,11 @@ impl Work {
         if backends(router, snapshot, name).iter().any(|known| known.service == own.service) {
             return Ok(());
         }
+        let is_there = snapshot.services.iter().any(|one| one.name_any() == own.service);
         self.release_service(release, bundle).await?;
+        if !router.kind.answers() && !is_there {
+            sleep(self.config.traffic.settles()).await;
+        }
         let all = Backend { service: name.clone(), release: None, weight: Weight::FULL };
         self.apply_divided(stable, bundle, snapshot, &[all, own]).await
     }
@@ -95,13 +124,12 @@ impl Work {
         let known = backends(router, &snapshot, name);
         if known.iter().any(|backend| backend.release.is_some() && backend.weight > Weight::ZERO) {
             self.apply_divided(release, bundle, &snapshot, &silenced(&known)).await?;
-            self.route_taken(bundle).await?;
-            sleep(router.kind.settles()).await;
+            self.arrived(router, bundle).await?;
         }
         Ok(())
     }
 
-    /// Waits until the router says that it has taken its object as it is now.
+    /// Waits until the router says that it has taken its object as it is now; of one that says nothing, until it is there.
     pub(super) async fn route_taken(&self, bundle: &Bundle) -> Result<(), TargetError> {
         let Some(router) = &bundle.shape().router else { return Ok(()) };
         self.until(&format!("that the gateway takes {router}"), SEEN, |snapshot| {
@@ -110,18 +138,41 @@ impl Work {
         .await
     }
 
-    /// Applies the router's object of a release's manifests as it is written.
+    /// Waits until a router that says what it has taken has also brought it everywhere.
+    async fn arrived(&self, router: &Router, bundle: &Bundle) -> Result<(), TargetError> {
+        if router.kind.answers() {
+            self.route_taken(bundle).await?;
+            sleep(self.config.traffic.settles()).await;
+        }
+        Ok(())
+    }
+
+    /// Applies the router's object of a release's manifests as it is written, and removes what was there for the rollout only.
     pub(super) async fn apply_route(
         &self,
         manifests_of: &ReleaseId,
         bundle: &Bundle,
-        snapshot: &Snapshot,
     ) -> Result<(), TargetError> {
-        let Some((_, written)) = self.written(manifests_of, bundle, snapshot) else { return Ok(()) };
-        self.apply_one(&written).await.map(drop)
+        let snapshot = self.snapshot().await?;
+        let Some((router, written)) = self.written(manifests_of, bundle, &snapshot) else { return Ok(()) };
+        let service = bundle.shape().service.as_deref().unwrap_or_default();
+        let was_divided = backends(router, &snapshot, service).iter().any(|one| one.release.is_some());
+        self.apply_one(&written).await?;
+        if was_divided && !router.kind.answers() && !router.kind.is_beside() {
+            sleep(self.config.traffic.settles()).await;
+        }
+        let helpers = router.helpers(&snapshot.routes);
+        for helper in &helpers {
+            self.applier.remove(helper).await?;
+        }
+        if router.kind.is_beside() && !helpers.is_empty() {
+            sleep(self.config.traffic.settles()).await;
+        }
+        Ok(())
     }
 
-    /// Applies the router's object of a release's manifests with other backends in place of the Service.
+    /// Applies the router's object of a release's manifests with other backends in place of the Service, and what else it needs
+    /// for that: first what is led to, then what leads there.
     async fn apply_divided(
         &self,
         manifests_of: &ReleaseId,
@@ -136,9 +187,40 @@ impl Work {
             backends,
             rules: &rules,
             candidate: candidate.as_ref(),
+            namespace: &self.config.namespace,
+            labels: &self.home.labels(),
         };
-        for object in router.divided(&written, &division) {
-            self.apply_one(&object).await?;
+        let settles = self.config.traffic.settles();
+        let wanted = router.divided(&written, &division);
+        if router.kind.is_beside() {
+            // There can be one beside the user's object.
+            self.remove_others(router, &wanted, snapshot).await?;
+        }
+        for (place, object) in wanted.iter().enumerate() {
+            self.apply_one(object).await?;
+            let is_new = snapshot.routes.find(&object.key.kind, &object.key.name).is_none();
+            if is_new && place + 1 < wanted.len() {
+                sleep(settles).await;
+            }
+        }
+        if router.kind.answers() {
+            return Ok(());
+        }
+        sleep(settles).await;
+        self.remove_others(router, &wanted, snapshot).await
+    }
+
+    /// Removes what an earlier rollout left and this one does not need.
+    async fn remove_others(
+        &self,
+        router: &Router,
+        wanted: &[Object],
+        snapshot: &Snapshot,
+    ) -> Result<(), TargetError> {
+        let is_wanted =
+            |key: &Key| wanted.iter().any(|one| one.key.kind == key.kind && one.key.name == key.name);
+        for helper in router.helpers(&snapshot.routes).iter().filter(|key| !is_wanted(key)) {
+            self.applier.remove(helper).await?;
         }
         Ok(())
     }

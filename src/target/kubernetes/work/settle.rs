@@ -37,7 +37,7 @@ impl Work {
             self.hand_over(candidate, &bundle, &former, workload).await?;
         }
         self.apply_held_back(candidate, &bundle, &former).await?;
-        self.apply_route(candidate, &bundle, &snapshot).await?;
+        self.apply_route(candidate, &bundle).await?;
         self.route_taken(&bundle).await?;
         self.drop_release_service(candidate, &bundle).await
     }
