@@ -7,7 +7,9 @@ use kube::Client;
 use crate::cluster::{Access, connect};
 use crate::error::{Error, ErrorKind};
 use crate::journal::kubernetes::{MapJournal, Scope};
-use crate::settings::{GraceSettings, KubeconfigSource, KubernetesSettings, ManifestSource, TrafficSettings};
+use crate::settings::{
+    self, GraceSettings, KubeconfigSource, KubernetesSettings, ManifestSource, TrafficSettings,
+};
 use crate::target::kubernetes::diagnose::Graces;
 use crate::target::kubernetes::router::{Router, RouterKind, Rules};
 use crate::target::kubernetes::{KubernetesConfig, KubernetesTarget, Traffic};
@@ -79,11 +81,27 @@ fn named(environment: &str, name: &str) -> Result<PathBuf, Error> {
 fn traffic(settings: &TrafficSettings) -> Traffic {
     match settings {
         TrafficSettings::Service { name } => Traffic::Service { name: name.clone() },
-        TrafficSettings::GatewayApi { route, service } => Traffic::Router {
-            router: Router { kind: RouterKind::GatewayApi, name: route.clone() },
-            service: service.clone(),
-            rules: Rules::default(),
-        },
+        TrafficSettings::Router { router, name, service, header, cookie, sticky_cookie, settle } => {
+            Traffic::Router {
+                router: Router { kind: kind(*router), name: name.clone() },
+                service: service.clone(),
+                rules: Rules {
+                    header: header.clone(),
+                    cookie: cookie.clone(),
+                    sticky_cookie: sticky_cookie.clone(),
+                },
+                settles: *settle,
+            }
+        }
+    }
+}
+
+const fn kind(router: settings::RouterKind) -> RouterKind {
+    match router {
+        settings::RouterKind::GatewayApi => RouterKind::GatewayApi,
+        settings::RouterKind::IngressNginx => RouterKind::IngressNginx,
+        settings::RouterKind::Traefik => RouterKind::Traefik,
+        settings::RouterKind::Istio => RouterKind::Istio,
     }
 }
 

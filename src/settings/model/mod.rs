@@ -13,7 +13,9 @@ use crate::rollout::strategy::Strategy;
 use crate::yaml::Diagnostic;
 use crate::yaml::words::{listed, nearest};
 
-pub use kubernetes::{GraceSettings, KubeconfigSource, KubernetesSettings, ManifestSource, TrafficSettings};
+pub use kubernetes::{
+    GraceSettings, KubeconfigSource, KubernetesSettings, ManifestSource, RouterKind, TrafficSettings,
+};
 
 /// What a `tidegate.yaml` says, with every default filled in.
 #[derive(Debug, Clone, PartialEq)]
