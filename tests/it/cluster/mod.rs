@@ -2,5 +2,6 @@
 
 mod kills;
 mod no_loss;
+mod routers;
 mod shape;
 mod stage;
