@@ -90,6 +90,9 @@ pub enum Command {
     Local(LocalCommand),
     /// Print a JSON Schema
     Schema(SchemaArgs),
+    /// Stay with a rollout, and end it when its runner dies
+    #[command(hide = true)]
+    Watchdog(WatchdogArgs),
     /// The program that the demo and the tests deploy
     #[command(hide = true)]
     SampleApp(crate::sample::app::AppOptions),
@@ -121,9 +124,25 @@ pub struct DeployArgs {
     /// What to do when another run works on the environment
     #[arg(long, value_enum, default_value_t = Busy::Supersede)]
     pub if_busy: Busy,
+    /// Leave a Job in the cluster that ends the rollout when this process dies; it runs IMAGE, which has this program at /tidegate
+    #[arg(long, value_name = "IMAGE")]
+    pub watchdog: Option<String>,
+    /// The service account of the watchdog
+    #[arg(long, value_name = "NAME", default_value = "tidegate-watchdog", requires = "watchdog")]
+    pub watchdog_account: String,
     /// Where the reports go.
     #[command(flatten)]
     pub reports: ReportArgs,
+}
+
+/// Which environment a watchdog stays with.
+#[derive(Debug, Clone, Args)]
+pub struct WatchdogArgs {
+    /// The environment
+    pub environment: String,
+    /// The namespace that it is in
+    #[arg(long)]
+    pub namespace: String,
 }
 
 /// What to do when another run works on the environment.

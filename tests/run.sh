@@ -69,7 +69,7 @@ fi
 
 if wants hermetic; then
     tier hermetic --lib --bins
-    tier hermetic --test it -- --skip real:: --skip parts::
+    tier hermetic --test it -- --skip real:: --skip parts:: --skip kubernetes:: --skip alone::
     tier hermetic --doc
 fi
 if wants local; then
@@ -84,7 +84,11 @@ if wants testbed; then
         python3 -c 'import json, sys; print([one["executable"] for one in map(json.loads, sys.stdin) if one.get("executable")][-1])')
     TIDEGATE_TIERS=testbed tier testbed -p testbed 8<&-
     "$testbed" up >/dev/null 8<&-
-    TIDEGATE_TIERS=testbed tier testbed --test it parts:: 8<&-
+    TIDEGATE_TIERS=testbed tier testbed --test it -- parts:: 8<&-
+    # These put load on what they deploy, on several stages at once each: one after the other.
+    TIDEGATE_TIERS=testbed tier testbed --test it -- --test-threads=1 kubernetes:: 8<&-
+    # These disturb the whole cluster.
+    TIDEGATE_TIERS=testbed tier testbed --test it -- --test-threads=1 alone:: 8<&-
 fi
 
 echo

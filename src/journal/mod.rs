@@ -58,6 +58,8 @@ pub struct Sighting {
     /// Since when they have given no sign of life, where that is long enough to think that they have died. Never with a lock
     /// that dies with its process.
     pub silent_since: Option<Timestamp>,
+    /// When they gave their last sign of life. None with a lock that dies with its process: its holder lives.
+    pub last_sign: Option<Timestamp>,
 }
 
 /// Why the lock is not ours.

@@ -17,6 +17,8 @@ use crate::rollout::{Environment, RolloutId};
 pub enum OnLock<'a> {
     /// Give up at once. Only a holder that has probably died is waited for: its lock runs out within moments.
     Refuse,
+    /// Give up at the holder's next sign of life; one that gives none is waited for until its lock runs out.
+    TakeUp,
     /// Wait until it is free.
     Wait,
     /// Ask its holder for this first, then wait.
@@ -39,7 +41,7 @@ pub async fn take_lock(
         Holder { name: by.to_owned(), reason: reason.to_owned(), since: Timestamp::now(), nonce: nonce() };
     let budget = place.environment.budgets.total + place.environment.budgets.back;
     let began = Instant::now();
-    let (mut asked, mut silence) = (None, Silence::default());
+    let (mut asked, mut silence, mut life) = (None, Silence::default(), Life::default());
     loop {
         let held = match place.ground.lock(&holder).await {
             Ok(lock) => return Ok(lock),
@@ -47,11 +49,13 @@ pub async fn take_lock(
             Err(error) => return Err(error.into()),
         };
         let refused = || Error::from(LockError::Held(held.clone()));
-        let dead = silence.lasts(place.ground.sight().await?.as_ref());
+        let sighting = place.ground.sight().await?;
+        let dead = silence.lasts(sighting.as_ref());
         match &on_lock {
             OnLock::Refuse if !dead => return Err(refused()),
+            OnLock::TakeUp if !dead && life.shows(sighting.as_ref()) => return Err(refused()),
             OnLock::Ask(wish) => asked = ask(journal, wish, &holder, asked).await?,
-            OnLock::Refuse | OnLock::Wait => {}
+            OnLock::Refuse | OnLock::TakeUp | OnLock::Wait => {}
         }
         if began.elapsed() > budget {
             return Err(refused().hint(format!("it was waited for {budget:?}")));
@@ -84,6 +88,21 @@ async fn ask(
     Ok(open)
 }
 
+/// The last sign of life of a holder that may be dead.
+#[derive(Debug, Default)]
+pub struct Life(Option<Timestamp>);
+
+impl Life {
+    /// Whether the holder has shown that it lives: by another sign than the first one that was seen, or by a lock that only the
+    /// living hold.
+    pub fn shows(&mut self, sighting: Option<&Sighting>) -> bool {
+        // Just run out, or let go: the next try gets it.
+        let Some(sighting) = sighting else { return false };
+        let Some(last) = sighting.last_sign else { return true };
+        *self.0.get_or_insert(last) != last
+    }
+}
+
 /// The silence of a holder that has probably died, for as long as it lasts.
 #[derive(Debug, Default)]
 pub struct Silence(Option<Timestamp>);
@@ -111,10 +130,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_holder_lives_that_gives_another_sign_or_that_only_a_living_one_can_be() {
+        let at = |second: i64| Timestamp::from_second(1_800_000_000 + second).unwrap();
+        let holder = Holder { name: "ada".into(), reason: "deploy".into(), since: at(0), nonce: "n".into() };
+        let seen = |last_sign| Sighting { holder: holder.clone(), silent_since: None, last_sign };
+        let mut life = Life::default();
+        assert!(!life.shows(Some(&seen(Some(at(0))))) && !life.shows(Some(&seen(Some(at(0))))));
+        assert!(!life.shows(None), "it has run out");
+        assert!(life.shows(Some(&seen(Some(at(5))))));
+        assert!(Life::default().shows(Some(&seen(None))), "a lock of the kernel's");
+    }
+
+    #[test]
     fn a_silence_lasts_until_a_sign_of_life_or_the_end_of_the_lock() {
         let at = |second: i64| Timestamp::from_second(1_800_000_000 + second).unwrap();
         let holder = Holder { name: "ada".into(), reason: "deploy".into(), since: at(0), nonce: "n".into() };
-        let seen = |silent_since| Sighting { holder: holder.clone(), silent_since };
+        let seen = |silent_since| Sighting { holder: holder.clone(), silent_since, last_sign: silent_since };
         let mut silence = Silence::default();
         assert!(!silence.lasts(None), "nobody was silent");
         assert!(!silence.lasts(Some(&seen(None))));

@@ -9,6 +9,7 @@ use super::place::Place;
 use super::plan::{Basis, is_live, plan};
 use super::release::{self, Wanted};
 use super::session::Session;
+use super::watchdog;
 use crate::cli::{Busy, Common, DeployArgs, ReportArgs};
 use crate::error::{Error, ErrorKind};
 use crate::report::Sink;
@@ -25,7 +26,8 @@ const LOOK: Duration = Duration::from_millis(250);
 /// # Errors
 /// When it could not be begun, or had to be left half way.
 pub async fn deploy(common: &Common, arguments: &DeployArgs) -> Result<RolloutAnswer, Error> {
-    let place = Place::find(common, arguments.release.environment.as_deref()).await?;
+    let mut place = Place::find(common, arguments.release.environment.as_deref()).await?;
+    place.watchdog = watchdog::wanted(common, &place, arguments)?;
     let version = arguments.release.version.as_deref();
     roll_out(place, common, version, arguments.if_busy, &arguments.reports, Vec::new()).await
 }

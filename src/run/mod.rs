@@ -31,6 +31,7 @@ pub mod signals;
 pub mod simulate;
 pub mod steer;
 pub mod tidy;
+pub mod watchdog;
 
 use answer::ErrorAnswer;
 
@@ -106,6 +107,11 @@ async fn look(command: Command, common: &Common) -> Result<ExitCode, Error> {
             write(&format!("{text}\n"));
             ExitCode::SUCCESS
         }
+        Command::Watchdog(arguments) => match watchdog::watch(common, &arguments).await? {
+            // A Job tries again what fails; that a release was taken back is no failure of the watchdog's.
+            Some(answer) => print(common, &answer, if answer.exit_code == 5 { 5 } else { 0 }),
+            None => ExitCode::SUCCESS,
+        },
         Command::SampleApp(options) => local::sample_app(options).await,
         Command::Deploy(_)
         | Command::Rollback(_)

@@ -7,6 +7,7 @@ use crate::cli::Common;
 use crate::error::{Error, ErrorKind};
 use crate::report::lines::printable;
 use crate::settings::{self, EnvironmentSettings, Settings, SettingsError, TargetSettings};
+use crate::target::kubernetes::Watchdog;
 
 /// An environment of a configuration, with the ground that it stands on.
 #[derive(Clone)]
@@ -19,6 +20,8 @@ pub struct Place {
     pub folder: PathBuf,
     /// Where its state is kept and its releases run.
     pub ground: Ground,
+    /// What is left in the cluster to end a rollout whose runner dies.
+    pub watchdog: Option<Watchdog>,
 }
 
 impl Place {
@@ -32,7 +35,24 @@ impl Place {
         let folder = beside(&settings.file);
         let directory = state_directory(common, &folder, &environment.name);
         let ground = Ground::of(&settings.app, &environment, directory).await?;
-        Ok(Self { app: settings.app, environment, folder, ground })
+        Ok(Self { app: settings.app, environment, folder, ground, watchdog: None })
+    }
+
+    /// As [`Place::find`], for a process that runs in the cluster: it reaches it by its service account, whatever the settings say.
+    ///
+    /// # Errors
+    /// As [`Place::find`].
+    pub async fn within_cluster(common: &Common, environment: &str, namespace: &str) -> Result<Self, Error> {
+        let settings = load(common)?;
+        let mut environment = choose(&settings, Some(environment))?.clone();
+        if let TargetSettings::Kubernetes(cluster) = &mut environment.target {
+            (cluster.kubeconfig, cluster.context) = (None, None);
+            cluster.namespace = Some(namespace.to_owned());
+        }
+        let folder = beside(&settings.file);
+        let directory = state_directory(common, &folder, &environment.name);
+        let ground = Ground::of(&settings.app, &environment, directory).await?;
+        Ok(Self { app: settings.app, environment, folder, ground, watchdog: None })
     }
 
     /// The public address, where there is one.

@@ -10,6 +10,7 @@ use super::place::Place;
 use super::reports;
 use super::signals::Signals;
 use super::tidy;
+use super::watchdog;
 use crate::cli::{Common, ReportArgs};
 use crate::engine::{Clock, Engine, EngineError};
 use crate::error::{Error, ErrorKind};
@@ -113,9 +114,13 @@ impl Session {
     /// When the engine had to leave it half way.
     pub async fn start(&mut self, target: &AnyTarget, plan: Plan) -> Result<(Rollout, Outcome), Error> {
         tidy::forget_requests(&self.journal, &self.lock.prove()?).await?;
+        watchdog::post(&self.place, target).await?;
         let salt = std::process::id() ^ Timestamp::now().subsec_nanosecond().unsigned_abs();
         let by = self.by.clone();
         let result = self.engine(target)?.start(plan, &by, salt).await;
+        if result.is_ok() {
+            watchdog::recall(&self.place, target).await;
+        }
         self.ended(result).await
     }
 
@@ -220,12 +225,21 @@ impl Session {
         if let Err(error) = pruned {
             tracing::warn!("old rollouts were not removed: {error}");
         }
+        // What waits for a person, or is stuck, needs all that it has.
+        if self.environment.open().or(self.environment.stuck()).is_some() {
+            return;
+        }
         // A stable release need not have a rollout of its own: it may have been there before the first.
         let plans = self.environment.rollouts.iter().map(|rollout| &rollout.plan);
         let kept: Vec<&Release> =
             plans.flat_map(|plan| plan.stable.iter().chain([&plan.candidate])).collect();
         if let Err(error) = target.prune(self.environment.stable(), &kept).await {
             tracing::warn!("what is kept of old releases was not removed: {error}");
+        }
+        if self.environment.stable().is_none()
+            && let Err(error) = target.leave_found().await
+        {
+            tracing::warn!("what was there before still bears marks of Tidegate: {error}");
         }
     }
 }

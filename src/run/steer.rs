@@ -17,7 +17,15 @@ use crate::rollout::{Fact, Outcome, OutcomeKind, Rollout};
 /// When another process works on it, or it had to be left half way again.
 pub async fn resume(common: &Common, arguments: &EnvironmentArgs) -> Result<RolloutAnswer, Error> {
     let place = Place::find(common, arguments.environment.as_deref()).await?;
-    Session::with(place, common, &ReportArgs::default(), "resume", OnLock::Refuse, go_on).await
+    take_up(place, common).await
+}
+
+/// As [`resume`], at a place that is known.
+///
+/// # Errors
+/// As [`resume`].
+pub async fn take_up(place: Place, common: &Common) -> Result<RolloutAnswer, Error> {
+    Session::with(place, common, &ReportArgs::default(), "resume", OnLock::TakeUp, go_on).await
 }
 
 async fn go_on(session: &mut Session) -> Result<RolloutAnswer, Error> {
@@ -86,7 +94,7 @@ async fn steer(
             return Ok(RolloutAnswer::new(&rollout, &outcome, place.url(), code));
         }
     }
-    Session::with(place, common, &ReportArgs::default(), "steer", OnLock::Refuse, async |session| {
+    Session::with(place, common, &ReportArgs::default(), "steer", OnLock::TakeUp, async |session| {
         let open = session.environment.open().cloned();
         let rollout = open.ok_or_else(|| nothing_here(&session.place))?;
         let first = session.asked(request, reason);
@@ -132,6 +140,7 @@ async fn drive(
 ) -> Result<RolloutAnswer, Error> {
     let target = session.target().await?;
     let (rollout, outcome) = session.drive(&target, rollout, first).await?;
+    session.prune(&target).await;
     let code = code(&outcome, session.signal());
     Ok(RolloutAnswer::new(&rollout, &outcome, session.place.url(), code))
 }

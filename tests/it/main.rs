@@ -2,11 +2,13 @@
 #![expect(unreachable_pub, reason = "nothing reaches out of a test")]
 
 #[cfg(test)]
-mod cluster;
+mod alone;
 #[cfg(test)]
 mod commands;
 #[cfg(test)]
 mod diagnose;
+#[cfg(test)]
+mod kubernetes;
 #[cfg(test)]
 mod layering;
 #[cfg(test)]

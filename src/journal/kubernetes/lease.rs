@@ -134,11 +134,13 @@ impl LeaseLock {
             }
             let wanted = taken(there, scope, &name, holder, now);
             let options = PostParams::default();
-            let written = match &wanted.metadata.resource_version {
-                Some(_) => leases.replace(&name, &options, &wanted).await,
-                None => leases.create(&options, &wanted).await,
+            let write = || async {
+                match &wanted.metadata.resource_version {
+                    Some(_) => leases.replace(&name, &options, &wanted).await,
+                    None => leases.create(&options, &wanted).await,
+                }
             };
-            match written {
+            match patiently(write).await {
                 Ok(lease) => return Ok(Self::held(leases, name, holder, lease, began)),
                 // Somebody else was faster, or our own write came through without its answer: look again.
                 Err(Error::Api(status)) if status.code == 409 => {}
@@ -260,7 +262,7 @@ fn seen(lease: &Lease, now: Timestamp) -> Option<Sighting> {
         nonce,
     };
     let silent_since = (now.duration_since(renewed) >= SILENT).then_some(renewed);
-    Some(Sighting { holder: named(lease).unwrap_or_else(unnamed), silent_since })
+    Some(Sighting { holder: named(lease).unwrap_or_else(unnamed), silent_since, last_sign: Some(renewed) })
 }
 
 fn told(tried: &str, name: &str, error: &Error) -> LockError {

@@ -68,7 +68,9 @@ impl View<'_> {
                 );
                 return Some(Progress::Note(Fact::GivenUp { code: "stable-short".to_owned(), sentence }));
             }
-            if let (Some(trouble), 0) = (trouble, ready) {
+            // What is seen first may be from before it was mended: the cluster tries again only after a while.
+            let waited = self.rollout.spent(self.now) > signed(self.rollout.plan.budgets.restore);
+            if let (Some(trouble), 0, true) = (trouble, ready, waited) {
                 return Some(Progress::Failed(Cause::new("stable-will-not-start", trouble.sentence.clone())));
             }
             return None;

@@ -126,7 +126,7 @@ impl Ground {
         match self {
             Self::Machine(machine) => {
                 let holder = FileLock::holder(&machine.journal_directory());
-                Ok(holder.map(|holder| Sighting { holder, silent_since: None }))
+                Ok(holder.map(|holder| Sighting { holder, silent_since: None, last_sign: None }))
             }
             Self::Cluster(cluster) => Ok(LeaseLock::sight(&cluster.client, &cluster.scope).await?),
         }

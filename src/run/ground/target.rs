@@ -27,6 +27,17 @@ impl AnyTarget {
             Self::Kubernetes(target) => target.prune(live, keep).await,
         }
     }
+
+    /// Leaves what was there before the first release as it was found, now that no release is to take its place.
+    ///
+    /// # Errors
+    /// When it cannot be reached, or is refused.
+    pub async fn leave_found(&self) -> Result<(), TargetError> {
+        match self {
+            Self::Local(_) => Ok(()),
+            Self::Kubernetes(target) => target.leave_found().await,
+        }
+    }
 }
 
 impl Target for AnyTarget {

@@ -112,6 +112,19 @@ impl Traffic {
     }
 }
 
+/// A Job that stays with a rollout, to end it when its runner dies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Watchdog {
+    /// An image with this program at `/tidegate`.
+    pub image: String,
+    /// The service account that it works as.
+    pub account: String,
+    /// The settings, as they were read.
+    pub settings: String,
+    /// How long it may stay.
+    pub lasts: Duration,
+}
+
 /// One environment in a cluster.
 #[derive(Clone)]
 pub struct KubernetesTarget(Arc<Work>);
@@ -148,6 +161,31 @@ impl KubernetesTarget {
     /// What the API server says.
     pub async fn baseline(&self, bundle: &Bundle) -> Result<Option<Release>, TargetError> {
         self.0.baseline(bundle).await
+    }
+
+    /// Takes Tidegate's marks off what was there before the first release: nothing of that release is left, and it is as it was.
+    /// Only right while no rollout is open and none is stuck: what bears no mark is not seen.
+    ///
+    /// # Errors
+    /// What the API server says.
+    pub async fn leave_found(&self) -> Result<(), TargetError> {
+        self.0.leave_found().await
+    }
+
+    /// Leaves a watchdog in the cluster; one that an earlier run left gives way.
+    ///
+    /// # Errors
+    /// What the API server says.
+    pub async fn post(&self, watchdog: &Watchdog) -> Result<(), TargetError> {
+        self.0.post(watchdog).await
+    }
+
+    /// Takes the watchdog away, if there is one.
+    ///
+    /// # Errors
+    /// What the API server says.
+    pub async fn recall(&self) -> Result<(), TargetError> {
+        self.0.recall().await
     }
 
     /// How many instances carry all of the traffic: as many as are wanted now, or else as the manifests want.

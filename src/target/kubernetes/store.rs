@@ -170,22 +170,24 @@ impl Store {
     }
 
     async fn read<K: Keeps>(&self, release: &ReleaseId) -> Result<Option<Vec<u8>>, TargetError> {
-        let wanted = ListParams::default().labels(&format!("{},{KEPT}={release}", self.home.selector()));
-        let api = self.api::<K>();
-        let list = match patiently(|| api.list(&wanted)).await {
-            Err(Error::Api(status)) if status.code == 403 && K::KIND == "Secret" => return Ok(None),
-            list => list.map_err(|error| self.told::<K>("list", &error))?,
-        };
-        let number = |one: &K| one.labels().get(PART).and_then(|part| part.parse::<usize>().ok());
-        let mut parts: Vec<(usize, &K)> =
-            list.items.iter().filter_map(|one| Some((number(one)?, one))).collect();
-        parts.sort_by_key(|(number, _)| *number);
-        let Some((_, first)) = parts.first() else { return Ok(None) };
-        let wanted = first.annotations().get(PARTS).and_then(|all| all.parse::<usize>().ok());
-        if wanted != Some(parts.len()) {
-            return Err(damaged(release, "a part of it is missing"));
+        let Some(first) = self.part::<K>(release, 0).await? else { return Ok(None) };
+        let parts = first.annotations().get(PARTS).and_then(|all| all.parse::<usize>().ok()).unwrap_or(1);
+        let mut packed = first.bytes().map(|bytes| bytes.0.clone()).unwrap_or_default();
+        for number in 1..parts {
+            let part = self.part::<K>(release, number).await?;
+            let part = part.ok_or_else(|| damaged(release, "a part of it is missing"))?;
+            packed.extend(part.bytes().map(|bytes| bytes.0.as_slice()).unwrap_or_default());
         }
-        Ok(Some(parts.iter().filter_map(|(_, one)| one.bytes()).flat_map(|bytes| bytes.0.clone()).collect()))
+        Ok(Some(packed))
+    }
+
+    /// One part, by its name: a right to list Secrets is not needed for it.
+    async fn part<K: Keeps>(&self, release: &ReleaseId, number: usize) -> Result<Option<K>, TargetError> {
+        let (api, name) = (self.api::<K>(), self.name(release, number));
+        match patiently(|| api.get_opt(&name)).await {
+            Err(Error::Api(status)) if status.code == 403 && K::KIND == "Secret" => Ok(None),
+            part => part.map_err(|error| self.told::<K>("read", &error)),
+        }
     }
 
     async fn names<K: Keeps>(&self) -> Result<Vec<(ReleaseId, String)>, TargetError> {

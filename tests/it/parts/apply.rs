@@ -144,7 +144,10 @@ async fn what_the_api_server_refuses_is_told_with_the_place_in_the_manifest() {
 
     let (code, sentence, hint) = told(&admin, &SHOP.replace("kind: Deployment", "kind: Deploymnet")).await;
     assert_eq!((code, hint.as_str()), ("unknown-kind", "did you mean `Deployment`?"));
-    assert_eq!(sentence, "the cluster has no kind Deploymnet in apps/v1, which shop needs");
+    assert_eq!(
+        sentence,
+        "the cluster has no kind Deploymnet in apps/v1, which shop needs (deploy/all.yaml:1)"
+    );
     let (code, _, hint) =
         told(&admin, "apiVersion: nowhere.dev/v1\nkind: Thing\nmetadata: { name: x }\n").await;
     assert_eq!(code, "unknown-kind");

@@ -83,8 +83,25 @@ impl Applier {
         }
     }
 
+    /// Changes an object that is there, by a merge patch.
+    ///
+    /// # Errors
+    /// As [`Applier::get`].
+    pub async fn change(&self, key: &Key, change: &Value) -> Result<(), TargetError> {
+        let api = self.api(key).await?;
+        let options = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
+        let patch = Patch::Merge(change);
+        let patched = patiently(|| api.patch(&key.name, &options, &patch)).await;
+        patched.map(drop).map_err(|error| told(trouble("change", &key.to_string(), &error)))
+    }
+
     async fn send(&self, object: &Object, force: bool, dry_run: bool) -> Result<DynamicObject, TargetError> {
-        let api = self.api(&object.key).await?;
+        let api = self.api(&object.key).await.map_err(|error| match error.code {
+            "unknown-kind" => {
+                TargetError { sentence: format!("{} ({})", error.sentence, object.source), ..error }
+            }
+            _ => error,
+        })?;
         let parameters = PatchParams {
             dry_run,
             force,

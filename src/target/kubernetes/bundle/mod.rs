@@ -85,7 +85,7 @@ impl Bundle {
             object.key.group().is_empty() && matches!(object.key.kind.as_str(), "ConfigMap" | "Secret")
         });
         let configuration: Vec<String> = configuration.map(|object| object.key.to_string()).collect();
-        json!({ "manifests": self.digest(), "shape": self.shape, "configuration": configuration })
+        json!({ "manifests": self.digest(), "configuration": configuration })
     }
 
     /// The images of its workloads by digest where the manifests name one, and the manifests as a whole.

@@ -21,6 +21,8 @@ pub enum Feature {
     Comparison,
     /// To send requests of gates to the pods themselves.
     DirectChecks,
+    /// To leave a Job that ends a rollout whose runner dies.
+    Watchdog,
 }
 
 /// Rights on resources of one API group in the environment's namespace, as a rule of a Role has them.
@@ -60,8 +62,10 @@ const DEPLOY: &[Need] = &[
     need("coordination.k8s.io", &["leases"], WRITE, "the lock"),
     need("", &["pods/log"], &["get"], "the last lines of what does not come up"),
 ];
-const SETS: &[Need] =
-    &[need("apps", &["replicasets"], &["create", "patch", "delete"], "a set of its own for each release")];
+const SETS: &[Need] = &[
+    need("apps", &["replicasets"], &["create", "patch", "delete"], "a set of its own for each release"),
+    need("batch", &["jobs"], &["get", "create", "delete"], "the arranged end of a set that is kept"),
+];
 const GATEWAY_API: &[Need] = &[need(
     "gateway.networking.k8s.io",
     &["httproutes"],
@@ -100,9 +104,11 @@ const COMPARISON: &[Need] =
 const DIRECT_CHECKS: &[Need] =
     &[need("", &["pods/portforward"], &["create", "get"], "requests of gates to the pods themselves")];
 
+const WATCHDOG: &[Need] = &[need("batch", &["jobs"], &["create", "delete"], "the watchdog")];
+
 impl Feature {
     /// Every feature.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Look,
         Self::Deploy,
         Self::Sets,
@@ -112,6 +118,7 @@ impl Feature {
         Self::Istio,
         Self::Comparison,
         Self::DirectChecks,
+        Self::Watchdog,
     ];
 
     /// What it needs beyond the others. Whoever deploys looks, too.
@@ -127,6 +134,7 @@ impl Feature {
             Self::Istio => ISTIO,
             Self::Comparison => COMPARISON,
             Self::DirectChecks => DIRECT_CHECKS,
+            Self::Watchdog => WATCHDOG,
         }
     }
 }
@@ -140,6 +148,7 @@ impl Need {
     pub const USEFUL: &'static [Self] = &[
         need("", &["resourcequotas", "limitranges"], &["list"], "whether the pods fit into the quotas"),
         need("", &["serviceaccounts"], &["get"], "which secrets images are pulled with"),
+        need("", &["events"], &["list"], "whether a node is on its way for a pod that no node takes"),
     ];
 
     /// The same, for what is in no namespace.

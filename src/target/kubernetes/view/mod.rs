@@ -11,7 +11,7 @@ use k8s_openapi::api::apps::v1::ReplicaSet;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 
-use super::bundle::Shape;
+use super::bundle::{Shape, Workload};
 use super::diagnose::{self, Cause, Evidence, Graces};
 use super::names::RELEASE;
 use super::router::Router;
@@ -40,10 +40,14 @@ pub(super) struct Frame {
     pub(super) stable: Option<ReleaseId>,
     /// The release of objects that have no release's label: what was there before Tidegate.
     pub(super) baseline: Option<ReleaseId>,
-    /// What the release consists of.
+    /// What the candidate consists of.
     pub(super) shape: Shape,
+    /// What the stable release consists of.
+    pub(super) shape_before: Shape,
     /// `shape` is as the settings of today see it.
     pub(super) is_shaped: bool,
+    /// The cluster is adding a node for pods that no node takes.
+    pub(super) scaling_up: bool,
     /// When the rollout began.
     pub(super) since: Option<Timestamp>,
     /// The releases' answers are compared.
@@ -71,6 +75,23 @@ impl Frame {
     /// The release that labels tell of; of none, the one that was there before Tidegate.
     pub(super) fn release_of(&self, label: Option<&String>) -> Option<ReleaseId> {
         label.map(ReleaseId::new).or_else(|| self.baseline.clone())
+    }
+
+    /// The workloads that a release has instances in. What is known of neither is taken for the candidate's kind.
+    fn carriers_of(&self, release: &ReleaseId) -> &[Workload] {
+        let is_before = self.stable.as_ref() == Some(release) && !self.shape_before.carriers.is_empty();
+        if is_before { &self.shape_before.carriers } else { &self.shape.carriers }
+    }
+
+    /// The workloads of both releases.
+    fn carriers(&self) -> Vec<&Workload> {
+        let mut all: Vec<&Workload> = self.shape.carriers.iter().collect();
+        for workload in &self.shape_before.carriers {
+            if !all.iter().any(|other| other.kind == workload.kind && other.name == workload.name) {
+                all.push(workload);
+            }
+        }
+        all
     }
 
     /// The frame of a look without a rollout: what is there tells what belongs together.
@@ -113,7 +134,7 @@ fn causes(
         let of_release = |set: &ReplicaSet| own(sets::template_release(set));
         let replica_sets: Vec<ReplicaSet> =
             snapshot.replica_sets.iter().filter(|set| of_release(set)).map(|set| (**set).clone()).collect();
-        let evidence = Evidence { pods: &pods, replica_sets: &replica_sets, scaling_up: false };
+        let evidence = Evidence { pods: &pods, replica_sets: &replica_sets, scaling_up: frame.scaling_up };
         causes.extend(diagnose::cause(evidence, graces, now).map(|cause| (release.clone(), cause)));
     }
     causes

@@ -29,10 +29,16 @@ struct Part {
 pub(super) fn sets(snapshot: &Snapshot, frame: &Frame) -> BTreeMap<ReleaseId, SetView> {
     let mut sets: BTreeMap<ReleaseId, SetView> = BTreeMap::new();
     let mut counted: BTreeMap<ReleaseId, usize> = BTreeMap::new();
-    for workload in &frame.shape.carriers {
+    for workload in frame.carriers() {
         let (total, parts) = parts(snapshot, frame, workload);
         let here = |n: u32| share(n, frame.instances, total);
-        for (release, part) in parts {
+        let is_of = |release: &ReleaseId| {
+            frame
+                .carriers_of(release)
+                .iter()
+                .any(|one| one.kind == workload.kind && one.name == workload.name)
+        };
+        for (release, part) in parts.into_iter().filter(|(release, _)| is_of(release)) {
             *counted.entry(release.clone()).or_default() += 1;
             let least = SetView { desired: u32::MAX, ready: u32::MAX, ..SetView::default() };
             let set = sets.entry(release).or_insert(least);
@@ -44,7 +50,7 @@ pub(super) fn sets(snapshot: &Snapshot, frame: &Frame) -> BTreeMap<ReleaseId, Se
         }
     }
     for (release, set) in &mut sets {
-        let whole = counted.get(release).copied() == Some(frame.shape.carriers.len());
+        let whole = counted.get(release).copied() == Some(frame.carriers_of(release).len());
         let is_candidate = frame.candidate.as_ref() == Some(release);
         if !whole || (is_candidate && !others_done(snapshot, frame, release)) {
             set.ready = 0;

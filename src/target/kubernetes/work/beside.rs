@@ -24,6 +24,8 @@ use crate::target::kubernetes::names::{BESIDE, MANAGED_BY, RELEASE, RETIRE_AT, S
 use crate::target::kubernetes::view::{is_owned, replicas, template_release, wanted};
 use crate::target::kubernetes::world::Snapshot;
 
+/// The least time that a pod of a set beside must have been ready, in seconds.
+const STEADY: i64 = 2;
 /// How long pods may take until they are on their way out.
 const ENDED: Duration = Duration::from_secs(60);
 
@@ -157,7 +159,9 @@ impl Work {
                 self.remove_set(&set.name_any()).await?;
                 continue;
             }
-            self.patch_set(&set.name_any(), &put_aside(live, &workload.name, share)).await?;
+            let mut aside = put_aside(live, &workload.name, share);
+            aside["spec"]["minReadySeconds"] = Value::from(steady(spec));
+            self.patch_set(&set.name_any(), &aside).await?;
             self.resize(&set.name_any(), replicas, share).await?;
             taken = true;
         }
@@ -188,7 +192,7 @@ impl Work {
             "metadata": { "name": name, "labels": labels, "annotations": { SHARE: share } },
             "spec": {
                 "replicas": replicas,
-                "minReadySeconds": spec["minReadySeconds"].as_i64().unwrap_or_default(),
+                "minReadySeconds": steady(spec),
                 "selector": selector,
                 "template": spec["template"],
             },
@@ -250,6 +254,12 @@ impl Work {
                 .map_err(|error| told(trouble("remove", &format!("ReplicaSet {name}"), &error))),
         }
     }
+}
+
+/// How long a pod must have been ready before it counts, in seconds: as long as the Deployment says, and long enough that one
+/// which is ready for a moment and then dies is not let in. The Deployment sets its own again when it takes the set.
+fn steady(spec: &Value) -> i64 {
+    spec["minReadySeconds"].as_i64().unwrap_or_default().max(STEADY)
 }
 
 /// Whether a set makes the pods of that template. The label with the template's hash is the Deployment controller's.

@@ -119,7 +119,7 @@ impl Work {
         Ok(removed)
     }
 
-    async fn is_ours(&self, object: &Object) -> Result<bool, TargetError> {
+    pub(super) async fn is_ours(&self, object: &Object) -> Result<bool, TargetError> {
         let Some(live) = self.there(object).await? else { return Ok(false) };
         let labels = live.metadata.labels.unwrap_or_default();
         Ok(labels.get(APP) == Some(&self.config.app)

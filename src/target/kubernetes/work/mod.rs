@@ -4,6 +4,7 @@ mod address;
 mod baseline;
 mod beside;
 mod brake;
+mod found;
 mod keeper;
 mod keeping;
 mod logs;
@@ -13,9 +14,11 @@ mod observe;
 mod place;
 mod retire;
 mod router;
+mod scale_up;
 mod settle;
 mod still;
 mod traffic;
+mod watchdog;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -50,6 +53,7 @@ pub(super) struct Work {
     frame: Mutex<Frame>,
     bundles: Mutex<HashMap<ReleaseId, Arc<Bundle>>>,
     logs: Logs,
+    scaling_up: Mutex<Option<(Instant, bool)>>,
     meter: OnceLock<Meter>,
     keeper: Keeper,
     forwards: Mutex<BTreeMap<String, address::Forward>>,
@@ -62,6 +66,7 @@ impl Work {
             applier: Applier::new(client.clone(), config.namespace.clone()),
             store: Store::new(client.clone(), &config.namespace, home.clone()),
             logs: Logs::new(client.clone(), &config.namespace),
+            scaling_up: Mutex::default(),
             world: OnceLock::new(),
             frame: Mutex::default(),
             bundles: Mutex::default(),
@@ -90,9 +95,11 @@ impl Work {
             candidate: Some(plan.candidate.id.clone()),
             stable: plan.stable.as_ref().map(|stable| stable.id.clone()),
             baseline: releases().find(|release| is_baseline(release)).map(|release| release.id.clone()),
-            shape: shape_of(&plan.candidate),
+            shape: Shape::default(),
+            shape_before: Shape::default(),
             since: Some(rollout.started),
             is_shaped: false,
+            scaling_up: false,
             compares: comparison.is_some(),
             slow_than: comparison.and_then(|comparison| comparison.slower_than),
         };
@@ -105,8 +112,13 @@ impl Work {
         let Some(candidate) = frame.candidate.as_ref().filter(|_| !frame.is_shaped) else { return frame };
         // What is not kept is told by the first act that needs it.
         let Ok(bundle) = self.bundle(candidate).await else { return frame };
+        let before = match &frame.stable {
+            Some(stable) => self.bundle(stable).await.ok(),
+            None => None,
+        };
         let mut frame = self.frame.lock().unwrap_or_else(PoisonError::into_inner);
         frame.shape = bundle.shape().clone();
+        frame.shape_before = before.map(|before| before.shape().clone()).unwrap_or_default();
         frame.is_shaped = true;
         frame.clone()
     }
@@ -200,11 +212,6 @@ fn divides(step: &Step) -> bool {
 
 fn is_baseline(release: &Release) -> bool {
     release.spec["baseline"] == Value::Bool(true)
-}
-
-/// The shape that a release's description gives; empty for one of another target.
-fn shape_of(release: &Release) -> Shape {
-    serde_json::from_value(release.spec["shape"].clone()).unwrap_or_default()
 }
 
 fn now() -> Timestamp {

@@ -9,7 +9,7 @@ use crate::rollout::{Observation, ReleaseId, Trouble};
 use crate::target::TargetError;
 use crate::target::kubernetes::diagnose::{Cause, Gravity};
 use crate::target::kubernetes::names::MANAGED_BY;
-use crate::target::kubernetes::view::{Frame, view};
+use crate::target::kubernetes::view::{Frame, deployment_release, view};
 use crate::target::kubernetes::world::Snapshot;
 
 impl Work {
@@ -21,9 +21,10 @@ impl Work {
         let (generation, snapshot) = self.world().look(newer_than, patience).await?;
         let mut frame = self.framed().await;
         if frame.candidate.is_none() {
-            frame = self.frame_of_what_is_there(&snapshot);
+            frame = self.frame_of_what_is_there(&snapshot).await;
         }
         self.keep_shares(&snapshot, &frame).await;
+        frame.scaling_up = self.is_scaling_up(&snapshot).await;
         let seen = view(&snapshot, &frame, &self.config.graces, now());
         if let Err(error) = self.brake(&snapshot, &frame, &seen).await {
             tracing::warn!("{}", error.sentence);
@@ -59,12 +60,21 @@ impl Work {
         Trouble { code: cause.code.to_owned(), sentence, fatal: cause.gravity == Gravity::Fatal, log_tail }
     }
 
-    fn frame_of_what_is_there(&self, snapshot: &Snapshot) -> Frame {
+    /// The frame of a look without a rollout: by the kept objects of the release that runs, or else by what is there alone.
+    async fn frame_of_what_is_there(&self, snapshot: &Snapshot) -> Frame {
         let (service, router) = (self.config.traffic.service().cloned(), self.config.traffic.router());
         let written = snapshot.services.iter().filter(|one| !one.labels().contains_key(MANAGED_BY));
         let names: Vec<String> = written.map(|one| one.name_any()).collect();
         let only = if let [only] = names.as_slice() { Some(only.clone()) } else { None };
-        Frame::of_what_is_there(snapshot, service.or(only).as_deref(), router)
+        let mut frame = Frame::of_what_is_there(snapshot, service.or(only).as_deref(), router);
+        let live = snapshot.deployments.iter().find_map(|one| deployment_release(one)).map(ReleaseId::new);
+        if let Some(live) = live
+            && let Ok(bundle) = self.bundle(&live).await
+        {
+            frame.shape = bundle.shape().clone();
+            frame.instances = self.instances(&bundle).await.unwrap_or(frame.instances);
+        }
+        frame
     }
 
     /// Any ready pod of a release.

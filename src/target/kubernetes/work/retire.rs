@@ -34,18 +34,18 @@ impl Work {
             self.settle(candidate, release).await?;
         }
         let sets = self.sets_of(release).await?;
+        if let (false, Some(stable)) = (goes_forward, &frame.stable) {
+            self.restore_own(stable).await?;
+            let bundle = self.bundle(stable).await?;
+            self.calm_route(stable, &bundle).await?;
+            self.apply_route(stable, &bundle).await?;
+        }
         if let Some(at) = at {
             for set in &sets {
                 self.arrange(set, at).await?;
             }
             let bundle = self.bundle(release).await?;
             return self.drop_release_service(release, &bundle).await;
-        }
-        if let (false, Some(stable)) = (goes_forward, &frame.stable) {
-            self.restore_own(stable).await?;
-            let bundle = self.bundle(stable).await?;
-            self.calm_route(stable, &bundle).await?;
-            self.apply_route(stable, &bundle).await?;
         }
         for set in &sets {
             self.end_set(&set.name_any()).await?;

@@ -130,8 +130,7 @@ impl Work {
             })
             .await?;
         self.change_places(candidate, workload, &live).await?;
-        self.let_go(&name).await?;
-        self.fit_strategies(std::slice::from_ref(&object)).await?;
+        self.let_go(&object).await?;
         let applied = self.apply_one(&object).await?;
         let generation = applied.metadata.generation;
         self.until(

@@ -28,10 +28,13 @@ impl Work {
         self.patch_deployment(name, &json!({ "spec": { "paused": true, "strategy": strategy } })).await
     }
 
-    /// Lets it go on.
-    pub(super) async fn let_go(&self, name: &str) -> Result<(), TargetError> {
-        self.patch_deployment(name, &json!({ "spec": { "paused": Value::Null, "strategy": Value::Null } }))
-            .await
+    /// Lets it go on, with the type of strategy that the object asks for.
+    pub(super) async fn let_go(&self, object: &Object) -> Result<(), TargetError> {
+        let mut spec = json!({ "paused": Value::Null });
+        if object.value["spec"]["strategy"]["type"] != "Recreate" {
+            spec["strategy"] = Value::Null;
+        }
+        self.patch_deployment(&object.key.name, &json!({ "spec": spec })).await
     }
 
     /// Gives the Deployments the type of strategy that the objects ask for, where they have another one.

@@ -5,6 +5,7 @@ use std::fs;
 use std::process::{Command, Output};
 
 use super::stage::{BLUE_GREEN, Door, ROLLING, Stage, said};
+use crate::parts::kube::until;
 
 const RUNBOOK: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/rollback.md");
 
@@ -44,7 +45,8 @@ fn runs(stage: &Stage, block: &[String], code: i32) {
     for (at, line) in block.iter().enumerate() {
         let output = typed(stage, line);
         let wanted = if at + 1 == block.len() { code } else { 0 };
-        let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        let said =
+            format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         assert_eq!(output.status.code(), Some(wanted), "{line}\n{said}");
     }
 }
@@ -110,7 +112,9 @@ async fn what_waits_is_let_go_on_or_taken_back() {
     tokio::time::sleep(std::time::Duration::from_secs(5)).await;
     let stage = std::sync::Arc::new(stage);
     let typing = stage.clone();
-    tokio::task::spawn_blocking(move || runs(&typing, &blocks("Under way, and it should not be")[0], 0)).await.unwrap();
+    tokio::task::spawn_blocking(move || runs(&typing, &blocks("Under way, and it should not be")[0], 0))
+        .await
+        .unwrap();
     said(works, &["deploy"]).await.exits(4);
     // One whose runner dies, twice: once it is waited for, once it is taken over knowingly.
     for block in blocks("Lost runner") {
@@ -125,4 +129,63 @@ async fn what_waits_is_let_go_on_or_taken_back() {
         stage.manifests("sample:1.0.0");
         stage.settings("strategy: { canary: { weights: [50], compare: false, at-most: 40s } }\n    keep: 0s");
     }
+}
+
+const NO_PODS: &str = "apiVersion: v1
+kind: ResourceQuota
+metadata: { name: nothing }
+spec: { hard: { pods: '0' } }
+";
+
+/// The way back cannot be gone, because the cluster makes no more pods; once that is mended, it is gone to its end.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_stuck_goes_on_once_it_is_mended() {
+    let Some(stage) = Stage::open("the runbook: stuck", "night-c", Door::Service).await else { return };
+    stage.settings("strategy: recreate\n    budgets: { back: 1m, restore: 15s }");
+    stage.deploy("1.0.0").await.exits(0);
+    stage.manifests("sample:2.0.0-never-ready");
+    let works = stage.spawn(&["deploy", "--version", "2.0.0"]);
+    until("the new pods are there", || {
+        let pods =
+            stage.space.kubectl(&["get", "pods", "-o", "jsonpath={.items[*].spec.containers[0].image}"]);
+        (pods.matches("never-ready").count() == 2 && !pods.contains("1.0.0")).then_some(())
+    })
+    .await;
+    stage.space.apply(NO_PODS);
+    stage.run(&["abort", "--reason", "it is night"]).await;
+    let stuck = said(works, &["deploy"]).await.exits(5);
+    assert!(stuck.json()["sentence"].as_str().unwrap().contains("tidegate resume production"), "{stuck:?}");
+    runs(&stage, &blocks("First: what is the case?")[0], 0);
+    stage.space.kubectl(&["delete", "resourcequota", "nothing"]);
+    runs(&stage, &blocks("Stuck")[0], 4);
+    stage.space.rolled_out("shop");
+    let image = stage.space.kubectl(&[
+        "get",
+        "deployment",
+        "shop",
+        "-o",
+        "jsonpath={.spec.template.spec.containers[0].image}",
+    ]);
+    assert!(image.ends_with("sample:1.0.0"), "{image}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_embedded_target_is_looked_at_and_started_again() {
+    let Some(stage) = Stage::open("the runbook: embedded", "night-d", Door::Service).await else { return };
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let settings = format!(
+        "app: shop
+environments:
+  production:
+    target: {{ local: {{ command: [{:?}, sample-app], listen: \"127.0.0.1:{port}\" }} }}
+    health: {{ get: /health }}
+",
+        env!("CARGO_BIN_EXE_tidegate")
+    );
+    fs::write(stage.dir.path().join("tidegate.yaml"), settings).unwrap();
+    stage.run(&["deploy", "--version", "1.0.0"]).await.exits(0);
+    runs(&stage, &blocks("The embedded target")[0], 0);
+    stage.run(&["local", "stop"]).await.exits(0);
+    runs(&stage, &blocks("The embedded target")[0][1..], 0);
+    stage.run(&["local", "stop"]).await.exits(0);
 }

@@ -2,18 +2,6 @@
 
 use super::stage::{BLUE_GREEN, CANARY, Door, ROLLING, Stage};
 
-/// The names of the ready pods.
-fn pods(stage: &Stage) -> Vec<String> {
-    let pods =
-        stage.space.json(&["get", "pods", "-l", "app=shop", "--field-selector", "status.phase=Running"]);
-    let alive =
-        pods["items"].as_array().unwrap().iter().filter(|pod| pod["metadata"]["deletionTimestamp"].is_null());
-    let mut names: Vec<String> =
-        alive.map(|pod| pod["metadata"]["name"].as_str().unwrap().to_owned()).collect();
-    names.sort();
-    names
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deployment_of_the_same_name_runs_the_new_version_by_every_strategy() {
     let Some(stage) = Stage::open("what is left is what is written", "shape", Door::Service).await else {
@@ -28,9 +16,9 @@ async fn a_deployment_of_the_same_name_runs_the_new_version_by_every_strategy() 
         let answer = stage.deploy(tag).await.exits(0).json();
         assert_eq!(answer["outcome"], "promoted", "{strategy}: {answer}");
         stage.is_as_written(tag);
-        let before = pods(&stage);
+        let before = stage.pods();
         assert_eq!(stage.deploy(tag).await.exits(0).reason(), "already-live");
-        assert_eq!(pods(&stage), before, "what is live already was deployed again");
+        assert_eq!(stage.pods(), before, "what is live already was deployed again");
     }
 }
 
@@ -52,14 +40,37 @@ async fn a_kept_release_comes_back_with_the_pods_that_it_had() {
     let Some(stage) = Stage::open("a kept release comes back", "kept", Door::Gateway).await else { return };
     stage.settings(&CANARY.replace("keep: 0s", "keep: 1m"));
     stage.deploy("1.0.0").await.exits(0);
-    let first = pods(&stage);
+    let first = stage.pods();
     stage.deploy("2.0.0").await.exits(0);
-    let both = pods(&stage);
+    let both = stage.pods();
     assert!(first.iter().all(|pod| both.contains(pod)), "{first:?} are not all in {both:?}");
     let back = stage.run(&["rollback"]).await.exits(0).json();
     assert_eq!((&back["outcome"], &back["version"]), (&"promoted".into(), &"1.0.0".into()), "{back}");
-    let again = pods(&stage);
+    let again = stage.pods();
     assert!(first.iter().all(|pod| again.contains(pod)), "{first:?} are not all in {again:?}");
     let status = stage.run(&["status"]).await.exits(0).json();
     assert_eq!(status["live"], "1.0.0", "{status}");
+}
+
+/// Requests that are checked before any traffic moves go to the new pods themselves, through the API server.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_release_that_fails_its_checks_beforehand_gets_no_request() {
+    let Some(stage) = Stage::open("checks before traffic moves", "before", Door::Service).await else {
+        return;
+    };
+    stage.settings(ROLLING);
+    stage.deploy("1.0.0").await.exits(0);
+    let visitors = stage.visitors(50).await;
+    stage.settings(
+        "strategy: { blue-green: { before: [{ get: /health, expect: { status: 200, json: { version: 2.0.0 } } }] } }
+    keep: 0s",
+    );
+    let refused = stage.deploy("2.0.0-wrong-version").await.exits(4).json();
+    assert!(refused["sentence"].as_str().unwrap().contains("1.0.0 serves all requests"), "{refused}");
+    assert!(!visitors.snapshot().by_version.contains_key("2.0.0-wrong-version"));
+    stage.is_as_written("1.0.0");
+    stage.deploy("2.0.0").await.exits(0);
+    stage.is_as_written("2.0.0");
+    let ledger = visitors.stop().await;
+    assert_eq!(ledger.lost, 0, "{:?}", ledger.losses);
 }

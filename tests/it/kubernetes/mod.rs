@@ -1,7 +1,13 @@
 //! The Kubernetes target, end to end: the binary, a real cluster, real pods, and visitors who count what they lose.
 
+mod back;
+mod judged;
 mod kills;
 mod no_loss;
+mod rights;
 mod routers;
+mod runbook;
 mod shape;
-mod stage;
+pub mod stage;
+mod steering;
+mod wrong;

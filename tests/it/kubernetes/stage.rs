@@ -21,7 +21,7 @@ const TIDEGATE: &str = env!("CARGO_BIN_EXE_tidegate");
 
 /// How visitors come to the app.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Door {
+pub enum Door {
     /// By the address of its Service.
     Service,
     /// Through Envoy, by an HTTPRoute.
@@ -29,66 +29,69 @@ pub(super) enum Door {
 }
 
 /// A strategy in words that make it quick.
-pub(super) const ROLLING: &str = "strategy: rolling";
-pub(super) const BLUE_GREEN: &str = "strategy: blue-green\n    keep: 0s";
-pub(super) const CANARY: &str = "strategy: { canary: { weights: [20, 60], compare: false, at-most: 600ms } }\n    keep: 0s\n    budgets: { step: 15s }";
+pub const ROLLING: &str = "strategy: rolling";
+pub const BLUE_GREEN: &str = "strategy: blue-green\n    keep: 0s";
+pub const CANARY: &str =
+    "strategy: { canary: { weights: [20, 60], compare: false, at-most: 600ms } }\n    keep: 0s";
 
 /// What a command said.
 #[derive(Debug)]
-pub(super) struct Said {
-    pub(super) code: i32,
-    pub(super) out: String,
-    pub(super) err: String,
+pub struct Said {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
 }
 
 impl Said {
     #[track_caller]
-    pub(super) fn exits(self, code: i32) -> Self {
+    pub fn exits(self, code: i32) -> Self {
         assert_eq!(self.code, code, "stdout:\n{}\nstderr:\n{}", self.out, self.err);
         self
     }
 
     #[track_caller]
-    pub(super) fn json(&self) -> Value {
+    pub fn json(&self) -> Value {
         serde_json::from_str(&self.out).unwrap_or_else(|e| panic!("{e}\n{}\n{}", self.out, self.err))
     }
 
     /// The reason of the answer, or of the error.
     #[track_caller]
-    pub(super) fn reason(&self) -> String {
+    pub fn reason(&self) -> String {
         let answer = self.json();
         let reason = answer["reason"].as_str().or_else(|| answer["error"]["code"].as_str());
         reason.unwrap_or_else(|| panic!("no reason in {answer}")).to_owned()
     }
 }
 
-pub(super) struct Stage {
-    pub(super) bed: Bed,
-    pub(super) space: Namespace,
-    pub(super) dir: TempDir,
-    pub(super) door: Door,
-    pub(super) replicas: u32,
+pub struct Stage {
+    pub bed: Bed,
+    pub space: Namespace,
+    pub dir: TempDir,
+    pub door: Door,
+    pub replicas: u32,
+    /// Who Tidegate is, to the cluster.
+    pub identity: &'static str,
 }
 
 impl Stage {
     /// A stage with these parts; nothing when the tier is not wanted.
-    pub(super) async fn open(test: &str, name: &str, door: Door) -> Option<Self> {
+    pub async fn open(test: &str, name: &str, door: Door) -> Option<Self> {
         let mut parts = vec![Part::Node(1), Part::Node(2)];
         if door == Door::Gateway {
             parts.push(Part::Gateway);
         }
         let bed = bed(test, &parts).await?;
         let space = Namespace::new(&bed, name);
-        Some(Self { bed, space, dir: tempfile::tempdir().unwrap(), door, replicas: 2 })
+        Some(Self { bed, space, dir: tempfile::tempdir().unwrap(), door, replicas: 2, identity: "admin" })
     }
 
     /// Writes the settings: a strategy, with whatever else belongs to the environment.
-    pub(super) fn settings(&self, strategy: &str) {
+    pub fn settings(&self, strategy: &str) {
         self.settings_with(strategy, "");
     }
 
     /// As [`Stage::settings`], with more settings of the target, each on a line of its own.
-    pub(super) fn settings_with(&self, strategy: &str, target: &str) {
+    pub fn settings_with(&self, strategy: &str, target: &str) {
         let traffic = match self.door {
             Door::Gateway if !strategy.contains("rolling") && !strategy.contains("recreate") => {
                 "\n        traffic: { gateway-api: { route: shop } }"
@@ -109,19 +112,21 @@ environments:
     {strategy}
 ",
             self.space.name,
-            self.bed.kubeconfig("admin").display(),
+            self.bed.kubeconfig(self.identity).display(),
         );
         std::fs::write(self.dir.path().join("tidegate.yaml"), text).unwrap();
     }
 
     /// Writes the manifests of a version of the sample app.
-    pub(super) fn manifests(&self, image: &str) {
+    pub fn manifests(&self, image: &str) {
         self.manifests_with(image, "", "");
     }
 
     /// As [`Stage::manifests`], with more in the container, indented by eight, and more documents.
-    pub(super) fn manifests_with(&self, image: &str, container: &str, documents: &str) {
-        let mut text = workload("shop", image, self.replicas, "/health", container);
+    pub fn manifests_with(&self, image: &str, container: &str, documents: &str) {
+        let text = workload("shop", image, self.replicas, "/health", container);
+        // Time to end in on a machine that is very busy: what is answering is not to be killed.
+        let mut text = text.replace("terminationGracePeriodSeconds: 2", "terminationGracePeriodSeconds: 20");
         if self.door == Door::Gateway {
             text += &format!(
                 "---
@@ -141,7 +146,7 @@ spec:
         std::fs::write(folder.join("shop.yaml"), text + documents).unwrap();
     }
 
-    pub(super) fn command(&self, arguments: &[&str]) -> Command {
+    pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(TIDEGATE);
         command.args(arguments).args(["--output", "json"]).current_dir(self.dir.path());
         command.env("USER", "ada").env_remove("GITHUB_ACTOR").env_remove("GITHUB_RUN_ID");
@@ -149,32 +154,32 @@ spec:
         command
     }
 
-    pub(super) fn spawn(&self, arguments: &[&str]) -> Child {
+    pub fn spawn(&self, arguments: &[&str]) -> Child {
         self.command(arguments).spawn().unwrap()
     }
 
     /// Runs a command to its end.
-    pub(super) async fn run(&self, arguments: &[&str]) -> Said {
+    pub async fn run(&self, arguments: &[&str]) -> Said {
         said(self.spawn(arguments), arguments).await
     }
 
     /// Deploys an image of the sample app under its tag as the version.
-    pub(super) async fn deploy(&self, tag: &str) -> Said {
+    pub async fn deploy(&self, tag: &str) -> Said {
         self.manifests(&format!("sample:{tag}"));
         self.run(&["deploy", "--version", tag]).await
     }
 
     /// Visitors at the app's door, once it answers there.
-    pub(super) async fn visitors(&self, rate: u32) -> LoadHandle {
+    pub async fn visitors(&self, rate: u32) -> LoadHandle {
         let mix = Mix::default().with(Kind::Get, 8).with(Kind::NewConnection, 2);
         Load { mix, host: self.host(), ..Load::new(self.door_address().await, rate) }.start()
     }
 
-    pub(super) fn host(&self) -> Option<String> {
+    pub fn host(&self) -> Option<String> {
         (self.door == Door::Gateway).then(|| format!("{}.test", self.space.name))
     }
 
-    pub(super) async fn door_address(&self) -> SocketAddr {
+    pub async fn door_address(&self) -> SocketAddr {
         match self.door {
             Door::Service => self.space.service("shop").await.parse().unwrap(),
             Door::Gateway => {
@@ -199,7 +204,7 @@ spec:
     }
 
     /// The names of the objects of a kind that Tidegate made for the time of a rollout and left.
-    pub(super) fn left(&self, kind: &str) -> Vec<String> {
+    pub fn left(&self, kind: &str) -> Vec<String> {
         let wanted = "app.kubernetes.io/managed-by=tidegate,!tidegate.dev/kept-release,!tidegate.dev/journal";
         let list = self.space.json(&["get", kind, "-l", wanted]);
         let items = list["items"].as_array().cloned().unwrap_or_default();
@@ -209,7 +214,7 @@ spec:
     /// Checks that the cluster has what the manifests say and nothing else: a Deployment of that name at that version, with
     /// all of its pods, and a Service that selects as it is written.
     #[track_caller]
-    pub(super) fn is_as_written(&self, tag: &str) {
+    pub fn is_as_written(&self, tag: &str) {
         let deployment = self.space.json(&["get", "deployment", "shop"]);
         let container = &deployment["spec"]["template"]["spec"]["containers"][0];
         let image = container["image"].as_str().unwrap();
@@ -230,10 +235,28 @@ spec:
             assert_eq!(backends[0]["name"], "shop");
         }
     }
+
+    /// The names of the app's pods that run and are to go on, sorted.
+    pub(super) fn pods(&self) -> Vec<String> {
+        let pods =
+            self.space.json(&["get", "pods", "-l", "app=shop", "--field-selector", "status.phase=Running"]);
+        let stays = |pod: &&Value| pod["metadata"]["deletionTimestamp"].is_null();
+        let all = pods["items"].as_array().unwrap().iter().filter(stays);
+        let mut names: Vec<String> =
+            all.map(|pod| pod["metadata"]["name"].as_str().unwrap().to_owned()).collect();
+        names.sort();
+        names
+    }
+
+    /// Deploys the sample app of that tag, with more in its container, as a version.
+    pub(super) async fn deploy_as(&self, version: &str, tag: &str, container: &str) -> Said {
+        self.manifests_with(&format!("sample:{tag}"), container, "");
+        self.run(&["deploy", "--version", version]).await
+    }
 }
 
 /// What a command that was started says in the end.
-pub(super) async fn said(child: Child, arguments: &[&str]) -> Said {
+pub async fn said(child: Child, arguments: &[&str]) -> Said {
     let output = timeout(PATIENCE, child.wait_with_output()).await;
     let output = output.unwrap_or_else(|_| panic!("{arguments:?} did not end")).unwrap();
     Said {
