@@ -69,7 +69,7 @@ fi
 
 if wants hermetic; then
     tier hermetic --lib --bins
-    tier hermetic --test it -- --skip real:: --skip parts:: --skip kubernetes:: --skip alone::
+    tier hermetic --test it -- --skip real:: --skip parts:: --skip kubernetes::
     tier hermetic --doc
 fi
 if wants local; then
@@ -87,8 +87,6 @@ if wants testbed; then
     TIDEGATE_TIERS=testbed tier testbed --test it -- parts:: 8<&-
     # These put load on what they deploy, on several stages at once each: one after the other.
     TIDEGATE_TIERS=testbed tier testbed --test it -- --test-threads=1 kubernetes:: 8<&-
-    # These disturb the whole cluster.
-    TIDEGATE_TIERS=testbed tier testbed --test it -- --test-threads=1 alone:: 8<&-
 fi
 
 echo

@@ -2,8 +2,6 @@
 #![expect(unreachable_pub, reason = "nothing reaches out of a test")]
 
 #[cfg(test)]
-mod alone;
-#[cfg(test)]
 mod commands;
 #[cfg(test)]
 mod diagnose;

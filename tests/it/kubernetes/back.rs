@@ -15,8 +15,7 @@ use crate::tiers::tell;
 const RATE: u32 = 50;
 
 /// How long each trouble may last here before it counts.
-const GRACES: &str =
-    "graces: { readiness: 3s, configuration: 3s, refusal: 3s, unscheduled: 3s, unscheduled-warned: 1s }";
+const GRACES: &str = "configuration: 3s, refusal: 3s, unscheduled: 3s, unscheduled-warned: 1s";
 
 /// A release with something wrong in it.
 struct Fault {
@@ -93,10 +92,13 @@ async fn what_cannot_run_is_taken_back_by_every_strategy_and_stable_never_notice
 /// Tries each fault by a strategy.
 async fn each(test: &str, name: &str, door: Door, strategy: &str, faults: &[&Fault]) {
     let Some(stage) = Stage::open(test, name, door).await else { return };
-    stage.settings_with(strategy, GRACES);
+    stage.settings(strategy);
     stage.deploy("1.0.0").await.exits(0);
     let visitors = stage.visitors(RATE).await;
     for fault in faults {
+        // On a machine that is too busy to tell of a container's end in time, one that ended seems to be only unready.
+        let readiness = if fault.code == "unready" { "3s" } else { "30s" };
+        stage.settings_with(strategy, &format!("graces: {{ readiness: {readiness}, {GRACES} }}"));
         let by = format!("{} by {name}", fault.name);
         if fault.code == "quota" {
             fill(&stage).await;
@@ -122,11 +124,19 @@ async fn tried(stage: &Stage, visitors: &LoadHandle, fault: &Fault, by: &str, st
         let verdict = turned(stage, &answer).expect("it was turned back");
         format!(", {} s after the first sign", verdict.duration_since(sign).as_secs())
     });
+    // On a machine that is too busy the probes of good pods fail, too, for a moment.
+    until("stable is whole", || {
+        let status = stage.space.json(&["get", "deployment", "shop"])["status"].take();
+        (status["availableReplicas"] == stage.replicas).then_some(())
+    })
+    .await;
     stage.is_as_written("1.0.0");
     if strategy == ROLLING && fault.tempts {
         assert_eq!(stage.pods().len(), 2, "{by}");
     } else {
-        assert_eq!(stage.pods(), before, "{by}: stable has other pods than before");
+        let pods = stage.pods();
+        let all = || stage.space.kubectl(&["get", "pods,replicasets", "--show-labels"]);
+        assert_eq!(pods, before, "{by}: stable has other pods than before\n{}", all());
     }
     let ledger = visitors.snapshot();
     let lost = ledger.lost - lost;
