@@ -2,10 +2,12 @@
 //! the routers' own definitions, and that everything is as the user wrote it afterwards. And by the Gateway API with a header,
 //! which is served.
 
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 use testbed::{Bed, Home, address};
 
-use super::stage::{Door, Stage};
+use super::stage::{Door, Stage, said};
 use crate::parts::kube::until;
 use crate::parts::{run, tried};
 
@@ -208,6 +210,46 @@ spec:
         },
     })
     .await;
+}
+
+/// Of a router that does not say what it has taken nothing is waited for before the way back.
+#[tokio::test(flavor = "multi_thread")]
+async fn traffic_leaves_a_release_before_the_router_had_its_time_to_bring_it() {
+    let Some(stage) = Stage::open("back before a router settles", "settling", Door::Service).await else {
+        return;
+    };
+    let traffic = "traffic: { ingress-nginx: { ingress: shop, settle: 8s } }";
+    stage.settings_with(
+        "strategy: { canary: { weights: [50], compare: false, at-most: 2m } }\n    keep: 0s",
+        traffic,
+    );
+    let ingress = "---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: { name: shop }
+spec: { defaultBackend: { service: { name: shop, port: { number: 80 } } } }
+";
+    stage.manifests_with("sample:1.0.0", "", ingress);
+    stage.run(&["deploy", "--version", "1.0.0"]).await.exits(0);
+    stage.manifests_with("sample:2.0.0", "", ingress);
+    let deploys = stage.spawn(&["deploy", "--version", "2.0.0"]);
+    let has = |weight: &str| {
+        let all = stage.space.json(&["get", "ingresses"]);
+        let says = |one: &Value| {
+            one["metadata"]["annotations"]["nginx.ingress.kubernetes.io/canary-weight"] == weight
+        };
+        all["items"].as_array().unwrap().iter().any(says).then_some(())
+    };
+    until("the candidate has its share", || has("5000")).await;
+    let begun = Instant::now();
+    let aborts = stage.spawn(&["abort"]);
+    until("the candidate has no share", || has("0")).await;
+    let lasted = begun.elapsed();
+    assert!(lasted < Duration::from_secs(5), "{lasted:?}, of which the router's time may be no part");
+    said(aborts, &["abort"]).await.exits(0);
+    said(deploys, &["deploy"]).await.exits(4);
+    stage.is_as_written("1.0.0");
+    assert_eq!(stage.left("ingress"), Vec::<String>::new());
 }
 
 #[tokio::test(flavor = "multi_thread")]

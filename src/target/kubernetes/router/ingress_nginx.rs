@@ -3,6 +3,7 @@
 //! The annotations are those of its user guide, "Canary": `canary-weight` counts in parts of `canary-weight-total`, so that
 //! weights may be as fine as they are here. All other annotations hold as the user's Ingress has them, but those that say how
 //! requests are spread over instances, which a second Ingress needs itself. There can be one such Ingress beside a rule.
+//! Visitors that the user's Ingress keeps by a cookie stay where they are while the candidate has a share, and only so long.
 
 use kube::ResourceExt;
 use kube::api::DynamicObject;
@@ -15,8 +16,10 @@ use crate::target::kubernetes::names::joined;
 
 const KIND: &str = "Ingress";
 const PREFIX: &str = "nginx.ingress.kubernetes.io/";
-/// Beginnings of the annotations that the second Ingress does not get from the first.
-const OWN: [&str; 4] = ["load-balance", "upstream-hash-by", "affinity", "session-cookie-"];
+/// Beginnings of the annotations that the second Ingress needs itself: how requests are spread over instances …
+const SPREAD: [&str; 2] = ["load-balance", "upstream-hash-by"];
+/// … and how visitors are kept with one.
+const AFFINITY: [&str; 2] = ["affinity", "session-cookie-"];
 /// How the class of an Ingress was named before `ingressClassName`.
 const CLASS: &str = "kubernetes.io/ingress.class";
 /// The longest name (RFC 1123 label, though an Ingress may have a longer one).
@@ -64,8 +67,11 @@ pub(super) fn divided(written: &Object, division: &Division<'_>) -> Option<Objec
 
 fn annotations(written: &Object, division: &Division<'_>, own: &str, weight: Weight) -> Map<String, Value> {
     let theirs = written.value["metadata"]["annotations"].as_object().into_iter().flatten();
+    // A visitor's cookie goes before the weight, even before none (mergeAlternativeBackend in its controller.go).
+    let keeps = weight > Weight::ZERO;
     let is_own = |name: &str| {
-        let ours = |rest: &str| OWN.iter().any(|own| rest.starts_with(own));
+        let begins = |all: &[&str], rest: &str| all.iter().any(|one| rest.starts_with(one));
+        let ours = |rest: &str| begins(&SPREAD, rest) || (keeps && begins(&AFFINITY, rest));
         name == CLASS || name.strip_prefix(PREFIX).is_some_and(ours)
     };
     let mut all: Map<String, Value> =
@@ -74,6 +80,9 @@ fn annotations(written: &Object, division: &Division<'_>, own: &str, weight: Wei
     say("canary", "true".to_owned());
     say("canary-weight", weight.basis_points().to_string());
     say("canary-weight-total", Weight::FULL.basis_points().to_string());
+    if !keeps {
+        say("affinity-canary-behavior", "legacy".to_owned());
+    }
     if division.chosen() == Some(own) {
         if let Some((name, value)) = &division.rules.header {
             say("canary-by-header", name.clone());
@@ -209,6 +218,17 @@ mod tests {
         let second = divided(&written, &Case::at(5).division()).unwrap();
         let backend = json!({ "service": { "name": "web-abc", "port": { "name": "http" } } });
         assert_eq!(second.value["spec"], json!({ "defaultBackend": backend }));
+    }
+
+    #[test]
+    fn without_a_share_no_visitor_is_kept_by_a_cookie() {
+        let second = |percent: u16| divided(&written(), &Case::at(percent).division()).unwrap().value;
+        let of = |percent: u16, name: &str| {
+            second(percent)["metadata"]["annotations"][&format!("{PREFIX}{name}")].clone()
+        };
+        let names = ["affinity", "session-cookie-name", "affinity-canary-behavior"];
+        assert_eq!(names.map(|name| of(5, name)), ["cookie".into(), "seen".into(), Value::Null]);
+        assert_eq!(names.map(|name| of(0, name)), [Value::Null, Value::Null, "legacy".into()]);
     }
 
     #[test]

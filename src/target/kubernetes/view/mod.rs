@@ -48,6 +48,8 @@ pub(super) struct Frame {
     pub(super) is_shaped: bool,
     /// The cluster is adding a node for pods that no node takes.
     pub(super) scaling_up: bool,
+    /// The router does not say what it has taken, and has not had its time for the last change yet.
+    pub(super) settling: bool,
     /// When the rollout began.
     pub(super) since: Option<Timestamp>,
     /// The releases' answers are compared.

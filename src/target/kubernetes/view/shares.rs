@@ -22,7 +22,10 @@ pub(super) fn weights(snapshot: &Snapshot, frame: &Frame, sets: &BTreeMap<Releas
     };
     let base = of_service(snapshot, frame, service);
     match &frame.shape.router {
-        Some(router) => of_router(snapshot, router, name, &base),
+        Some(router) => {
+            let is_in_force = !frame.settling && router.is_accepted(&snapshot.routes);
+            of_router(snapshot, router, name, &base, is_in_force)
+        }
         None => base,
     }
 }
@@ -120,9 +123,15 @@ pub(in super::super) fn beside_wanted(weight: Weight, others: u32) -> u32 {
     u32::try_from(wanted).unwrap_or(others).max(1)
 }
 
-/// The shares by a router. Those that it has not accepted yet are told as a hair less than they are: they are not in force as
-/// asked for, and nobody may take away what they lead to.
-fn of_router(snapshot: &Snapshot, router: &Router, service: &str, base: &Weights) -> Weights {
+/// The shares by a router. Those that are not in force yet are told as a hair less than they are: they are not what was asked
+/// for, and nobody may take away what they lead to.
+fn of_router(
+    snapshot: &Snapshot,
+    router: &Router,
+    service: &str,
+    base: &Weights,
+    is_in_force: bool,
+) -> Weights {
     let release_of = |name: &str| {
         let found = snapshot.services.iter().find(|one| one.name_any() == name);
         found.and_then(|one| pinned(one)).filter(|_| name != service)
@@ -146,7 +155,7 @@ fn of_router(snapshot: &Snapshot, router: &Router, service: &str, base: &Weights
             add(&mut weights, release, u16::try_from(points).unwrap_or(10_000));
         }
     }
-    if router.is_accepted(&snapshot.routes) {
+    if is_in_force {
         return weights;
     }
     let less = |weight: Weight| Weight::from_basis_points(weight.basis_points().saturating_sub(1));
@@ -156,4 +165,52 @@ fn of_router(snapshot: &Snapshot, router: &Router, service: &str, base: &Weights
 fn add(weights: &mut Weights, release: &ReleaseId, points: u16) {
     let known = weights.get(release).copied().unwrap_or_default().basis_points();
     weights.insert(release.clone(), Weight::from_basis_points(known.saturating_add(points)));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use k8s_openapi::api::core::v1::Service;
+    use serde_json::json;
+
+    use super::*;
+    use crate::target::kubernetes::bundle::Shape;
+    use crate::target::kubernetes::router::{Live, RouterKind};
+
+    fn service(name: &str, release: &str) -> Arc<Service> {
+        let spec = json!({ "selector": { "app": "web", RELEASE: release } });
+        Arc::new(serde_json::from_value(json!({ "metadata": { "name": name }, "spec": spec })).unwrap())
+    }
+
+    #[test]
+    fn shares_are_in_force_when_a_router_that_says_nothing_has_had_its_time() {
+        let router = Router { kind: RouterKind::Istio, name: "shop".into() };
+        let route = |host: &str, weight: u16| json!({ "destination": { "host": host }, "weight": weight });
+        let object = json!({
+            "apiVersion": "networking.istio.io/v1",
+            "kind": "VirtualService",
+            "metadata": { "name": "shop", "namespace": "shop" },
+            "spec": { "http": [{ "route": [route("web", 95), route("web-b", 5)] }] },
+        });
+        let mut routes = Live::default();
+        routes.add("VirtualService", vec![Arc::new(serde_json::from_value(object).unwrap())]);
+        let services = vec![service("web", "a"), service("web-b", "b")];
+        let snapshot = Snapshot { services, routes, ..Snapshot::default() };
+        let shape = Shape { service: Some("web".into()), router: Some(router), ..Shape::default() };
+        let ready = json!({
+            "metadata": { "name": "web-1", "labels": { "kubernetes.io/service-name": "web" } },
+            "addressType": "IPv4",
+            "endpoints": [{ "addresses": ["10.0.0.1"], "targetRef": { "name": "web-1" } }],
+        });
+        let slices = vec![Arc::new(serde_json::from_value(ready).unwrap())];
+        let snapshot = Snapshot { slices, ..snapshot };
+        let frame = Frame { shape, baseline: Some(ReleaseId::new("a")), ..Frame::default() };
+        let seen = |settling: bool| {
+            let weights = weights(&snapshot, &Frame { settling, ..frame.clone() }, &BTreeMap::new());
+            [weights[&ReleaseId::new("a")], weights[&ReleaseId::new("b")]].map(Weight::basis_points)
+        };
+        assert_eq!(seen(false), [9500, 500]);
+        assert_eq!(seen(true), [9499, 499], "asked for, and not yet so");
+    }
 }

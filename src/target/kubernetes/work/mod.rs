@@ -16,6 +16,7 @@ mod retire;
 mod router;
 mod scale_up;
 mod settle;
+mod settling;
 mod still;
 mod traffic;
 mod watchdog;
@@ -41,6 +42,7 @@ use crate::rollout::{Release, ReleaseId, Rollout, Step, Weight};
 use crate::target::TargetError;
 use keeper::Keeper;
 use logs::Logs;
+use settling::Settling;
 
 /// The work on one environment.
 pub(super) struct Work {
@@ -57,6 +59,7 @@ pub(super) struct Work {
     meter: OnceLock<Meter>,
     keeper: Keeper,
     forwards: Mutex<BTreeMap<String, address::Forward>>,
+    settling: Settling,
 }
 
 impl Work {
@@ -73,6 +76,7 @@ impl Work {
             meter: OnceLock::new(),
             keeper: Keeper::default(),
             forwards: Mutex::default(),
+            settling: Settling::default(),
             client,
             config,
             home,
@@ -100,10 +104,12 @@ impl Work {
             since: Some(rollout.started),
             is_shaped: false,
             scaling_up: false,
+            settling: false,
             compares: comparison.is_some(),
             slow_than: comparison.and_then(|comparison| comparison.slower_than),
         };
         *self.frame.lock().unwrap_or_else(PoisonError::into_inner) = frame;
+        self.take_up(rollout);
     }
 
     /// The frame, with the candidate as the settings of today see it.

@@ -25,6 +25,7 @@ impl Work {
         }
         self.keep_shares(&snapshot, &frame).await;
         frame.scaling_up = self.is_scaling_up(&snapshot).await;
+        frame.settling = self.is_settling();
         let seen = view(&snapshot, &frame, &self.config.graces, now());
         if let Err(error) = self.brake(&snapshot, &frame, &seen).await {
             tracing::warn!("{}", error.sentence);

@@ -24,8 +24,7 @@ impl Work {
     /// for the time of the rollout. All for one release is the Service's own matter.
     ///
     /// A router may learn of an object before it learns of what that leads to, and forget in the other order: so a backend comes
-    /// and goes with the weight 0. One that does not say what it has taken is given the time that it usually needs after each
-    /// change, before the change counts as made.
+    /// and goes with the weight 0. The last change is not waited for here: whether it is in force is seen.
     pub(super) async fn weigh(
         &self,
         router: &Router,
@@ -63,7 +62,7 @@ impl Work {
             for (release, _) in shares.iter().filter(|(release, _)| **release != held) {
                 self.announce(stable, bundle, release, snapshot).await?;
             }
-            self.arrived(router, bundle).await?;
+            self.arrived(bundle).await?;
         }
         self.apply_divided(stable, bundle, &self.snapshot().await?, &wanted).await
     }
@@ -124,7 +123,7 @@ impl Work {
         let known = backends(router, &snapshot, name);
         if known.iter().any(|backend| backend.release.is_some() && backend.weight > Weight::ZERO) {
             self.apply_divided(release, bundle, &snapshot, &silenced(&known)).await?;
-            self.arrived(router, bundle).await?;
+            self.arrived(bundle).await?;
         }
         Ok(())
     }
@@ -138,12 +137,10 @@ impl Work {
         .await
     }
 
-    /// Waits until a router that says what it has taken has also brought it everywhere.
-    async fn arrived(&self, router: &Router, bundle: &Bundle) -> Result<(), TargetError> {
-        if router.kind.answers() {
-            self.route_taken(bundle).await?;
-            sleep(self.config.traffic.settles()).await;
-        }
+    /// Waits until the router has taken its object, by its own word if it gives one, and has brought it everywhere.
+    async fn arrived(&self, bundle: &Bundle) -> Result<(), TargetError> {
+        self.route_taken(bundle).await?;
+        sleep(self.config.traffic.settles()).await;
         Ok(())
     }
 
@@ -197,13 +194,16 @@ impl Work {
             self.remove_others(router, &wanted, snapshot).await?;
         }
         for (place, object) in wanted.iter().enumerate() {
-            self.apply_one(object).await?;
-            let is_new = snapshot.routes.find(&object.key.kind, &object.key.name).is_none();
-            if is_new && place + 1 < wanted.len() {
+            let before = snapshot.routes.find(&object.key.kind, &object.key.name);
+            let applied = self.apply_one(object).await?;
+            if !router.kind.answers() {
+                self.settle_change(before, &applied);
+            }
+            if before.is_none() && place + 1 < wanted.len() {
                 sleep(settles).await;
             }
         }
-        if router.kind.answers() {
+        if router.kind.is_beside() || others(router, &wanted, snapshot).next().is_none() {
             return Ok(());
         }
         sleep(settles).await;
@@ -217,10 +217,8 @@ impl Work {
         wanted: &[Object],
         snapshot: &Snapshot,
     ) -> Result<(), TargetError> {
-        let is_wanted =
-            |key: &Key| wanted.iter().any(|one| one.key.kind == key.kind && one.key.name == key.name);
-        for helper in router.helpers(&snapshot.routes).iter().filter(|key| !is_wanted(key)) {
-            self.applier.remove(helper).await?;
+        for helper in others(router, wanted, snapshot) {
+            self.applier.remove(&helper).await?;
         }
         Ok(())
     }
@@ -288,6 +286,12 @@ fn backends(router: &Router, snapshot: &Snapshot, service: &str) -> Vec<Backend>
         (name == service || release.is_some()).then_some(Backend { service: name, release, weight })
     };
     shares.into_iter().filter_map(ours).collect()
+}
+
+/// What is there for the time of a rollout and not wanted in this one.
+fn others(router: &Router, wanted: &[Object], snapshot: &Snapshot) -> impl Iterator<Item = Key> {
+    let is_wanted = |key: &Key| wanted.iter().any(|one| one.key.kind == key.kind && one.key.name == key.name);
+    router.helpers(&snapshot.routes).into_iter().filter(move |key| !is_wanted(key))
 }
 
 /// The same backends, all weight with the Service.
