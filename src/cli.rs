@@ -125,16 +125,10 @@ pub struct DeployArgs {
     #[arg(long, value_enum, default_value_t = Busy::Supersede)]
     pub if_busy: Busy,
     /// Leave a Job in the cluster that ends the rollout when this process dies; it runs IMAGE, which has this program at /tidegate
-    #[arg(long, value_name = "IMAGE", hide = true)]
+    #[arg(long, value_name = "IMAGE")]
     pub watchdog: Option<String>,
     /// The service account of the watchdog
-    #[arg(
-        long,
-        value_name = "NAME",
-        default_value = "tidegate-watchdog",
-        requires = "watchdog",
-        hide = true
-    )]
+    #[arg(long, value_name = "NAME", default_value = "tidegate-watchdog", requires = "watchdog")]
     pub watchdog_account: String,
     /// Where the reports go.
     #[command(flatten)]

@@ -26,4 +26,5 @@ pub mod run;
 pub mod sample;
 pub mod settings;
 pub mod target;
+pub mod trust;
 pub mod yaml;

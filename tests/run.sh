@@ -13,6 +13,7 @@ home=${TIDEGATE_TESTBED:-${HOME:?HOME is not set}/.cache/tidegate-testbed}
 logs=$(mktemp -d)
 installer=
 testbed=
+broken=()
 
 finish() {
     local code=$?
@@ -38,12 +39,13 @@ for tier in $tiers; do
     esac
 done
 
-# One tier's run of cargo test; what it prints is shown, and counted at the end.
+# One tier's run of cargo test; what it prints is shown, and counted at the end. A failure does not keep the rest from running:
+# one run tells all that is wrong.
 tier() {
     local name=$1
     shift
     printf '\n== tier %s: cargo test %s\n' "$name" "$*"
-    "$cargo" test "$@" 2>&1 | tee -a "$logs/$name"
+    "$cargo" test "$@" 2>&1 | tee -a "$logs/$name" || broken+=("$name: cargo test $*")
 }
 
 if wants testbed; then
@@ -92,10 +94,16 @@ fi
 echo
 total=0
 for tier in $tiers; do
-    count=$(sed -n 's/^test result: ok\. \([0-9]*\) passed.*/\1/p' "$logs/$tier" | awk '{ sum += $1 } END { print sum + 0 }')
+    count=$(sed -n 's/^test result: [a-zA-Z]*\. \([0-9]*\) passed.*/\1/p' "$logs/$tier" | awk '{ sum += $1 } END { print sum + 0 }')
     printf 'tier %-9s %s passed\n' "$tier" "$count"
     # A filter that fits nothing would pass, and prove nothing.
     [ "$count" -gt 0 ] || { echo "tier $tier ran no test" >&2 && exit 1; }
     total=$((total + count))
 done
-printf '%s passed, 0 failed\n' "$total"
+failed=$(cat "$logs"/* | grep -c '^test .* \.\.\. FAILED$' || true)
+printf '%s passed, %s failed\n' "$total" "$failed"
+if [ ${#broken[@]} -gt 0 ]; then
+    printf 'failed: %s\n' "${broken[@]}" >&2
+    cat "$logs"/* | sed -n 's/^test \(.*\) \.\.\. FAILED$/    \1/p' >&2
+    exit 1
+fi

@@ -76,12 +76,13 @@ impl Registries {
     /// # Errors
     /// When the TLS library cannot be set up.
     pub fn new() -> Result<Self, reqwest::Error> {
-        let client = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::custom(followed))
-            .timeout(REQUEST)
-            .connect_timeout(CONNECT)
-            .user_agent(concat!("tidegate/", env!("CARGO_PKG_VERSION")))
-            .build()?;
+        let client = crate::trust::client(|| {
+            reqwest::Client::builder()
+                .redirect(reqwest::redirect::Policy::custom(followed))
+                .timeout(REQUEST)
+                .connect_timeout(CONNECT)
+                .user_agent(concat!("tidegate/", env!("CARGO_PKG_VERSION")))
+        })?;
         Ok(Self { client, patience: PATIENCE })
     }
 

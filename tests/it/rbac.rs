@@ -116,7 +116,9 @@ fn page() -> String {
         "Istio",
         "Comparing releases",
         "Direct checks",
+        "A watchdog",
     ];
+    assert_eq!(titles.len(), Feature::ALL.len(), "each feature has a title");
     for (feature, title) in Feature::ALL.iter().zip(titles) {
         writeln!(out, "\n**{title}**\n\n{}", table(feature.needs()).trim_end()).unwrap();
     }
@@ -126,6 +128,8 @@ fn page() -> String {
     }
     writeln!(out, "\n## In addition: direct checks\n\nFor gates that ask the pods themselves.\n").unwrap();
     out += &manifest("Role", "tidegate-direct-checks", &rules(&[Feature::DirectChecks], false));
+    writeln!(out, "\n## In addition: a watchdog\n\nFor `deploy --watchdog IMAGE`.\n").unwrap();
+    out += &manifest("Role", "tidegate-watchdog", &rules(&[Feature::Watchdog], false));
     out += "\n## In addition: a better look before the rollout\n\nNot needed: without these rights what they are for is not looked at.\n\n";
     out += &table(&[Need::USEFUL, Need::USEFUL_CLUSTER].concat());
     out.push('\n');

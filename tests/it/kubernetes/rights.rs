@@ -2,8 +2,10 @@
 
 use tidegate::target::kubernetes::preflight::Need;
 
-use super::stage::{BLUE_GREEN, CANARY, Door, ROLLING, Stage};
+use super::stage::{BLUE_GREEN, CANARY, Door, ROLLING, Stage, said};
+use crate::parts::kube::until;
 use crate::rbac::{USES, rules};
+use crate::tiers::tell;
 
 fn role(subject: &str, rules: &str) -> String {
     format!(
@@ -46,4 +48,50 @@ async fn the_documented_roles_are_enough_to_deploy_and_roll_back() {
         stage.run(&["status"]).await.exits(0);
     });
     futures_util::future::join_all(runs).await;
+}
+
+/// The runner dies in the middle of a canary, and a Job in the cluster ends it, with the rights of the documentation.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watchdog_ends_what_a_dead_runner_left() {
+    let Some(stage) = Stage::open("a watchdog takes over", "watchdog", Door::Service).await else { return };
+    stage.settings(ROLLING);
+    stage.deploy("1.0.0").await.exits(0);
+    let rules = rules_for("tidegate-sets", Door::Service);
+    let subject =
+        format!("{{ kind: ServiceAccount, name: tidegate-watchdog, namespace: {} }}", stage.space.name);
+    stage.space.apply(&role(&subject, &rules));
+    stage.space.kubectl(&["create", "serviceaccount", "tidegate-watchdog"]);
+    stage.settings("strategy: { canary: { weights: [50], compare: false, at-most: 40s } }\n    keep: 0s");
+    stage.manifests("sample:2.0.0");
+    let image = crate::parts::kube::image("sample:2.0.0");
+    let mut runner = stage.spawn(&["deploy", "--version", "2.0.0", "--watchdog", &image]);
+    until("the watchdog is there", || {
+        let pods = stage.space.kubectl(&[
+            "get",
+            "pods",
+            "-l",
+            "job-name",
+            "-o",
+            "jsonpath={.items[*].status.phase}",
+        ]);
+        (pods == "Running").then_some(())
+    })
+    .await;
+    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    runner.kill().await.unwrap();
+    let began = std::time::Instant::now();
+    let _ = said(runner, &["deploy"]).await;
+    for _ in 0..120 {
+        let status = stage.run(&["status"]).await.exits(0).json();
+        if status["live"] == "2.0.0" && status["rollout"].is_null() {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    }
+    let seen = stage.space.kubectl(&["logs", "-l", "job-name", "--tail=-1"]);
+    assert_eq!(stage.run(&["status"]).await.exits(0).json()["live"], "2.0.0", "the watchdog says:\n{seen}");
+    tell(&format!("a watchdog: 2.0.0 is live {:?} after its runner was killed", began.elapsed()));
+    stage.is_as_written("2.0.0");
+    let history = stage.run(&["history", "--events"]).await.exits(0).out;
+    assert!(history.contains("the watchdog takes it up again"), "{history}");
 }

@@ -104,7 +104,10 @@ const COMPARISON: &[Need] =
 const DIRECT_CHECKS: &[Need] =
     &[need("", &["pods/portforward"], &["create", "get"], "requests of gates to the pods themselves")];
 
-const WATCHDOG: &[Need] = &[need("batch", &["jobs"], &["create", "delete"], "the watchdog")];
+const WATCHDOG: &[Need] = &[
+    need("batch", &["jobs"], &["create", "delete"], "the watchdog"),
+    need("", &["configmaps"], &["create", "delete"], "the tidegate.yaml that it works by"),
+];
 
 impl Feature {
     /// Every feature.

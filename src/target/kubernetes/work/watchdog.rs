@@ -82,6 +82,8 @@ impl Work {
                             "name": "tidegate",
                             "image": watchdog.image,
                             "command": command,
+                            // Who the journal says has taken the rollout up.
+                            "env": [{ "name": "USER", "value": "the watchdog" }],
                             "securityContext": {
                                 "allowPrivilegeEscalation": false,
                                 "readOnlyRootFilesystem": true,

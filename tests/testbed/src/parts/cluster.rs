@@ -46,11 +46,14 @@ pub(super) async fn control_plane(stage: &Stage) -> Result<(), BedError> {
     ]);
     // A node that is cut off is to be seen in seconds, not in the usual fifty.
     manager.args(["--node-monitor-period=1s", "--node-monitor-grace-period=8s"]);
+    // As managed clusters have it: with 20 requests a second, the default, hundreds of pods keep every controller waiting.
+    manager.args(["--kube-api-qps=400", "--kube-api-burst=800"]);
     stage.processes.run("kube-controller-manager", manager)?;
 
     let mut scheduler = program("kube-scheduler");
     scheduler.arg("--kubeconfig").arg(home::run("kubeconfig/scheduler"));
     scheduler.args(["--leader-elect=false", "--bind-address=127.0.0.1"]);
+    scheduler.args(["--kube-api-qps=400", "--kube-api-burst=800"]);
     stage.processes.run("kube-scheduler", scheduler)?;
 
     // Pods can be made once the namespace has its service account.
