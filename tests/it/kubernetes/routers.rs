@@ -1,12 +1,13 @@
 //! Canaries by routers of which no controller runs here: what is written for them at each stage, as a real API server takes it by
-//! the routers' own definitions, and that everything is as the user wrote it afterwards. And by the Gateway API with a header,
-//! which is served.
+//! the routers' own definitions, and that everything is as the user wrote it afterwards; with the rights of the documentation
+//! alone. And by the Gateway API with a header, which is served.
 
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use testbed::{Bed, Home, address};
 
+use super::rights::limit;
 use super::stage::{Door, Stage, said};
 use crate::parts::kube::until;
 use crate::parts::{run, tried};
@@ -20,8 +21,8 @@ struct Case {
     name: &'static str,
     /// The setting `traffic`.
     traffic: &'static str,
-    /// The resource of the user's object.
-    resource: &'static str,
+    /// The group and the resource of the user's object.
+    resource: (&'static str, &'static str),
     /// The user's object.
     written: &'static str,
     /// The resource of what is made besides.
@@ -54,7 +55,8 @@ async fn deploy(stage: &Stage, case: &Case, tag: &str) -> super::stage::Said {
 }
 
 fn written(stage: &Stage, case: &Case) -> Value {
-    let object = stage.space.json(&["get", case.resource, "shop"]);
+    let (group, resource) = case.resource;
+    let object = stage.space.json(&["get", &format!("{resource}.{group}"), "shop"]);
     json!([object["spec"], object["metadata"]["annotations"]["nginx.ingress.kubernetes.io/proxy-body-size"]])
 }
 
@@ -68,8 +70,9 @@ fn is_as_written(stage: &Stage, case: &Case, tag: &str, before: &Value) {
 }
 
 async fn canary(case: &Case) {
-    let Some(stage) = Stage::open(case.name, case.name, Door::Service).await else { return };
+    let Some(mut stage) = Stage::open(case.name, case.name, Door::Service).await else { return };
     definitions(&stage.bed);
+    limit(&mut stage, &format!("tidegate-{}", case.name), Some(case.resource));
     stage.settings_with(STRATEGY, case.traffic);
     deploy(&stage, case, "1.0.0").await.exits(0);
     let before = written(&stage, case);
@@ -93,9 +96,9 @@ async fn canary(case: &Case) {
 #[tokio::test(flavor = "multi_thread")]
 async fn ingress_nginx_gets_a_second_ingress_for_the_time_of_the_rollout() {
     canary(&Case {
-        name: "nginx",
+        name: "ingress-nginx",
         traffic: "traffic: { ingress-nginx: { ingress: shop, header: { name: X-Canary, value: always }, cookie: early, settle: 1s } }",
-        resource: "ingress",
+        resource: ("networking.k8s.io", "ingresses"),
         written: "---
 apiVersion: networking.k8s.io/v1
 kind: Ingress
@@ -138,7 +141,7 @@ async fn traefik_gets_a_traefik_service_that_weighs_for_the_time_of_the_rollout(
     canary(&Case {
         name: "traefik",
         traffic: "traffic: { traefik: { ingress-route: shop, sticky-cookie: seen, settle: 1s } }",
-        resource: "ingressroutes.traefik.io",
+        resource: ("traefik.io", "ingressroutes"),
         written: "---
 apiVersion: traefik.io/v1alpha1
 kind: IngressRoute
@@ -178,7 +181,7 @@ async fn istio_gets_weighted_destinations_for_the_time_of_the_rollout() {
     canary(&Case {
         name: "istio",
         traffic: "traffic: { istio: { virtual-service: shop, header: { name: X-Canary, value: always }, settle: 1s } }",
-        resource: "virtualservices.networking.istio.io",
+        resource: ("networking.istio.io", "virtualservices"),
         written: "---
 apiVersion: networking.istio.io/v1
 kind: VirtualService
