@@ -4,8 +4,10 @@
 
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use testbed::{Bed, Home, address};
+use tokio::process::Child;
 
 use super::rights::limit;
 use super::stage::{Door, Stage, said};
@@ -215,16 +217,13 @@ spec:
     .await;
 }
 
-/// Of a router that does not say what it has taken nothing is waited for before the way back.
-#[tokio::test(flavor = "multi_thread")]
-async fn traffic_leaves_a_release_before_the_router_had_its_time_to_bring_it() {
-    let Some(stage) = Stage::open("back before a router settles", "settling", Door::Service).await else {
-        return;
-    };
-    let traffic = "traffic: { ingress-nginx: { ingress: shop, settle: 8s } }";
+/// A stage with ingress-nginx that gets so much time for a change, and 2.0.0 on its way to one half, written a moment ago.
+async fn settling(test: &str, name: &str, canary: &str, settle: Duration) -> Option<(Stage, Child)> {
+    let stage = Stage::open(test, name, Door::Service).await?;
+    let seconds = settle.as_secs();
     stage.settings_with(
-        "strategy: { canary: { weights: [50], compare: false, at-most: 2m } }\n    keep: 0s",
-        traffic,
+        &format!("strategy: {{ canary: {{ {canary}, compare: false }} }}\n    keep: 0s"),
+        &format!("traffic: {{ ingress-nginx: {{ ingress: shop, settle: {seconds}s }} }}"),
     );
     let ingress = "---
 apiVersion: networking.k8s.io/v1
@@ -236,21 +235,53 @@ spec: { defaultBackend: { service: { name: shop, port: { number: 80 } } } }
     stage.run(&["deploy", "--version", "1.0.0"]).await.exits(0);
     stage.manifests_with("sample:2.0.0", "", ingress);
     let deploys = stage.spawn(&["deploy", "--version", "2.0.0"]);
-    let has = |weight: &str| {
-        let all = stage.space.json(&["get", "ingresses"]);
-        let says = |one: &Value| {
-            one["metadata"]["annotations"]["nginx.ingress.kubernetes.io/canary-weight"] == weight
-        };
-        all["items"].as_array().unwrap().iter().any(says).then_some(())
-    };
-    until("the candidate has its share", || has("5000")).await;
+    until("the candidate has its share", || has_weight(&stage, "5000")).await;
+    Some((stage, deploys))
+}
+
+/// Whether a second Ingress asks for that weight.
+fn has_weight(stage: &Stage, weight: &str) -> Option<()> {
+    let all = stage.space.json(&["get", "ingresses"]);
+    let name = "nginx.ingress.kubernetes.io/canary-weight";
+    let says = |one: &Value| one["metadata"]["annotations"][name] == weight;
+    all["items"].as_array().unwrap().iter().any(says).then_some(())
+}
+
+/// Of a router that does not say what it has taken nothing is waited for before the way back.
+#[tokio::test(flavor = "multi_thread")]
+async fn traffic_leaves_a_release_before_the_router_had_its_time_to_bring_it() {
+    let settle = Duration::from_secs(8);
+    let open =
+        settling("back before a router settles", "settling", "weights: [50], at-most: 2m", settle).await;
+    let Some((stage, deploys)) = open else { return };
     let begun = Instant::now();
     let aborts = stage.spawn(&["abort"]);
-    until("the candidate has no share", || has("0")).await;
+    until("the candidate has no share", || has_weight(&stage, "0")).await;
     let lasted = begun.elapsed();
     assert!(lasted < Duration::from_secs(5), "{lasted:?}, of which the router's time may be no part");
     said(aborts, &["abort"]).await.exits(0);
     said(deploys, &["deploy"]).await.exits(4);
+    stage.is_as_written("1.0.0");
+    assert_eq!(stage.left("ingress"), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_dead_runner_changed_gets_its_time_when_it_is_taken_up() {
+    let settle = Duration::from_secs(4);
+    let canary = "weights: [{ weight: 50, confirm: true }], at-most: 100ms";
+    let open = settling("a dead runner's change", "unsettled", canary, settle).await;
+    let Some((stage, mut deploys)) = open else { return };
+    deploys.kill().await.unwrap();
+    stage.run(&["resume"]).await.exits(6);
+    let history = stage.run(&["history", "--events"]).await.exits(0).out;
+    let at = |words: &str| -> Timestamp {
+        let line = history.lines().find(|line| line.contains(words)).unwrap_or_else(|| panic!("{history}"));
+        line.trim().trim_start_matches('"').split(' ').next().unwrap().parse().unwrap()
+    };
+    let lasted = at("step 3 of 8").duration_since(at("takes it up again"));
+    assert!(lasted.unsigned_abs() >= settle, "{lasted:?}, though nobody knows when the change was made");
+    has_weight(&stage, "5000").unwrap();
+    stage.run(&["abort"]).await.exits(0);
     stage.is_as_written("1.0.0");
     assert_eq!(stage.left("ingress"), Vec::<String>::new());
 }
