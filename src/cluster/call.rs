@@ -75,10 +75,16 @@ where
 /// Whether the same call may succeed in a moment.
 fn passing(error: &Error) -> bool {
     match error {
+        Error::Api(status) if is_starting(status) => true,
         Error::Api(status) => matches!(status.code, 429 | 500 | 502..=504) && !is_invalid(status),
         Error::HyperError(_) | Error::Service(_) | Error::ReadEvents(_) => !is_distrusted(error),
         _ => false,
     }
+}
+
+/// Whether the API server has only just been started: its admission forbids everything until it knows what there is.
+fn is_starting(status: &Status) -> bool {
+    status.code == 403 && status.message.ends_with("not yet ready to handle request")
 }
 
 /// Whether the API server answers, but is not the one that the kubeconfig expects.
@@ -121,7 +127,9 @@ pub fn trouble(tried: &str, object: &str, error: &Error) -> Trouble {
             "the credentials are refused".to_owned(),
             Some("they may have expired: renew the token or the kubeconfig"),
         ),
-        403 => told("forbidden", cause, Some("give this identity the right that the sentence names")),
+        403 if !passing(error) => {
+            told("forbidden", cause, Some("give this identity the right that the sentence names"))
+        }
         404 => {
             let namespace = cause.starts_with("namespaces ");
             told(
@@ -201,6 +209,13 @@ mod tests {
             let answer: Result<(), Error> = patiently(|| async { Err(error.take().unwrap()) }).await;
             assert!(answer.is_err() && began.elapsed().is_zero());
         }
+    }
+
+    #[test]
+    fn a_server_that_is_starting_forbids_for_a_moment_only() {
+        let starting = "pods \"shop\" is forbidden: not yet ready to handle request";
+        assert!(trouble("create", "Pod shop", &api(403, starting)).passing);
+        assert!(!trouble("create", "Pod shop", &api(403, "pods \"shop\" is forbidden: no")).passing);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::{Cause, Request, Rollout, View};
 use crate::rollout::event::Asked;
-use crate::rollout::{Outcome, OutcomeKind, Role};
+use crate::rollout::{Outcome, OutcomeKind, Role, Weight};
 
 impl View<'_> {
     /// The last step of the present way is done.
@@ -58,11 +58,29 @@ impl View<'_> {
     pub(super) fn stuck(&self) -> Outcome {
         let budget = self.rollout.plan.budgets.back;
         let refused = self.rollout.step.as_ref().and_then(|step| step.refused.as_ref());
-        let why = refused.map_or_else(|| "the target does not change".to_owned(), |r| r.sentence.clone());
+        let why = refused.map(|refused| refused.sentence.clone()).or_else(|| self.stable_is_short());
+        let why = why.unwrap_or_else(|| "the target does not change".to_owned());
         self.stuck_for(&Cause::new(
             "back-budget",
             format!("the way back was not done within {budget:?}: {why}"),
         ))
+    }
+
+    /// What stable lacks, and whether visitors come to it all the same.
+    fn stable_is_short(&self) -> Option<String> {
+        let stable = self.rollout.plan.stable.as_ref()?;
+        let (ready, instances) = (self.ready(Role::Stable), self.rollout.plan.instances);
+        if ready >= instances {
+            return None;
+        }
+        let mut sentence = format!("only {ready} of {instances} instances of {} are ready", stable.version);
+        if ready > 0 && self.weight(Role::Stable) == Weight::FULL {
+            sentence.push_str(", which serve all requests");
+        }
+        if let Some(trouble) = self.set(Role::Stable).and_then(|set| set.trouble.as_ref()) {
+            sentence = format!("{sentence} ({})", trouble.sentence.trim_end_matches('.'));
+        }
+        Some(sentence)
     }
 
     pub(super) fn stuck_for(&self, cause: &Cause) -> Outcome {

@@ -1,6 +1,7 @@
 //! The Kubernetes target, end to end: the binary, a real cluster, real pods, and visitors who count what they lose.
 
 mod back;
+mod disturbed;
 mod judged;
 mod kills;
 mod no_loss;

@@ -4,6 +4,7 @@
 //! missing: a pod that crashes is not ready either.
 
 mod container;
+mod node;
 mod pod;
 mod readiness;
 mod refusal;

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodCondition};
 
 use super::container::{self, Seen};
-use super::{Cause, Graces, Gravity, over, readiness};
+use super::{Cause, Graces, Gravity, node, over, readiness};
 
 /// Everything that is wrong with a pod.
 pub(super) fn causes(pod: &Pod, graces: &Graces, scaling_up: bool, now: Timestamp) -> Vec<Cause> {
@@ -30,7 +30,8 @@ pub(super) fn causes(pod: &Pod, graces: &Graces, scaling_up: bool, now: Timestam
         container::cause(Seen { pod: name, status, since: placed }, graces, now)
     });
     let unready = readiness::causes(pod, graces, now);
-    unscheduled.into_iter().chain(told).chain(evicted(name, pod)).chain(unready).collect()
+    let silent = node::silent(pod, now);
+    unscheduled.into_iter().chain(told).chain(evicted(name, pod)).chain(unready).chain(silent).collect()
 }
 
 fn unscheduled(

@@ -92,8 +92,11 @@ fn told(name: &str, error: watcher::Error) -> TargetError {
             };
         }
     };
+    // The API server does not remember as far back, or was started anew: the watch begins anew by itself.
+    let forgotten = matches!(&cause, kube::Error::Api(status) if status.code == 410);
     let told = trouble("watch", name, &cause);
-    TargetError { code: told.code, sentence: told.sentence, hint: told.hint, fatal: !told.passing }
+    let (code, fatal) = if forgotten { ("unreachable", false) } else { (told.code, !told.passing) };
+    TargetError { code, sentence: told.sentence, hint: told.hint, fatal }
 }
 
 impl State {
@@ -106,5 +109,22 @@ impl State {
             Some((_, _, last)) => *last = error,
             None => broken.push((name.to_owned(), Instant::now(), error)),
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kube::core::response::Status;
+
+    use super::*;
+
+    #[test]
+    fn a_watch_from_a_version_that_is_forgotten_begins_anew_and_one_that_is_forbidden_does_not() {
+        let status = |code, message: &str| Box::new(Status::failure(message, "").with_code(code));
+        let gone =
+            told("services", watcher::Error::WatchError(status(410, "too old resource version: 1 (9)")));
+        assert_eq!((gone.code, gone.fatal), ("unreachable", false));
+        let forbidden = told("services", watcher::Error::WatchError(status(403, "no")));
+        assert_eq!((forbidden.code, forbidden.fatal), ("forbidden", true));
     }
 }
