@@ -12,7 +12,7 @@ use super::session::Session;
 use crate::error::{Error, ErrorKind};
 use crate::rollout::Plan;
 use crate::rollout::strategy::Strategy;
-use crate::settings::{EnvironmentSettings, TargetSettings, TrafficSettings};
+use crate::settings::{EnvironmentSettings, RouterKind, TargetSettings, TrafficSettings};
 use crate::target::TargetError;
 use crate::target::kubernetes::bundle::Bundle;
 use crate::target::kubernetes::preflight::{Feature, Needs, Verdict, look_up, preflight};
@@ -114,11 +114,22 @@ fn features(settings: &EnvironmentSettings, bundle: &Bundle) -> Vec<Feature> {
         (true, Feature::Deploy),
         (secret, Feature::Secrets),
         (sets, Feature::Sets),
-        (matches!(cluster.traffic, TrafficSettings::GatewayApi { .. }), Feature::GatewayApi),
         (settings.strategy.comparison().is_some(), Feature::Comparison),
         (before, Feature::DirectChecks),
     ];
-    wanted.into_iter().filter_map(|(is_wanted, feature)| is_wanted.then_some(feature)).collect()
+    let wanted = wanted.into_iter().filter_map(|(is_wanted, feature)| is_wanted.then_some(feature));
+    wanted.chain(router(&cluster.traffic)).collect()
+}
+
+/// What it needs to tell the router in front of the Service.
+fn router(traffic: &TrafficSettings) -> Option<Feature> {
+    let TrafficSettings::Router { router, .. } = traffic else { return None };
+    Some(match router {
+        RouterKind::GatewayApi => Feature::GatewayApi,
+        RouterKind::IngressNginx => Feature::IngressNginx,
+        RouterKind::Traefik => Feature::Traefik,
+        RouterKind::Istio => Feature::Istio,
+    })
 }
 
 /// One error with all problems, if there are any.
@@ -189,7 +200,15 @@ mod tests {
         let all = "strategy: { canary: { weights: [5], compare: { errors: 1% }, before: [{ get: / }] } }";
         assert_eq!(
             features_by(WEB, "traffic: { gateway-api: { route: shop } }", all),
-            [Look, Deploy, Sets, GatewayApi, Comparison, DirectChecks]
+            [Look, Deploy, Sets, Comparison, DirectChecks, GatewayApi]
+        );
+        assert_eq!(
+            features_by(
+                WEB,
+                "traffic: { traefik: { ingress-route: shop } }",
+                "strategy: { canary: { compare: false } }"
+            ),
+            [Look, Deploy, Sets, Feature::Traefik]
         );
     }
 

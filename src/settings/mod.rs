@@ -27,7 +27,7 @@ pub use find::{LARGEST, NAMES, find, load};
 pub use init::template;
 pub use model::{
     EnvValue, EnvironmentSettings, GraceSettings, HealthSettings, KubeconfigSource, KubernetesSettings,
-    LocalSettings, LogOptions, ManifestSource, ProxyOptions, RuleLevel, Settings, TargetSettings,
+    LocalSettings, LogOptions, ManifestSource, ProxyOptions, RouterKind, RuleLevel, Settings, TargetSettings,
     TrafficSettings, UnknownEnvironment,
 };
 pub use schema::schema;

@@ -17,7 +17,7 @@ pub(super) const EXAMPLE: &[Need] = &[
 ];
 
 /// A use with what it needs: the name of its role, what it is for, its features, and whether it applies manifests.
-pub(super) const USES: [(&str, &str, &[Feature], bool); 4] = [
+pub(super) const USES: [(&str, &str, &[Feature], bool); 7] = [
     ("tidegate-look", "Only `status` and `history`", &[Feature::Look], false),
     ("tidegate-rolling", "To deploy by rolling", &[Feature::Look, Feature::Deploy], true),
     (
@@ -30,6 +30,24 @@ pub(super) const USES: [(&str, &str, &[Feature], bool); 4] = [
         "tidegate-gateway",
         "To deploy by canary or blue-green with the Gateway API",
         &[Feature::Look, Feature::Deploy, Feature::Sets, Feature::GatewayApi, Feature::Comparison],
+        true,
+    ),
+    (
+        "tidegate-ingress-nginx",
+        "To deploy by canary with ingress-nginx",
+        &[Feature::Look, Feature::Deploy, Feature::Sets, Feature::IngressNginx, Feature::Comparison],
+        true,
+    ),
+    (
+        "tidegate-traefik",
+        "To deploy by canary with Traefik",
+        &[Feature::Look, Feature::Deploy, Feature::Sets, Feature::Traefik, Feature::Comparison],
+        true,
+    ),
+    (
+        "tidegate-istio",
+        "To deploy by canary with Istio",
+        &[Feature::Look, Feature::Deploy, Feature::Sets, Feature::Istio, Feature::Comparison],
         true,
     ),
 ];
@@ -94,6 +112,9 @@ fn page() -> String {
         "Manifests that hold Secrets",
         "Canary and blue-green",
         "The Gateway API",
+        "ingress-nginx",
+        "Traefik",
+        "Istio",
         "Comparing releases",
         "Direct checks",
         "A watchdog",

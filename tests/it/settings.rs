@@ -11,8 +11,8 @@ use serde_json::Value;
 use tidegate::rollout::Weight;
 use tidegate::rollout::strategy::{Canary, Rolling, Strategy, StrategyName};
 use tidegate::settings::{
-    self, EnvValue, GraceSettings, KubeconfigSource, KubernetesSettings, ManifestSource, RuleLevel, Settings,
-    SettingsError, Severity, TargetSettings, TrafficSettings,
+    self, EnvValue, GraceSettings, KubeconfigSource, KubernetesSettings, ManifestSource, RouterKind,
+    RuleLevel, Settings, SettingsError, Severity, TargetSettings, TrafficSettings,
 };
 
 mod reference;
@@ -148,7 +148,15 @@ fn everything_of_a_cluster_is_read() {
         namespace: Some("shop".to_owned()),
         kubeconfig: Some(KubeconfigSource::FromEnvironment("SHOP_KUBECONFIG".to_owned())),
         context: Some("production".to_owned()),
-        traffic: TrafficSettings::GatewayApi { route: "shop".to_owned(), service: Some("web".to_owned()) },
+        traffic: TrafficSettings::Router {
+            router: RouterKind::GatewayApi,
+            name: "shop".to_owned(),
+            service: Some("web".to_owned()),
+            header: Some(("X-Canary".to_owned(), "always".to_owned())),
+            cookie: None,
+            sticky_cookie: None,
+            settle: Duration::from_millis(500),
+        },
         url: Some("https://shop.example:8443".to_owned()),
         take_over: true,
         drain: Duration::ZERO,
@@ -173,6 +181,35 @@ fn everything_of_a_cluster_is_read() {
     assert_eq!(testing.kubeconfig, Some(KubeconfigSource::File(folder.join("cluster/config"))));
     assert_eq!(testing.traffic, TrafficSettings::Service { name: Some("shop".to_owned()) });
     assert_eq!(testing.graces.unscheduled_warned, seconds(10), "a default gives way to what is written");
+}
+
+#[test]
+fn every_router_is_read() {
+    let settings = good("kubernetes-routers");
+    assert_eq!(settings.warnings, []);
+    let router = |router, name: &str, settle| TrafficSettings::Router {
+        router,
+        name: name.to_owned(),
+        service: None,
+        header: None,
+        cookie: None,
+        sticky_cookie: None,
+        settle: Duration::from_secs(settle),
+    };
+    let read = |environment: &str| cluster(&settings, environment).traffic;
+    assert_eq!(read("nginx"), router(RouterKind::IngressNginx, "shop", 5));
+    assert_eq!(read("traefik"), router(RouterKind::Traefik, "shop", 3));
+    assert_eq!(read("istio"), router(RouterKind::Istio, "shop", 3));
+    let TrafficSettings::Router { service, header, cookie, settle, .. } = read("nginx-full") else {
+        panic!()
+    };
+    assert_eq!(service.as_deref(), Some("web"));
+    assert_eq!(header, Some(("X-Canary".to_owned(), "always".to_owned())));
+    assert_eq!((cookie.as_deref(), settle), (Some("early"), Duration::from_secs(8)));
+    let TrafficSettings::Router { sticky_cookie, .. } = read("traefik-full") else { panic!() };
+    assert_eq!(sticky_cookie.as_deref(), Some("seen"));
+    let TrafficSettings::Router { header, .. } = read("istio-full") else { panic!() };
+    assert_eq!(header, Some(("X-Canary".to_owned(), "1".to_owned())));
 }
 
 #[test]

@@ -18,6 +18,14 @@ envoy_version=1.40.0
 openapi_version=23.0.2
 webhooks_version=7.6.1
 
+# Modules that hold definitions of routers' kinds, with their sums: the module, its file, and the definitions that are wanted.
+router_definitions=(
+    "github.com/traefik/traefik/v3@v3.7.13 h1:T8wy9KuaFzCkmXCqAzDy7t73pBDR1DHrJe3pqXpNXTw=
+        docs/content/reference/dynamic-configuration/kubernetes-crd-definition-v1.yml ingressroutes.traefik.io traefikservices.traefik.io"
+    "istio.io/api@v1.31.1 h1:5Yb5ihcz4YQsCkciusK7DnFpBMwRB6EFWeUKH1Atuyk=
+        kubernetes/customresourcedefinitions.gen.yaml virtualservices.networking.istio.io"
+)
+
 # The parts that come from Debian, by package.
 debian_packages=(
     containerd containernetworking-plugins runc iptables conntrack socat # beneath the nodes
@@ -124,6 +132,48 @@ github() {
     stamp github "$stamp_now"
 }
 
+# The definitions (CustomResourceDefinitions) of routers that the testbed does not run: a test has the API server check their
+# objects by them.
+routers() {
+    local stamp_now
+    stamp_now=$(printf '%s\n' definitions-1 "${router_definitions[@]}" | sha256sum)
+    fresh routers "$stamp_now" && return
+    say "fetching the definitions of routers"
+    local new=$home/new/routers part
+    rm -rf "$new" && mkdir -p "$new"
+    # A module of its own: what lies above must not be taken for ours.
+    printf 'module testbed/routers\n' >"$new/go.mod"
+    for part in "${router_definitions[@]}"; do
+        # shellcheck disable=SC2086 # words are what is wanted
+        (cd "$new" && GOWORK=off GOFLAGS=-mod=mod quietly routers definitions_of $part)
+    done
+    rm -rf "$home/definitions.new" && mkdir -p "$home/definitions.new"
+    mv "$new/definitions.yaml" "$home/definitions.new/routers.yaml"
+    rm -rf "$new" "$home/definitions" && mv "$home/definitions.new" "$home/definitions"
+    stamp routers "$stamp_now"
+}
+
+# Adds definitions of a file in a Go module to definitions.yaml. Beside Go's own check by its public list of sums, the module must
+# have the sum that is written here.
+definitions_of() {
+    local module=$1 sum=$2 file=$3 answer
+    shift 3
+    answer=$(go mod download -json "$module") || { printf '%s\n' "$answer"; return 1; }
+    python3 - "$answer" "$sum" "$file" "$@" >>definitions.yaml <<'PYTHON'
+import json, pathlib, re, sys
+answer, wanted, file, *names = sys.argv[1:]
+answer = json.loads(answer)
+if answer["Sum"] != wanted:
+    sys.exit(f"{answer['Path']} has the sum {answer['Sum']}, and not {wanted}")
+documents = re.split(r"(?m)^---$", (pathlib.Path(answer["Dir"]) / file).read_text())
+for name in names:
+    found = [one for one in documents if re.search(rf"(?m)^  name: {re.escape(name)}$", one)]
+    if len(found) != 1:
+        sys.exit(f"{file} has {len(found)} definitions of {name}")
+    print("---\n" + found[0].strip())
+PYTHON
+}
+
 # The programs of one Go part, without cgo, so that each runs in any image and any namespace.
 go_part() {
     local part=$1 source=$here/go/$1 flags="-s -w" stamp_now
@@ -183,6 +233,7 @@ main() {
     debian
     envoy
     github
+    routers
     local part
     for part in "${go_parts[@]}"; do
         go_part "$part"

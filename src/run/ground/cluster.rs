@@ -8,10 +8,11 @@ use crate::cluster::{Access, connect};
 use crate::error::{Error, ErrorKind};
 use crate::journal::kubernetes::{MapJournal, Scope};
 use crate::settings::{
-    GraceSettings, KubeconfigSource, KubernetesSettings, ManifestSource, RuleLevel, TrafficSettings,
+    self, GraceSettings, KubeconfigSource, KubernetesSettings, ManifestSource, RuleLevel, TrafficSettings,
 };
 use crate::target::kubernetes::diagnose::Graces;
 use crate::target::kubernetes::policy::{Level, Policy, Rule};
+use crate::target::kubernetes::router::{Router, RouterKind, Rules};
 use crate::target::kubernetes::{KubernetesConfig, KubernetesTarget, Traffic};
 
 /// A cluster as the ground of an environment.
@@ -108,9 +109,27 @@ fn named(environment: &str, name: &str) -> Result<PathBuf, Error> {
 fn traffic(settings: &TrafficSettings) -> Traffic {
     match settings {
         TrafficSettings::Service { name } => Traffic::Service { name: name.clone() },
-        TrafficSettings::GatewayApi { route, service } => {
-            Traffic::GatewayApi { route: route.clone(), service: service.clone() }
+        TrafficSettings::Router { router, name, service, header, cookie, sticky_cookie, settle } => {
+            Traffic::Router {
+                router: Router { kind: kind(*router), name: name.clone() },
+                service: service.clone(),
+                rules: Rules {
+                    header: header.clone(),
+                    cookie: cookie.clone(),
+                    sticky_cookie: sticky_cookie.clone(),
+                },
+                settles: *settle,
+            }
         }
+    }
+}
+
+const fn kind(router: settings::RouterKind) -> RouterKind {
+    match router {
+        settings::RouterKind::GatewayApi => RouterKind::GatewayApi,
+        settings::RouterKind::IngressNginx => RouterKind::IngressNginx,
+        settings::RouterKind::Traefik => RouterKind::Traefik,
+        settings::RouterKind::Istio => RouterKind::Istio,
     }
 }
 

@@ -7,7 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 
-use super::local::Text;
+use super::local::{Header, Text};
 use super::{Policy, Time};
 
 /// Plain manifests, applied to a cluster in which nothing need be installed.
@@ -60,6 +60,12 @@ pub(in crate::settings) enum Traffic {
     Service(Service),
     /// An HTTPRoute of the Gateway API: shares by request.
     GatewayApi(GatewayApi),
+    /// ingress-nginx, by a second Ingress for the time of the rollout: shares by request.
+    IngressNginx(IngressNginx),
+    /// Traefik 3, by a TraefikService for the time of the rollout: shares by request.
+    Traefik(Traefik),
+    /// Istio, by the weights of a VirtualService: shares by request.
+    Istio(Istio),
 }
 
 /// `service` alone stands for its defaults; the others cannot do without settings.
@@ -97,6 +103,71 @@ pub(in crate::settings) struct GatewayApi {
     /// The Service in its rules whose traffic is divided. By default the only one that selects a workload of the release.
     #[schemars(length(min = 1))]
     pub(in crate::settings) service: Option<String>,
+    /// During a canary, requests with this header and value go to the candidate, whatever the weights say.
+    pub(in crate::settings) header: Option<Header>,
+}
+
+/// ingress-nginx, by a second Ingress for the time of the rollout: shares by request.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(
+    deny_unknown_fields,
+    rename_all = "kebab-case",
+    expecting = "a mapping with the settings of `ingress-nginx`"
+)]
+pub(in crate::settings) struct IngressNginx {
+    /// Name of the Ingress. It is left as it is; the second one is `NAME-RELEASE`.
+    #[schemars(required, length(min = 1))]
+    pub(in crate::settings) ingress: Option<String>,
+    /// The Service in its rules whose traffic is divided. By default the only one that selects a workload of the release.
+    #[schemars(length(min = 1))]
+    pub(in crate::settings) service: Option<String>,
+    /// During a canary, requests with this header and value go to the candidate, whatever the weights say.
+    pub(in crate::settings) header: Option<Header>,
+    /// During a canary, requests with this cookie go to the candidate if its value is `always`, and never if it is `never`.
+    #[schemars(length(min = 1))]
+    pub(in crate::settings) cookie: Option<String>,
+    /// How long a change takes until it is in force: ingress-nginx does not tell.
+    #[schemars(extend("default" = "5s"))]
+    pub(in crate::settings) settle: Option<Time>,
+}
+
+/// Traefik 3, by a TraefikService for the time of the rollout: shares by request.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(
+    deny_unknown_fields,
+    rename_all = "kebab-case",
+    expecting = "a mapping with the settings of `traefik`"
+)]
+pub(in crate::settings) struct Traefik {
+    /// Name of the IngressRoute.
+    #[schemars(required, length(min = 1))]
+    pub(in crate::settings) ingress_route: Option<String>,
+    /// The Service in its rules whose traffic is divided. By default the only one that selects a workload of the release.
+    #[schemars(length(min = 1))]
+    pub(in crate::settings) service: Option<String>,
+    /// Cookie that keeps a visitor, during a canary, on the release that answered first. Without it, each request is divided anew.
+    #[schemars(length(min = 1))]
+    pub(in crate::settings) sticky_cookie: Option<String>,
+    /// How long a change takes until it is in force: Traefik does not tell. Longer than its `providersThrottleDuration`.
+    #[schemars(extend("default" = "3s"))]
+    pub(in crate::settings) settle: Option<Time>,
+}
+
+/// Istio, by the weights of a VirtualService: shares by request.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", expecting = "a mapping with the settings of `istio`")]
+pub(in crate::settings) struct Istio {
+    /// Name of the VirtualService. Its HTTP rules are divided.
+    #[schemars(required, length(min = 1))]
+    pub(in crate::settings) virtual_service: Option<String>,
+    /// The Service in its rules whose traffic is divided. By default the only one that selects a workload of the release.
+    #[schemars(length(min = 1))]
+    pub(in crate::settings) service: Option<String>,
+    /// During a canary, requests with this header and value go to the candidate, whatever the weights say.
+    pub(in crate::settings) header: Option<Header>,
+    /// How long a change takes until it is in force: Istio does not tell.
+    #[schemars(extend("default" = "3s"))]
+    pub(in crate::settings) settle: Option<Time>,
 }
 
 /// How long a trouble of an instance may last before it counts.

@@ -19,7 +19,7 @@ mod units;
 
 pub(super) use check::Check;
 pub(super) use kubernetes::{Graces, Kubernetes, Paths, Traffic};
-pub(super) use local::{Command, Listen, Local, Logs, Proxy, Text, Upstream};
+pub(super) use local::{Command, Header, Listen, Local, Logs, Proxy, Text, Upstream};
 pub(super) use policy::{Level, Policy};
 pub(super) use strategy::{Amount, BlueGreen, Canary, Compare, Rolling, Stage, Strategy};
 pub(super) use units::{Percent, Size, Time};

@@ -66,13 +66,62 @@ pub enum TrafficSettings {
         /// Its name; `None` is the only one that selects a workload.
         name: Option<String>,
     },
-    /// An HTTPRoute of the Gateway API.
-    GatewayApi {
-        /// The HTTPRoute.
-        route: String,
+    /// A router in front of the Service.
+    Router {
+        /// Which one.
+        router: RouterKind,
+        /// Its object.
+        name: String,
         /// The Service whose traffic is divided; `None` is the only one that selects a workload.
         service: Option<String>,
+        /// Requests with this header (its name and value) go to the candidate.
+        header: Option<(String, String)>,
+        /// Requests with this cookie go to the candidate, or never, as its value says.
+        cookie: Option<String>,
+        /// The cookie that keeps a visitor with the release that answered first.
+        sticky_cookie: Option<String>,
+        /// How long a change takes until it is in force.
+        settle: Duration,
     },
+}
+
+/// A router that can be told to divide requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RouterKind {
+    /// An HTTPRoute of the Gateway API.
+    GatewayApi,
+    /// An Ingress of ingress-nginx.
+    IngressNginx,
+    /// An IngressRoute of Traefik's.
+    Traefik,
+    /// A VirtualService of Istio's.
+    Istio,
+}
+
+impl RouterKind {
+    /// Its name in the settings.
+    #[must_use]
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::GatewayApi => "gateway-api",
+            Self::IngressNginx => "ingress-nginx",
+            Self::Traefik => "traefik",
+            Self::Istio => "istio",
+        }
+    }
+
+    /// How long a change usually takes until it is in force. Implementations of the Gateway API say before that they have seen it.
+    /// ingress-nginx gathers changes for up to 3.3 s (`--sync-rate-limit`), and its workers ask for them each second. Traefik takes
+    /// one configuration in 2 s (`providersThrottleDuration`). Istio gathers changes until a tenth of a second brings no more, then
+    /// has to reach all proxies.
+    #[must_use]
+    pub const fn settles(self) -> Duration {
+        match self {
+            Self::GatewayApi => Duration::from_millis(500),
+            Self::IngressNginx => Duration::from_secs(5),
+            Self::Traefik | Self::Istio => Duration::from_secs(3),
+        }
+    }
 }
 
 /// How long a trouble may last before it counts.

@@ -14,7 +14,8 @@ use crate::yaml::Diagnostic;
 use crate::yaml::words::{listed, nearest};
 
 pub use kubernetes::{
-    GraceSettings, KubeconfigSource, KubernetesSettings, ManifestSource, RuleLevel, TrafficSettings,
+    GraceSettings, KubeconfigSource, KubernetesSettings, ManifestSource, RouterKind, RuleLevel,
+    TrafficSettings,
 };
 
 /// What a `tidegate.yaml` says, with every default filled in.

@@ -5,8 +5,8 @@ use std::path::{Path as FilePath, PathBuf};
 use std::time::Duration;
 
 use super::local::{text_path, tidy};
-use super::{Findings, env, label, required};
-use crate::settings::file::{self, Graces, Kubernetes, Level, Paths, Policy, Time, Traffic};
+use super::{Findings, env, label, traffic};
+use crate::settings::file::{self, Graces, Kubernetes, Level, Paths, Policy, Time};
 use crate::settings::model::{
     EnvValue, GraceSettings, KubeconfigSource, KubernetesSettings, ManifestSource, RuleLevel, TrafficSettings,
 };
@@ -27,7 +27,7 @@ pub(super) fn resolve(
     let kubeconfig = raw.kubeconfig.map(|text| kubeconfig(text, folder, &path.key("kubeconfig"), findings));
     named(raw.context.as_deref(), &path.key("context"), findings);
     let traffic = match raw.traffic {
-        Some(raw) => traffic(raw, &path.key("traffic"), findings),
+        Some(raw) => traffic::resolve(raw, &path.key("traffic"), findings),
         None => Some(TrafficSettings::Service { name: None }),
     };
     let url = raw.url.map(|text| url(&text, &path.key("url"), findings));
@@ -162,24 +162,8 @@ fn kubeconfig(text: String, folder: &FilePath, path: &Path, findings: &mut Findi
     }
 }
 
-fn traffic(raw: Traffic, path: &Path, findings: &mut Findings<'_>) -> Option<TrafficSettings> {
-    match raw {
-        Traffic::Service(raw) => {
-            named(raw.name.as_deref(), &path.key("service").key("name"), findings);
-            Some(TrafficSettings::Service { name: raw.name })
-        }
-        Traffic::GatewayApi(raw) => {
-            let at = path.key("gateway-api");
-            let route = required(raw.route, &at.key("route"), "write the name of the HTTPRoute", findings);
-            named(route.as_deref(), &at.key("route"), findings);
-            named(raw.service.as_deref(), &at.key("service"), findings);
-            Some(TrafficSettings::GatewayApi { route: route?, service: raw.service })
-        }
-    }
-}
-
 /// A name may not be empty. What else it must be, the cluster says.
-fn named(name: Option<&str>, path: &Path, findings: &mut Findings<'_>) {
+pub(super) fn named(name: Option<&str>, path: &Path, findings: &mut Findings<'_>) {
     if name.is_some_and(str::is_empty) {
         findings.error(path, "an empty text is no name", "give a name, or take it out");
     }

@@ -3,9 +3,7 @@
 use std::path::{Component, Path as FilePath, PathBuf};
 use std::time::Duration;
 
-use http::{HeaderName, HeaderValue};
-
-use super::{Findings, address, env, positive, required};
+use super::{Findings, address, env, http, positive, required};
 use crate::rollout::strategy::StrategyName;
 use crate::settings::file::{Command, Local, Logs, Proxy, Upstream};
 use crate::settings::model::{LocalSettings, LogOptions, ProxyOptions};
@@ -134,24 +132,9 @@ fn proxy(raw: Option<Proxy>, path: &Path, findings: &mut Findings<'_>) -> ProxyO
     let default = ProxyOptions::default();
     let Some(raw) = raw else { return default };
     if let Some(cookie) = &raw.sticky_cookie {
-        // A cookie's name is a token (RFC 6265, section 4.1.1), as the name of a header is.
-        if HeaderName::from_bytes(cookie.as_bytes()).is_err() {
-            let message = format!("`{cookie}` cannot be the name of a cookie");
-            findings.error(&path.key("sticky-cookie"), message, "use letters, digits and dashes");
-        }
+        http::cookie(cookie, &path.key("sticky-cookie"), findings);
     }
-    let header = raw.header.map(|header| (header.name, header.value.0));
-    if let Some((name, value)) = &header {
-        let at = path.key("header");
-        if HeaderName::from_bytes(name.as_bytes()).is_err() {
-            let message = format!("`{name}` cannot be the name of a header");
-            findings.error(&at.key("name"), message, "use letters, digits and dashes, such as `X-Canary`");
-        }
-        if HeaderValue::from_str(value).is_err() || value.trim() != value || value.is_empty() {
-            let message = "this cannot be the value of a header";
-            findings.error(&at.key("value"), message, "use visible characters, with no space at the ends");
-        }
-    }
+    let header = raw.header.map(|header| http::header(header, &path.key("header"), findings));
     let mut read = |raw, default, key: &str| positive(raw, default, &path.key(key), findings);
     ProxyOptions {
         sticky_cookie: raw.sticky_cookie,

@@ -14,9 +14,11 @@ mod check;
 mod comparison;
 mod env;
 mod findings;
+mod http;
 mod kubernetes;
 mod local;
 mod strategy;
+mod traffic;
 
 pub(super) use findings::Findings;
 
@@ -93,8 +95,9 @@ fn environment(
     let health_given = raw.health.is_some();
     let health = raw.health.and_then(|raw| health(raw, &path.key("health"), &budgets, findings));
     let target = required(raw.target, &path.key("target"), "write `target: { local: { … } }`", findings);
-    if let Some(Target::Kubernetes(_)) = &target {
+    if let Some(Target::Kubernetes(cluster)) = &target {
         kubernetes::check_use(health_given, raw.strategy.as_ref(), path, findings);
+        traffic::check_use(cluster.traffic.as_ref(), raw.strategy.as_ref(), path, findings);
     }
     let target = target.and_then(|raw| resolve_target(raw, folder, &path.key("target"), findings));
     let instances = match &target {
@@ -114,6 +117,7 @@ fn environment(
         }
         Some(TargetSettings::Kubernetes(cluster)) => {
             kubernetes::check_verify(!verify.is_empty(), cluster.url.as_deref(), path, findings);
+            traffic::check_time(&cluster.traffic, strategy.name(), &budgets, path, findings);
         }
         None => {}
     }

@@ -20,6 +20,7 @@ mod names;
 pub mod policy;
 pub mod preflight;
 pub mod preview;
+pub mod router;
 mod store;
 mod view;
 mod work;
@@ -35,6 +36,7 @@ use self::bundle::Bundle;
 use self::diagnose::Graces;
 use self::manifests::Key;
 use self::preview::{Drift, Forecast};
+use self::router::{Router, Rules};
 use self::work::Work;
 use super::{Target, TargetError};
 use crate::rollout::{Action, Observation, Plan, Release, ReleaseId, Rollout};
@@ -68,13 +70,50 @@ pub enum Traffic {
         /// The Service; by default the only one that selects a workload of the release.
         name: Option<String>,
     },
-    /// An HTTPRoute of the Gateway API: shares by request.
-    GatewayApi {
-        /// The HTTPRoute.
-        route: String,
-        /// The Service in its rules whose traffic is divided; by default the only one that selects a workload.
+    /// A router in front of the Service: shares by request.
+    Router {
+        /// Its object.
+        router: Router,
+        /// The Service behind it whose traffic is divided; by default the only one that selects a workload.
         service: Option<String>,
+        /// Which requests go elsewhere than their share says.
+        rules: Rules,
+        /// How long it takes from an object to all of its data plane.
+        settles: Duration,
     },
+}
+
+impl Traffic {
+    /// The router, where there is one.
+    const fn router(&self) -> Option<&Router> {
+        match self {
+            Self::Service { .. } => None,
+            Self::Router { router, .. } => Some(router),
+        }
+    }
+
+    /// The Service that is named.
+    const fn service(&self) -> Option<&String> {
+        match self {
+            Self::Service { name } => name.as_ref(),
+            Self::Router { service, .. } => service.as_ref(),
+        }
+    }
+
+    /// How long a change of the router's object takes to be in force.
+    const fn settles(&self) -> Duration {
+        match self {
+            Self::Service { .. } => Duration::ZERO,
+            Self::Router { settles, .. } => *settles,
+        }
+    }
+
+    fn rules(&self) -> Rules {
+        match self {
+            Self::Service { .. } => Rules::default(),
+            Self::Router { rules, .. } => rules.clone(),
+        }
+    }
 }
 
 /// A Job that stays with a rollout, to end it when its runner dies.

@@ -11,6 +11,7 @@ mod no_loss;
 mod plan;
 mod preflight;
 mod rights;
+mod routers;
 mod runbook;
 mod shape;
 pub mod stage;

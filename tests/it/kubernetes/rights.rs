@@ -16,14 +16,22 @@ fn role(subject: &str, rules: &str) -> String {
     )
 }
 
-/// The rules of the documentation for a use, and those for the HTTPRoute of the manifests, where there is one.
-fn rules_for(name: &str, door: Door) -> String {
+/// The rules of the documentation for a use, and those for objects of one more group and resource in the manifests.
+fn rules_for(name: &str, more: Option<(&str, &str)>) -> String {
     let (_, _, features, applies) = USES.into_iter().find(|(other, ..)| *other == name).unwrap();
-    let route = format!(
-        "- apiGroups: [gateway.networking.k8s.io]\n  resources: [httproutes]\n  verbs: [{}]\n",
-        Need::OF_OBJECTS.join(", ")
-    );
-    rules(features, applies) + if door == Door::Gateway { &route } else { "" }
+    let verbs = Need::OF_OBJECTS.join(", ");
+    let more = more.map(|(group, resource)| {
+        format!("- apiGroups: [{group}]\n  resources: [{resource}]\n  verbs: [{verbs}]\n")
+    });
+    rules(features, applies) + &more.unwrap_or_default()
+}
+
+/// From now on Tidegate has the rights of the documentation for a use, and no more but those for the objects of one more group
+/// and resource in the manifests.
+pub(super) fn limit(stage: &mut Stage, name: &str, more: Option<(&str, &str)>) {
+    stage.identity = "deployer";
+    let subject = "{ kind: User, name: deployer, apiGroup: rbac.authorization.k8s.io }";
+    stage.space.apply(&role(subject, &rules_for(name, more)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -37,9 +45,8 @@ async fn the_documented_roles_are_enough_to_deploy_and_roll_back() {
     let runs = uses.iter().enumerate().map(|(at, (name, door, strategy))| async move {
         let open = Stage::open("the least rights", &format!("rights-{at}"), *door).await;
         let Some(mut stage) = open else { return };
-        stage.identity = "deployer";
-        let subject = "{ kind: User, name: deployer, apiGroup: rbac.authorization.k8s.io }";
-        stage.space.apply(&role(subject, &rules_for(name, *door)));
+        let route = (*door == Door::Gateway).then_some(("gateway.networking.k8s.io", "httproutes"));
+        limit(&mut stage, name, route);
         stage.settings(&strategy.replace("keep: 0s", "keep: 20s"));
         stage.deploy("1.0.0").await.exits(0);
         stage.deploy("2.0.0").await.exits(0);
@@ -56,7 +63,7 @@ async fn a_watchdog_ends_what_a_dead_runner_left() {
     let Some(stage) = Stage::open("a watchdog takes over", "watchdog", Door::Service).await else { return };
     stage.settings(ROLLING);
     stage.deploy("1.0.0").await.exits(0);
-    let rules = rules_for("tidegate-sets", Door::Service);
+    let rules = rules_for("tidegate-sets", None);
     let subject =
         format!("{{ kind: ServiceAccount, name: tidegate-watchdog, namespace: {} }}", stage.space.name);
     stage.space.apply(&role(&subject, &rules));

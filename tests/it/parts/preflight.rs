@@ -96,7 +96,7 @@ async fn all_missing_rights_are_named_at_once_and_each_role_of_the_documentation
     for (name, _, features, applies) in USES {
         let space = Namespace::new(&bed, &format!("preflight-{name}"));
         let objects = if applies { &all[..] } else { &[] };
-        // With the Gateway API's rights asked for and not given, they are all that is missing.
+        // With a router's rights asked for and not given, they are all that is missing.
         let ask =
             async |features: &[Feature]| preflight(&deployer, &space.name, objects, &needs(features)).await;
         let rules_before = smaller.replace(features).map(|smaller| rules(smaller, applies));
@@ -107,8 +107,9 @@ async fn all_missing_rights_are_named_at_once_and_each_role_of_the_documentation
                 async || ask(features).await,
                 |problems| {
                     let more = problems.first().is_some_and(|one| {
-                        let missing = ["leases", "replicasets", "httproutes"];
-                        missing.into_iter().filter(|resource| one.contains(resource)).count() == 1
+                        let routers = ["httproutes", "ingresses", "ingressroutes", "virtualservices"];
+                        let missing = ["leases", "replicasets"].into_iter().chain(routers);
+                        missing.filter(|resource| one.contains(resource)).count() == 1
                     });
                     problems.len() == 1 && more
                 },

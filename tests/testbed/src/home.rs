@@ -52,6 +52,12 @@ impl Home {
         self.0.join("npm/openapi/api.github.com.json")
     }
 
+    /// The definitions of routers' kinds that the testbed does not run, as the installer laid them down.
+    #[must_use]
+    pub fn router_definitions(&self) -> PathBuf {
+        self.0.join("definitions/routers.yaml")
+    }
+
     /// What the testbed that runs writes to disk; emptied at each start.
     #[must_use]
     pub fn state(&self) -> PathBuf {

@@ -42,7 +42,7 @@ impl Bundle {
     /// `strategy-not-possible` with the workload, its place and the cure.
     pub fn check(&self, strategy: StrategyName) -> Result<(), TargetError> {
         match strategy {
-            StrategyName::Rolling | StrategyName::Recreate if self.shape.route.is_none() => Ok(()),
+            StrategyName::Rolling | StrategyName::Recreate if self.shape.router.is_none() => Ok(()),
             StrategyName::Rolling | StrategyName::Recreate => Err(impossible(
                 format!("`{strategy}` moves no traffic by a router: `traffic` would have no effect"),
                 "take `traffic` out, or use `canary` or `blue-green`",

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::super::manifests::Object;
-use super::super::{KubernetesConfig, TargetError, Traffic};
+use super::super::router::Router;
+use super::super::{KubernetesConfig, TargetError};
 
 /// What the objects of a release are to a rollout.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -19,8 +20,9 @@ pub(in super::super) struct Shape {
     pub(in super::super) service: Option<String>,
     /// Every Service that selects a carrier.
     pub(in super::super) services: Vec<String>,
-    /// The HTTPRoute whose traffic is divided.
-    pub(in super::super) route: Option<String>,
+    /// The router's object whose traffic is divided.
+    #[serde(default)]
+    pub(in super::super) router: Option<Router>,
 }
 
 /// A workload by kind and name.
@@ -50,31 +52,28 @@ impl Shape {
         }
         at_home(objects, config)?;
         let services: Vec<&Object> = objects.iter().filter(|object| is(object, "", "Service")).collect();
-        let named = match &config.traffic {
-            Traffic::Service { name } => name.as_ref(),
-            Traffic::GatewayApi { service, .. } => service.as_ref(),
-        };
+        let (named, router) = (config.traffic.service(), config.traffic.router());
         let leads = |service: &Object| running.iter().any(|workload| selects(service, workload));
         let leading: Vec<&Object> = services.iter().copied().filter(|service| leads(service)).collect();
-        let route = match &config.traffic {
-            Traffic::GatewayApi { route, .. } => Some(find_route(objects, route)?),
-            Traffic::Service { .. } => None,
+        let route = match router {
+            Some(router) => Some((router, find_route(objects, router)?)),
+            None => None,
         };
-        let in_route = |service: &&Object| {
-            route.is_none_or(|route| backends(route).any(|name| name == service.key.name))
-        };
+        let behind = route.map(|(router, route)| router.services(&route.value, &config.namespace));
+        let in_route =
+            |service: &&Object| behind.as_ref().is_none_or(|behind| behind.contains(&service.key.name));
         let service = match named {
             Some(name) => Some(find_service(&leading, name)?),
             None => only(leading.iter().copied().filter(in_route)),
         };
-        if let (Some(route), None) = (route, service) {
+        if let (Some((router, route)), None) = (route, service) {
             return Err(fault(
                 "no-service",
                 format!(
                     "{} ({}) leads to no Service that selects a workload, or to more than one",
                     route.key, route.source
                 ),
-                "name it: `traffic: { gateway-api: { route: …, service: NAME } }`",
+                &format!("name it: `{}`", router.kind.naming()),
             ));
         }
         let carriers = carriers(&running, service);
@@ -89,7 +88,7 @@ impl Shape {
                 .collect(),
             carriers: carriers.into_iter().map(workload).collect(),
             service: service.map(|service| service.key.name.clone()),
-            route: route.map(|route| route.key.name.clone()),
+            router: router.cloned(),
         })
     }
 
@@ -135,8 +134,10 @@ fn selects(service: &Object, workload: &Object) -> bool {
 
 /// What a rollout watches and divides must be in the environment's own namespace.
 fn at_home(objects: &[Object], config: &KubernetesConfig) -> Result<(), TargetError> {
-    let concerned =
-        |object: &&Object| runs(object) || is(object, "", "Service") || object.key.kind == "HTTPRoute";
+    let routes = |object: &Object| {
+        object.key.kind == "HTTPRoute" || config.traffic.router().is_some_and(|router| router.is(&object.key))
+    };
+    let concerned = |object: &&Object| runs(object) || is(object, "", "Service") || routes(object);
     let away =
         |object: &&Object| object.key.namespace.as_ref().is_some_and(|other| *other != config.namespace);
     match objects.iter().filter(concerned).find(away) {
@@ -165,23 +166,14 @@ fn find_service<'a>(leading: &[&'a Object], name: &str) -> Result<&'a Object, Ta
     })
 }
 
-fn find_route<'a>(objects: &'a [Object], name: &str) -> Result<&'a Object, TargetError> {
-    let group = "gateway.networking.k8s.io";
-    objects.iter().find(|object| is(object, group, "HTTPRoute") && object.key.name == name).ok_or_else(|| {
+fn find_route<'a>(objects: &'a [Object], router: &Router) -> Result<&'a Object, TargetError> {
+    objects.iter().find(|object| router.is(&object.key)).ok_or_else(|| {
         fault(
             "no-route",
-            format!("`traffic` names the HTTPRoute {name}, which is not in the manifests"),
-            "correct the name, or add the HTTPRoute to the manifests",
+            format!("`traffic` names the {router}, which is not in the manifests"),
+            "correct the name, or add it to the manifests",
         )
     })
-}
-
-/// The Services that an HTTPRoute's rules name.
-fn backends(route: &Object) -> impl Iterator<Item = &str> {
-    let rules = route.value["spec"]["rules"].as_array().into_iter().flatten();
-    rules
-        .flat_map(|rule| rule["backendRefs"].as_array().into_iter().flatten())
-        .filter_map(|one| one["name"].as_str())
 }
 
 fn only<T>(mut all: impl Iterator<Item = T>) -> Option<T> {

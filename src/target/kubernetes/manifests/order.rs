@@ -22,7 +22,7 @@ const FIRST: [&str; 16] = [
     "PersistentVolumeClaim",
 ];
 /// Kinds that need others.
-const LAST: [&str; 15] = [
+const LAST: [&str; 18] = [
     "Service",
     "PodDisruptionBudget",
     "DaemonSet",
@@ -35,6 +35,9 @@ const LAST: [&str; 15] = [
     "HorizontalPodAutoscaler",
     "Ingress",
     "HTTPRoute",
+    "TraefikService",
+    "IngressRoute",
+    "VirtualService",
     "APIService",
     "MutatingWebhookConfiguration",
     "ValidatingWebhookConfiguration",

@@ -13,6 +13,12 @@ pub enum Feature {
     Sets,
     /// To divide traffic by an HTTPRoute.
     GatewayApi,
+    /// To divide traffic by a second Ingress.
+    IngressNginx,
+    /// To divide traffic by a TraefikService.
+    Traefik,
+    /// To divide traffic by a VirtualService.
+    Istio,
     /// To compare what releases answer, by their pods' own metrics.
     Comparison,
     /// To send requests of gates to the pods themselves.
@@ -75,6 +81,32 @@ const GATEWAY_API: &[Need] = &[need(
     &["get", "list", "watch", "patch"],
     "the weights of a route",
 )];
+const INGRESS_NGINX: &[Need] = &[need(
+    "networking.k8s.io",
+    &["ingresses"],
+    &["get", "list", "watch", "create", "patch", "delete"],
+    "a second Ingress with a weight, for the time of the rollout",
+)];
+const TRAEFIK: &[Need] = &[
+    need(
+        "traefik.io",
+        &["ingressroutes"],
+        &["get", "list", "watch", "patch"],
+        "what the rules of an IngressRoute lead to",
+    ),
+    need(
+        "traefik.io",
+        &["traefikservices"],
+        &["get", "list", "watch", "create", "patch", "delete"],
+        "the weights, for the time of the rollout",
+    ),
+];
+const ISTIO: &[Need] = &[need(
+    "networking.istio.io",
+    &["virtualservices"],
+    &["get", "list", "watch", "patch"],
+    "the weights of destinations",
+)];
 const COMPARISON: &[Need] =
     &[need("", &["pods/proxy"], &["get"], "the pods' own counts of requests and errors")];
 // By WebSocket it is `get` up to Kubernetes 1.34 and `create` from 1.35 on.
@@ -88,12 +120,15 @@ const WATCHDOG: &[Need] = &[
 
 impl Feature {
     /// Every feature.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 11] = [
         Self::Look,
         Self::Deploy,
         Self::Secrets,
         Self::Sets,
         Self::GatewayApi,
+        Self::IngressNginx,
+        Self::Traefik,
+        Self::Istio,
         Self::Comparison,
         Self::DirectChecks,
         Self::Watchdog,
@@ -108,6 +143,9 @@ impl Feature {
             Self::Secrets => SECRETS,
             Self::Sets => SETS,
             Self::GatewayApi => GATEWAY_API,
+            Self::IngressNginx => INGRESS_NGINX,
+            Self::Traefik => TRAEFIK,
+            Self::Istio => ISTIO,
             Self::Comparison => COMPARISON,
             Self::DirectChecks => DIRECT_CHECKS,
             Self::Watchdog => WATCHDOG,

@@ -14,11 +14,12 @@ use kube::ResourceExt;
 use super::bundle::{Shape, Workload};
 use super::diagnose::{self, Cause, Evidence, Graces};
 use super::names::RELEASE;
+use super::router::Router;
 use super::world::Snapshot;
 use crate::rollout::{ReleaseId, SetView, Weight};
 
 pub(super) use sets::{deployment_release, is_owned, replicas, template_release, wanted};
-pub(super) use shares::{beside_wanted, endpoints, is_accepted, pinned};
+pub(super) use shares::{beside_wanted, endpoints, pinned};
 
 /// What the look is for: the releases of the rollout, and what they consist of.
 #[derive(Debug, Clone, Default)]
@@ -47,6 +48,8 @@ pub(super) struct Frame {
     pub(super) is_shaped: bool,
     /// The cluster is adding a node for pods that no node takes.
     pub(super) scaling_up: bool,
+    /// The router does not say what it has taken, and has not had its time for the last change yet.
+    pub(super) settling: bool,
     /// When the rollout began.
     pub(super) since: Option<Timestamp>,
     /// The releases' answers are compared.
@@ -94,8 +97,12 @@ impl Frame {
     }
 
     /// The frame of a look without a rollout: what is there tells what belongs together.
-    pub(super) fn of_what_is_there(snapshot: &Snapshot, service: Option<&str>, route: Option<&str>) -> Self {
-        let shape = sets::shape(snapshot, service, route);
+    pub(super) fn of_what_is_there(
+        snapshot: &Snapshot,
+        service: Option<&str>,
+        router: Option<&Router>,
+    ) -> Self {
+        let shape = sets::shape(snapshot, service, router);
         let instances = shape.carriers.iter().map(|workload| workload.replicas).max().unwrap_or(1).max(1);
         Self { instances, shape, ..Self::default() }
     }

@@ -14,6 +14,7 @@ use super::Frame;
 use crate::rollout::{ReleaseId, SetView};
 use crate::target::kubernetes::bundle::{Shape, Workload};
 use crate::target::kubernetes::names::{BESIDE, RELEASE, RETIRE_AT};
+use crate::target::kubernetes::router::Router;
 use crate::target::kubernetes::world::Snapshot;
 
 /// The replicas of one release in one workload.
@@ -234,7 +235,7 @@ fn others_done(snapshot: &Snapshot, frame: &Frame, release: &ReleaseId) -> bool 
 }
 
 /// What is there, as a shape: the workloads whose pods are told apart by release.
-pub(super) fn shape(snapshot: &Snapshot, service: Option<&str>, route: Option<&str>) -> Shape {
+pub(super) fn shape(snapshot: &Snapshot, service: Option<&str>, router: Option<&Router>) -> Shape {
     let labelled = snapshot.deployments.iter().filter(|one| deployment_release(one).is_some());
     let carriers = labelled.map(|one| Workload {
         kind: "Deployment".to_owned(),
@@ -254,12 +255,7 @@ pub(super) fn shape(snapshot: &Snapshot, service: Option<&str>, route: Option<&s
             replicas: one.status.as_ref().map_or(1, |status| whole(status.desired_number_scheduled)),
         }));
     }
-    Shape {
-        carriers,
-        service: service.map(str::to_owned),
-        route: route.map(str::to_owned),
-        ..Shape::default()
-    }
+    Shape { carriers, service: service.map(str::to_owned), router: router.cloned(), ..Shape::default() }
 }
 
 pub(in super::super) fn deployment_release(deployment: &Deployment) -> Option<&String> {

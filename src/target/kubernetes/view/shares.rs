@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::Service;
 use kube::ResourceExt;
-use kube::api::DynamicObject;
-use serde_json::Value;
 
 use super::Frame;
 use crate::rollout::{ReleaseId, SetView, Weight};
 use crate::target::kubernetes::names::{RELEASE, SPLIT};
+use crate::target::kubernetes::router::Router;
 use crate::target::kubernetes::world::Snapshot;
 
 const SERVICE_OF_SLICE: &str = "kubernetes.io/service-name";
@@ -22,12 +21,12 @@ pub(super) fn weights(snapshot: &Snapshot, frame: &Frame, sets: &BTreeMap<Releas
         return Weights::new();
     };
     let base = of_service(snapshot, frame, service);
-    let route = frame.shape.route.as_ref();
-    let route = route.and_then(|name| snapshot.routes.iter().find(|route| route.name_any() == *name));
-    match (frame.shape.route.is_some(), route) {
-        (true, Some(route)) => of_route(snapshot, route, name, &base),
-        (true, None) => Weights::new(),
-        (false, _) => base,
+    match &frame.shape.router {
+        Some(router) => {
+            let is_in_force = !frame.settling && router.is_accepted(&snapshot.routes);
+            of_router(snapshot, router, name, &base, is_in_force)
+        }
+        None => base,
     }
 }
 
@@ -124,35 +123,39 @@ pub(in super::super) fn beside_wanted(weight: Weight, others: u32) -> u32 {
     u32::try_from(wanted).unwrap_or(others).max(1)
 }
 
-/// The shares of an HTTPRoute. Those that its gateway has not accepted yet are told as a hair less than they are: they are not
-/// in force as asked for, and nobody may take away what they lead to.
-fn of_route(snapshot: &Snapshot, route: &DynamicObject, service: &str, base: &Weights) -> Weights {
-    let mut points: BTreeMap<String, u64> = BTreeMap::new();
-    let rules = route.data["spec"]["rules"].as_array().into_iter().flatten();
-    for backend in rules.flat_map(|rule| rule["backendRefs"].as_array().into_iter().flatten()) {
-        let name = backend["name"].as_str().unwrap_or_default();
-        let leads =
-            name == service || snapshot.services.iter().any(|s| s.name_any() == name && pinned(s).is_some());
-        if leads {
-            *points.entry(name.to_owned()).or_default() += backend["weight"].as_u64().unwrap_or(1);
-        }
-    }
-    let all: u64 = points.values().sum();
+/// The shares by a router. Those that are not in force yet are told as a hair less than they are: they are not what was asked
+/// for, and nobody may take away what they lead to.
+fn of_router(
+    snapshot: &Snapshot,
+    router: &Router,
+    service: &str,
+    base: &Weights,
+    is_in_force: bool,
+) -> Weights {
+    let release_of = |name: &str| {
+        let found = snapshot.services.iter().find(|one| one.name_any() == name);
+        found.and_then(|one| pinned(one)).filter(|_| name != service)
+    };
+    let shares = router.shares(&snapshot.routes, service).unwrap_or_default();
+    let ours = |(name, own): (String, u64)| {
+        let release = release_of(&name);
+        (own > 0 && (name == service || release.is_some())).then_some((release, own))
+    };
+    let shares: Vec<(Option<ReleaseId>, u64)> = shares.into_iter().filter_map(ours).collect();
+    let all: u64 = shares.iter().map(|(_, own)| own).sum();
     let mut weights = Weights::new();
-    for (name, own) in points.iter().filter(|(_, own)| **own > 0) {
-        let share = Weight::from_basis_points(u16::try_from(own * 10_000 / all).unwrap_or(10_000));
-        if name == service {
-            for (release, within) in base {
-                let points = u32::from(share.basis_points()) * u32::from(within.basis_points()) / 10_000;
-                add(&mut weights, release, u16::try_from(points).unwrap_or(10_000));
-            }
-        } else if let Some(release) =
-            snapshot.services.iter().find(|s| s.name_any() == *name).and_then(|s| pinned(s))
-        {
-            add(&mut weights, &release, share.basis_points());
+    for (release, own) in shares {
+        let share = u16::try_from(own * 10_000 / all).unwrap_or(10_000);
+        if let Some(release) = release {
+            add(&mut weights, &release, share);
+            continue;
+        }
+        for (release, within) in base {
+            let points = u32::from(share) * u32::from(within.basis_points()) / 10_000;
+            add(&mut weights, release, u16::try_from(points).unwrap_or(10_000));
         }
     }
-    if is_accepted(route) {
+    if is_in_force {
         return weights;
     }
     let less = |weight: Weight| Weight::from_basis_points(weight.basis_points().saturating_sub(1));
@@ -164,18 +167,50 @@ fn add(weights: &mut Weights, release: &ReleaseId, points: u16) {
     weights.insert(release.clone(), Weight::from_basis_points(known.saturating_add(points)));
 }
 
-/// Whether every gateway of the route has taken it as it is now, by the conditions `Accepted` and `ResolvedRefs` of the Gateway
-/// API.
-pub(in super::super) fn is_accepted(route: &DynamicObject) -> bool {
-    let generation = route.metadata.generation;
-    let parents = route.data["status"]["parents"].as_array().map_or(&[][..], Vec::as_slice);
-    let holds = |parent: &Value, kind: &str| {
-        parent["conditions"].as_array().into_iter().flatten().any(|condition| {
-            condition["type"] == kind
-                && condition["status"] == "True"
-                && condition["observedGeneration"].as_i64() >= generation
-        })
-    };
-    !parents.is_empty()
-        && parents.iter().all(|parent| holds(parent, "Accepted") && holds(parent, "ResolvedRefs"))
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use k8s_openapi::api::core::v1::Service;
+    use serde_json::json;
+
+    use super::*;
+    use crate::target::kubernetes::bundle::Shape;
+    use crate::target::kubernetes::router::{Live, RouterKind};
+
+    fn service(name: &str, release: &str) -> Arc<Service> {
+        let spec = json!({ "selector": { "app": "web", RELEASE: release } });
+        Arc::new(serde_json::from_value(json!({ "metadata": { "name": name }, "spec": spec })).unwrap())
+    }
+
+    #[test]
+    fn shares_are_in_force_when_a_router_that_says_nothing_has_had_its_time() {
+        let router = Router { kind: RouterKind::Istio, name: "shop".into() };
+        let route = |host: &str, weight: u16| json!({ "destination": { "host": host }, "weight": weight });
+        let object = json!({
+            "apiVersion": "networking.istio.io/v1",
+            "kind": "VirtualService",
+            "metadata": { "name": "shop", "namespace": "shop" },
+            "spec": { "http": [{ "route": [route("web", 95), route("web-b", 5)] }] },
+        });
+        let mut routes = Live::default();
+        routes.add("VirtualService", vec![Arc::new(serde_json::from_value(object).unwrap())]);
+        let services = vec![service("web", "a"), service("web-b", "b")];
+        let snapshot = Snapshot { services, routes, ..Snapshot::default() };
+        let shape = Shape { service: Some("web".into()), router: Some(router), ..Shape::default() };
+        let ready = json!({
+            "metadata": { "name": "web-1", "labels": { "kubernetes.io/service-name": "web" } },
+            "addressType": "IPv4",
+            "endpoints": [{ "addresses": ["10.0.0.1"], "targetRef": { "name": "web-1" } }],
+        });
+        let slices = vec![Arc::new(serde_json::from_value(ready).unwrap())];
+        let snapshot = Snapshot { slices, ..snapshot };
+        let frame = Frame { shape, baseline: Some(ReleaseId::new("a")), ..Frame::default() };
+        let seen = |settling: bool| {
+            let weights = weights(&snapshot, &Frame { settling, ..frame.clone() }, &BTreeMap::new());
+            [weights[&ReleaseId::new("a")], weights[&ReleaseId::new("b")]].map(Weight::basis_points)
+        };
+        assert_eq!(seen(false), [9500, 500]);
+        assert_eq!(seen(true), [9499, 499], "asked for, and not yet so");
+    }
 }

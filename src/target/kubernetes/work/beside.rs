@@ -33,8 +33,16 @@ const STEADY: i64 = 2;
 const ENDED: Duration = Duration::from_secs(60);
 
 /// Kinds that lead traffic or decide on numbers of pods: as long as a stable release serves, they stay as it wants them.
-const SHARED: [&str; 5] =
-    ["Service", "HTTPRoute", "Ingress", "HorizontalPodAutoscaler", "PodDisruptionBudget"];
+const SHARED: [&str; 8] = [
+    "Service",
+    "HTTPRoute",
+    "Ingress",
+    "IngressRoute",
+    "TraefikService",
+    "VirtualService",
+    "HorizontalPodAutoscaler",
+    "PodDisruptionBudget",
+];
 
 impl Work {
     /// Has `instances` instances of a release beside the Deployments.
@@ -56,8 +64,8 @@ impl Work {
         self.apply_own(release, bundle, stable.as_ref().map(|(_, bundle)| &**bundle), &snapshot).await?;
         if let (Some((stable, _)), Some((leader, of_leader))) = (&stable, self.leader().await?) {
             self.hold_services(&leader, &of_leader, stable, &snapshot).await?;
-            if frame.divides && frame.shape.route.is_some() {
-                self.announce(&leader, &of_leader, release, &snapshot).await?;
+            if frame.divides {
+                self.prepare(&leader, &of_leader, release, &snapshot).await?;
             }
         }
         for workload in &bundle.shape().carriers {

@@ -15,8 +15,10 @@ mod observe;
 mod place;
 mod preview;
 mod retire;
+mod router;
 mod scale_up;
 mod settle;
+mod settling;
 mod still;
 mod traffic;
 mod watchdog;
@@ -30,6 +32,7 @@ use kube::{Api, Client};
 use serde_json::Value;
 use tokio::time::Instant;
 
+use super::KubernetesConfig;
 use super::apply::Applier;
 use super::bundle::{Bundle, Shape};
 use super::meter::Meter;
@@ -37,11 +40,11 @@ use super::names::Home;
 use super::store::Store;
 use super::view::{self, Frame};
 use super::world::{Snapshot, World};
-use super::{KubernetesConfig, Traffic};
 use crate::rollout::{Release, ReleaseId, Rollout, Step, Weight};
 use crate::target::TargetError;
 use keeper::Keeper;
 use logs::Logs;
+use settling::Settling;
 
 /// The work on one environment.
 pub(super) struct Work {
@@ -58,6 +61,7 @@ pub(super) struct Work {
     meter: OnceLock<Meter>,
     keeper: Keeper,
     forwards: Mutex<BTreeMap<String, address::Forward>>,
+    settling: Settling,
 }
 
 impl Work {
@@ -74,6 +78,7 @@ impl Work {
             meter: OnceLock::new(),
             keeper: Keeper::default(),
             forwards: Mutex::default(),
+            settling: Settling::default(),
             client,
             config,
             home,
@@ -101,10 +106,12 @@ impl Work {
             since: Some(rollout.started),
             is_shaped: false,
             scaling_up: false,
+            settling: false,
             compares: comparison.is_some(),
             slow_than: comparison.and_then(|comparison| comparison.slower_than),
         };
         *self.frame.lock().unwrap_or_else(PoisonError::into_inner) = frame;
+        self.take_up(rollout);
     }
 
     /// The frame, with the candidate as the settings of today see it.
@@ -129,8 +136,8 @@ impl Work {
     }
 
     fn world(&self) -> &World {
-        let routes = matches!(self.config.traffic, Traffic::GatewayApi { .. });
-        self.world.get_or_init(|| World::watch(&self.client, &self.config.namespace, &self.home, routes))
+        let router = self.config.traffic.router().map(|router| router.kind);
+        self.world.get_or_init(|| World::watch(&self.client, &self.config.namespace, &self.home, router))
     }
 
     async fn snapshot(&self) -> Result<Snapshot, TargetError> {

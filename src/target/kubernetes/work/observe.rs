@@ -7,7 +7,6 @@ use kube::ResourceExt;
 use super::{Work, now};
 use crate::rollout::{Observation, ReleaseId, Trouble};
 use crate::target::TargetError;
-use crate::target::kubernetes::Traffic;
 use crate::target::kubernetes::diagnose::{Cause, Gravity};
 use crate::target::kubernetes::names::MANAGED_BY;
 use crate::target::kubernetes::view::{Frame, deployment_release, view};
@@ -26,6 +25,7 @@ impl Work {
         }
         self.keep_shares(&snapshot, &frame).await;
         frame.scaling_up = self.is_scaling_up(&snapshot).await;
+        frame.settling = self.is_settling();
         let seen = view(&snapshot, &frame, &self.config.graces, now());
         if let Err(error) = self.brake(&snapshot, &frame, &seen).await {
             tracing::warn!("{}", error.sentence);
@@ -63,14 +63,11 @@ impl Work {
 
     /// The frame of a look without a rollout: by the kept objects of the release that runs, or else by what is there alone.
     async fn frame_of_what_is_there(&self, snapshot: &Snapshot) -> Frame {
-        let (service, route) = match &self.config.traffic {
-            Traffic::Service { name } => (name.clone(), None),
-            Traffic::GatewayApi { route, service } => (service.clone(), Some(route.as_str())),
-        };
+        let (service, router) = (self.config.traffic.service().cloned(), self.config.traffic.router());
         let written = snapshot.services.iter().filter(|one| !one.labels().contains_key(MANAGED_BY));
         let names: Vec<String> = written.map(|one| one.name_any()).collect();
         let only = if let [only] = names.as_slice() { Some(only.clone()) } else { None };
-        let mut frame = Frame::of_what_is_there(snapshot, service.or(only).as_deref(), route);
+        let mut frame = Frame::of_what_is_there(snapshot, service.or(only).as_deref(), router);
         let live = snapshot.deployments.iter().find_map(|one| deployment_release(one)).map(ReleaseId::new);
         if let Some(live) = live
             && let Ok(bundle) = self.bundle(&live).await

@@ -36,11 +36,9 @@ impl Work {
         let sets = self.sets_of(release).await?;
         if let (false, Some(stable)) = (goes_forward, &frame.stable) {
             self.restore_own(stable).await?;
-            let (bundle, snapshot) = (self.bundle(stable).await?, self.snapshot().await?);
-            if bundle.shape().route.is_some() {
-                self.calm_route(stable, &bundle).await?;
-                self.apply_route(stable, &bundle, &snapshot, None).await?;
-            }
+            let bundle = self.bundle(stable).await?;
+            self.calm_route(stable, &bundle).await?;
+            self.apply_route(stable, &bundle).await?;
         }
         if let Some(at) = at {
             for set in &sets {

@@ -18,14 +18,14 @@ use crate::target::TargetError;
 use crate::target::kubernetes::bundle::{Bundle, Workload};
 use crate::target::kubernetes::manifests::Object;
 use crate::target::kubernetes::names::{BESIDE, MANAGED_BY, RETIRE_AT, SHARE};
-use crate::target::kubernetes::view::{deployment_release, endpoints, is_accepted, template_release};
+use crate::target::kubernetes::view::{deployment_release, endpoints, template_release};
 use crate::target::kubernetes::world::Snapshot;
 
 /// How long the cluster's controllers may take to see a change.
-const SEEN: Duration = Duration::from_secs(60);
+pub(super) const SEEN: Duration = Duration::from_secs(60);
 
 impl Work {
-    /// Makes the candidate what the manifests describe: its Services, its route, its Deployments, and all that was held back
+    /// Makes the candidate what the manifests describe: its Services, its router's object, its Deployments, and all that was held back
     /// while the stable release served.
     pub(super) async fn settle(&self, candidate: &ReleaseId, stable: &ReleaseId) -> Result<(), TargetError> {
         let (bundle, former) = (self.bundle(candidate).await?, self.bundle(stable).await?);
@@ -37,10 +37,8 @@ impl Work {
             self.hand_over(candidate, &bundle, &former, workload).await?;
         }
         self.apply_held_back(candidate, &bundle, &former).await?;
-        if bundle.shape().route.is_some() {
-            self.apply_route(candidate, &bundle, &snapshot, None).await?;
-            self.route_taken(&bundle).await?;
-        }
+        self.apply_route(candidate, &bundle).await?;
+        self.route_taken(&bundle).await?;
         self.drop_release_service(candidate, &bundle).await
     }
 
@@ -80,15 +78,6 @@ impl Work {
         .await
     }
 
-    /// Waits until the gateway has taken the route as it is now.
-    pub(super) async fn route_taken(&self, bundle: &Bundle) -> Result<(), TargetError> {
-        let Some(route) = &bundle.shape().route else { return Ok(()) };
-        self.until(&format!("that the gateway takes HTTPRoute {route}"), SEEN, |snapshot| {
-            snapshot.routes.iter().any(|one| one.name_any() == *route && is_accepted(one)).then_some(())
-        })
-        .await
-    }
-
     async fn apply_held_back(
         &self,
         release: &ReleaseId,
@@ -99,7 +88,8 @@ impl Work {
         let shape = bundle.shape();
         let objects = self.rendered(release, bundle, Some(release), &snapshot, Some(former));
         let held_back = |object: &&Object| {
-            let done = shape.carries(object) || shape.route.as_ref() == Some(&object.key.name);
+            let done =
+                shape.carries(object) || shape.router.as_ref().is_some_and(|router| router.is(&object.key));
             !done && former.find(&object.key.kind, &object.key.name).is_some()
         };
         let held_back: Vec<Object> = objects.iter().filter(held_back).cloned().collect();

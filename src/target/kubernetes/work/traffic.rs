@@ -1,26 +1,20 @@
-//! Dividing the traffic: by the selector of Services, by numbers of instances, by the weights of an HTTPRoute.
+//! Dividing the traffic: by the selector of Services, by numbers of instances, or by a router.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use kube::ResourceExt;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::Work;
 use super::beside::{beside, deployment};
 use crate::rollout::{Release, ReleaseId, Weight};
 use crate::target::TargetError;
 use crate::target::kubernetes::bundle::Bundle;
-use crate::target::kubernetes::manifests::{Key, Object};
-use crate::target::kubernetes::names::{MANAGED_BY, RELEASE, SPLIT, joined};
+use crate::target::kubernetes::manifests::Object;
+use crate::target::kubernetes::names::SPLIT;
 use crate::target::kubernetes::view::{beside_wanted, pinned, wanted};
 use crate::target::kubernetes::world::Snapshot;
-
-/// How long a gateway may take to bring what it has accepted to all of its data plane.
-const ARRIVES: Duration = Duration::from_millis(500);
-/// The longest name of a Service (RFC 1035 label).
-const LABEL: usize = 63;
 
 /// What the Services of a release lead to.
 #[derive(Debug, Clone, Copy)]
@@ -51,21 +45,21 @@ impl Work {
         }
         let Some((leader, bundle)) = self.leader().await? else { return Ok(()) };
         let snapshot = self.snapshot().await?;
-        match (bundle.shape().route.as_ref(), shares.as_slice()) {
-            (Some(_), _) => self.weigh(&leader, &bundle, &shares, &snapshot).await,
+        match (bundle.shape().router.as_ref(), shares.as_slice()) {
+            (Some(router), _) => self.weigh(router, &leader, &bundle, &shares, &snapshot).await,
             (None, [(only, _)]) => self.lead_services(&leader, &bundle, Lead::To(only), &snapshot).await,
             (None, _) => self.divide_by_number(&leader, &bundle, &shares, &snapshot).await,
         }
     }
 
-    /// The release whose Service and route lead the traffic during a rollout: the stable one, unless it did not have them yet.
+    /// The release whose Service and router's object lead the traffic during a rollout: the stable one, unless it did not have them yet.
     pub(super) async fn leader(&self) -> Result<Option<(ReleaseId, Arc<Bundle>)>, TargetError> {
         let frame = self.framed().await;
         let both = [&frame.stable, &frame.candidate].into_iter().flatten();
         for release in both {
             let bundle = self.bundle(release).await?;
             let shape = bundle.shape();
-            let leads = shape.service == frame.shape.service && shape.route == frame.shape.route;
+            let leads = shape.service == frame.shape.service && shape.router == frame.shape.router;
             if leads || frame.candidate.as_ref() == Some(release) {
                 return Ok(Some((release.clone(), bundle)));
             }
@@ -140,227 +134,5 @@ impl Work {
         let split: Vec<String> =
             shares.iter().map(|(release, weight)| format!("{release}={}", weight.basis_points())).collect();
         self.lead_services(stable, bundle, Lead::Split(&split.join(",")), snapshot).await
-    }
-
-    /// Shares by the weights of the route: the Service leads to the release that it is held to, and each other release has a
-    /// Service of its own for the time of the rollout. All for one release is the Service's own matter.
-    ///
-    /// A gateway may learn of a route before it learns of what the route leads to, and forget in the other order: so a backend
-    /// comes and goes with the weight 0.
-    async fn weigh(
-        &self,
-        stable: &ReleaseId,
-        bundle: &Bundle,
-        shares: &[(&ReleaseId, Weight)],
-        snapshot: &Snapshot,
-    ) -> Result<(), TargetError> {
-        let name = bundle.shape().service.as_deref().unwrap_or_default();
-        let live = snapshot.services.iter().find(|service| service.name_any() == name);
-        let held = live.and_then(|service| pinned(service)).unwrap_or_else(|| stable.clone());
-        let known = backends_of(snapshot, bundle);
-        let own = |release: &ReleaseId| service_name(name, release);
-        if let [(only, _)] = shares {
-            if **only != held {
-                self.lead_services(stable, bundle, Lead::To(only), snapshot).await?;
-            }
-            let leads_away =
-                |backend: &(String, u16)| backend.1 > 0 && backend.0 != name && backend.0 != own(only);
-            if known.iter().any(leads_away) {
-                self.apply_route(stable, bundle, snapshot, Some(&silenced(&known, name))).await?;
-            }
-            return Ok(());
-        }
-        let mut backends = vec![(name.to_owned(), 0)];
-        for (release, weight) in shares {
-            if **release == held {
-                backends[0].1 = weight.basis_points();
-            } else {
-                backends.push((own(release), weight.basis_points()));
-            }
-        }
-        let is_new = |backend: &&(String, u16)| {
-            backend.0 != name && !known.iter().any(|(other, _)| *other == backend.0)
-        };
-        if backends.iter().any(|backend| is_new(&backend)) {
-            for (release, _) in shares.iter().filter(|(release, _)| **release != held) {
-                self.announce(stable, bundle, release, snapshot).await?;
-            }
-            self.route_taken(bundle).await?;
-            tokio::time::sleep(ARRIVES).await;
-        }
-        self.apply_route(stable, bundle, snapshot, Some(&backends)).await
-    }
-
-    /// Tells the gateway of a release that will have a share of the route's traffic, and has none yet.
-    pub(super) async fn announce(
-        &self,
-        stable: &ReleaseId,
-        bundle: &Bundle,
-        release: &ReleaseId,
-        snapshot: &Snapshot,
-    ) -> Result<(), TargetError> {
-        let name = bundle.shape().service.as_deref().unwrap_or_default();
-        let own = service_name(name, release);
-        if backends_of(snapshot, bundle).iter().any(|(known, _)| *known == own) {
-            return Ok(());
-        }
-        self.release_service(release, bundle).await?;
-        let backends = [(name.to_owned(), Weight::FULL.basis_points()), (own, 0)];
-        self.apply_route(stable, bundle, snapshot, Some(&backends)).await
-    }
-
-    /// Has the route lead to the Service alone, as it is written: first by weight, then for good.
-    pub(super) async fn calm_route(&self, release: &ReleaseId, bundle: &Bundle) -> Result<(), TargetError> {
-        let Some(name) = bundle.shape().service.as_deref().filter(|_| bundle.shape().route.is_some()) else {
-            return Ok(());
-        };
-        let snapshot = self.snapshot().await?;
-        let known = backends_of(&snapshot, bundle);
-        if known.iter().any(|(backend, weight)| backend != name && *weight > 0) {
-            self.apply_route(release, bundle, &snapshot, Some(&silenced(&known, name))).await?;
-            self.route_taken(bundle).await?;
-            tokio::time::sleep(ARRIVES).await;
-        }
-        Ok(())
-    }
-
-    /// Applies the route of a release's manifests, with other backends in place of the Service where some are given.
-    pub(super) async fn apply_route(
-        &self,
-        manifests_of: &ReleaseId,
-        bundle: &Bundle,
-        snapshot: &Snapshot,
-        backends: Option<&[(String, u16)]>,
-    ) -> Result<(), TargetError> {
-        let shape = bundle.shape();
-        let objects = self.rendered(manifests_of, bundle, None, snapshot, Some(bundle));
-        let route = shape.route.as_deref().unwrap_or_default();
-        let found = objects.into_iter().find(|one| one.key.kind == "HTTPRoute" && one.key.name == route);
-        let Some(mut object) = found else { return Ok(()) };
-        if let Some(backends) = backends {
-            divide(&mut object.value, shape.service.as_deref().unwrap_or_default(), backends);
-        }
-        self.apply_one(&object).await.map(drop)
-    }
-
-    /// The Service of one release alone, for the time of a rollout.
-    pub(super) async fn release_service(
-        &self,
-        release: &ReleaseId,
-        bundle: &Bundle,
-    ) -> Result<(), TargetError> {
-        let Some(name) = &bundle.shape().service else { return Ok(()) };
-        let Some(own) = bundle.find("Service", name) else { return Ok(()) };
-        let mut selector = own.value["spec"]["selector"].clone();
-        selector[RELEASE] = Value::from(release.as_str());
-        let mut labels = self.home.labels();
-        labels.insert(MANAGED_BY.to_owned(), "tidegate".to_owned());
-        labels.insert(RELEASE.to_owned(), release.to_string());
-        let ports: Vec<Value> =
-            own.value["spec"]["ports"].as_array().into_iter().flatten().map(portable).collect();
-        let new = service_name(name, release);
-        let value = json!({
-            "apiVersion": "v1",
-            "kind": "Service",
-            "metadata": { "name": new, "labels": labels },
-            "spec": { "selector": selector, "ports": ports },
-        });
-        let object = Object { key: Key { name: new, ..own.key.clone() }, source: own.source.clone(), value };
-        self.apply_one(&object).await.map(drop)
-    }
-
-    pub(super) async fn drop_release_service(
-        &self,
-        release: &ReleaseId,
-        bundle: &Bundle,
-    ) -> Result<(), TargetError> {
-        let Some(name) = &bundle.shape().service else { return Ok(()) };
-        let Some(own) = bundle.find("Service", name) else { return Ok(()) };
-        let key = Key { name: service_name(name, release), ..own.key.clone() };
-        self.applier.remove(&key).await.map(drop)
-    }
-}
-
-/// The backends of the live route in place of the Service, with their weights.
-fn backends_of(snapshot: &Snapshot, bundle: &Bundle) -> Vec<(String, u16)> {
-    let shape = bundle.shape();
-    let (Some(service), Some(route)) = (&shape.service, &shape.route) else { return Vec::new() };
-    let live = snapshot.routes.iter().find(|one| one.name_any() == *route);
-    let rules = live.and_then(|route| route.data["spec"]["rules"].as_array()).into_iter().flatten();
-    let refs = rules.filter_map(|rule| rule["backendRefs"].as_array());
-    let leads = |refs: &&Vec<Value>| refs.iter().any(|backend| backend["name"] == service.as_str());
-    let ours = |backend: &&Value| {
-        let name = backend["name"].as_str().unwrap_or_default();
-        name == service || snapshot.services.iter().any(|one| one.name_any() == name && pinned(one).is_some())
-    };
-    let first = refs.into_iter().find(leads).into_iter().flatten().filter(ours);
-    first
-        .map(|backend| {
-            let weight = backend["weight"].as_u64().and_then(|n| u16::try_from(n).ok()).unwrap_or(1);
-            (backend["name"].as_str().unwrap_or_default().to_owned(), weight)
-        })
-        .collect()
-}
-
-/// The same backends, all weight with the Service.
-fn silenced(known: &[(String, u16)], service: &str) -> Vec<(String, u16)> {
-    let weight = |name: &str| if name == service { Weight::FULL.basis_points() } else { 0 };
-    known.iter().map(|(name, _)| (name.clone(), weight(name))).collect()
-}
-
-/// The name of a release's own Service.
-fn service_name(service: &str, release: &ReleaseId) -> String {
-    joined(service, release.as_str(), LABEL)
-}
-
-/// A port without what only one Service can have.
-fn portable(port: &Value) -> Value {
-    let mut port = port.clone();
-    if let Some(fields) = port.as_object_mut() {
-        fields.shift_remove("nodePort");
-    }
-    port
-}
-
-/// Has every rule that leads to the Service lead to these backends instead, each with its weight; what else the backend says
-/// (its port, its filters) stays.
-fn divide(route: &mut Value, service: &str, backends: &[(String, u16)]) {
-    for rule in route.pointer_mut("/spec/rules").and_then(Value::as_array_mut).into_iter().flatten() {
-        let Some(refs) = rule.get_mut("backendRefs").and_then(Value::as_array_mut) else { continue };
-        let mut divided = Vec::new();
-        for backend in refs.drain(..) {
-            if backend["name"] != service {
-                divided.push(backend);
-                continue;
-            }
-            for (name, weight) in backends {
-                let mut one = backend.clone();
-                one["name"] = Value::from(name.as_str());
-                one["weight"] = Value::from(*weight);
-                divided.push(one);
-            }
-        }
-        *refs = divided;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_the_rules_that_lead_to_the_service_are_divided() {
-        let mut route = json!({ "spec": { "rules": [
-            { "backendRefs": [{ "name": "web", "port": 80 }] },
-            { "backendRefs": [{ "name": "other", "port": 81 }] },
-            { "filters": [] },
-        ] } });
-        divide(&mut route, "web", &[("web".to_owned(), 9500), ("web-abc".to_owned(), 500)]);
-        let rules = &route["spec"]["rules"];
-        assert_eq!(
-            rules[0]["backendRefs"],
-            json!([{ "name": "web", "port": 80, "weight": 9500 }, { "name": "web-abc", "port": 80, "weight": 500 }])
-        );
-        assert_eq!(rules[1]["backendRefs"], json!([{ "name": "other", "port": 81 }]));
     }
 }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet};
 use k8s_openapi::api::core::v1::{Pod, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
-use kube::api::{ApiResource, DynamicObject};
+use kube::api::DynamicObject;
 use kube::runtime::reflector::Store;
 use kube::runtime::watcher;
 use kube::{Api, Client};
@@ -19,6 +19,7 @@ use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::names::Home;
+use super::router::{Live, RouterKind};
 use crate::target::TargetError;
 use watched::follow;
 
@@ -38,7 +39,7 @@ pub(super) struct World {
     services: Store<Service>,
     stateful_sets: Store<StatefulSet>,
     daemon_sets: Store<DaemonSet>,
-    routes: Option<Store<DynamicObject>>,
+    routes: Vec<(String, Store<DynamicObject>)>,
     state: Arc<State>,
     _tasks: Vec<AbortOnDropHandle<()>>,
 }
@@ -62,23 +63,12 @@ pub(super) struct Snapshot {
     pub(super) services: Vec<Arc<Service>>,
     pub(super) stateful_sets: Vec<Arc<StatefulSet>>,
     pub(super) daemon_sets: Vec<Arc<DaemonSet>>,
-    pub(super) routes: Vec<Arc<DynamicObject>>,
-}
-
-/// The HTTPRoute as the API server knows it.
-pub(super) fn route_resource() -> ApiResource {
-    ApiResource {
-        group: "gateway.networking.k8s.io".to_owned(),
-        version: "v1".to_owned(),
-        api_version: "gateway.networking.k8s.io/v1".to_owned(),
-        kind: "HTTPRoute".to_owned(),
-        plural: "httproutes".to_owned(),
-    }
+    pub(super) routes: Live,
 }
 
 impl World {
-    /// Begins to watch; `routes` says whether HTTPRoutes matter.
-    pub(super) fn watch(client: &Client, namespace: &str, home: &Home, routes: bool) -> Self {
+    /// Begins to watch, with the objects of the router that divides the traffic, where there is one.
+    pub(super) fn watch(client: &Client, namespace: &str, home: &Home, router: Option<RouterKind>) -> Self {
         let state = Arc::new(State { generation: watch::channel(0).0, broken: Mutex::default() });
         let mut tasks = Vec::new();
         let wanted = watcher::Config::default().labels(&home.selector()).timeout(CALL);
@@ -117,11 +107,15 @@ impl World {
                 &mut tasks,
                 known,
             ),
-            routes: routes.then(|| {
-                let resource = route_resource();
-                let api = Api::namespaced_with(client.clone(), namespace, &resource);
-                follow(api, &wanted, &state, &mut tasks, (resource, true))
-            }),
+            routes: router
+                .into_iter()
+                .flat_map(RouterKind::resources)
+                .map(|resource| {
+                    let api = Api::namespaced_with(client.clone(), namespace, &resource);
+                    let kind = resource.kind.clone();
+                    (kind, follow(api, &wanted, &state, &mut tasks, (resource, true)))
+                })
+                .collect(),
             state,
             _tasks: tasks,
         }
@@ -161,7 +155,7 @@ impl World {
             let _ = self.services.wait_until_ready().await;
             let _ = self.stateful_sets.wait_until_ready().await;
             let _ = self.daemon_sets.wait_until_ready().await;
-            if let Some(routes) = &self.routes {
+            for (_, routes) in &self.routes {
                 let _ = routes.wait_until_ready().await;
             }
         };
@@ -193,6 +187,8 @@ impl World {
     }
 
     fn snapshot(&self) -> Snapshot {
+        let mut routes = Live::default();
+        self.routes.iter().for_each(|(kind, all)| routes.add(kind, all.state()));
         Snapshot {
             deployments: self.deployments.state(),
             replica_sets: self.replica_sets.state(),
@@ -201,7 +197,7 @@ impl World {
             services: self.services.state(),
             stateful_sets: self.stateful_sets.state(),
             daemon_sets: self.daemon_sets.state(),
-            routes: self.routes.as_ref().map(Store::state).unwrap_or_default(),
+            routes,
         }
     }
 }
