@@ -7,6 +7,9 @@ use crate::error::{Error, ErrorKind};
 use crate::target::kubernetes::bundle::Bundle;
 use crate::target::kubernetes::policy::{Level, Policy, PolicyFinding, check};
 
+/// So many findings are told one by one at each deploy; more would bury what else is said.
+const FEW: usize = 3;
+
 /// What the rules find in a release.
 #[derive(Debug, Default)]
 pub struct Findings {
@@ -46,13 +49,36 @@ impl Findings {
         findings
     }
 
-    /// Tells what is to be told, and refuses what is to be refused.
+    /// Tells what is to be told, in one line where it is much, and refuses what is to be refused.
     ///
     /// # Errors
     /// `policy` with all that is refused.
     pub fn tell(&self) -> Result<(), Error> {
-        self.warn();
+        match self.summary() {
+            Some(summary) => tracing::warn!("{summary}"),
+            None => self.warn(),
+        }
         self.refusal().map_or(Ok(()), Err)
+    }
+
+    /// How often each rule finds something; nothing where that is as long as all findings.
+    fn summary(&self) -> Option<String> {
+        if self.warned.len() <= FEW {
+            return None;
+        }
+        let mut rules: Vec<(String, usize)> = Vec::new();
+        for name in self.warned.iter().map(|finding| finding.rule.to_string()) {
+            match rules.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, times)) => *times += 1,
+                None => rules.push((name, 1)),
+            }
+        }
+        let rules: Vec<String> = rules.into_iter().map(|(name, times)| format!("{name} {times}")).collect();
+        Some(format!(
+            "the policy finds {} things in the manifests ({}); `tidegate validate` tells each with its line",
+            self.warned.len(),
+            rules.join(", ")
+        ))
     }
 
     /// Tells what is to be told.
@@ -123,6 +149,15 @@ mod tests {
         let none =
             Rule::ALL.into_iter().fold(Policy::default(), |policy, rule| policy.with(rule, Level::Off));
         levels.iter().fold(none, |policy, (rule, level)| policy.with(*rule, *level))
+    }
+
+    #[test]
+    fn many_findings_are_told_in_one_line() {
+        let few = [(Rule::NoLimits, Level::Warn)];
+        assert_eq!(Findings::by(&policy(&few), &bundle()).summary(), None);
+        let many = [(Rule::NoLimits, Level::Warn), (Rule::RootUser, Level::Warn)];
+        let summary = Findings::by(&policy(&many), &bundle()).summary().unwrap();
+        assert!(summary.contains("finds 4 things") && summary.contains("no-limits 2"), "{summary}");
     }
 
     #[test]

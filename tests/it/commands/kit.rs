@@ -254,6 +254,20 @@ environments:
         Some(head.unwrap_or_else(|| panic!("no version in {text}")).trim().to_owned())
     }
 
+    /// Requests that are under way as long as what is given back lives.
+    pub(super) fn visits(&self, path: &str, count: usize) -> Vec<std::net::TcpStream> {
+        use std::io::Write as _;
+        let visit = || {
+            let mut stream = std::net::TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).unwrap();
+            write!(stream, "GET {path} HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
+            stream
+        };
+        let all = (0..count).map(|_| visit()).collect();
+        // Until the router has led them on.
+        std::thread::sleep(Duration::from_millis(300));
+        all
+    }
+
     /// Processes that work in this app's directory or for its state.
     pub(super) fn processes(&self) -> BTreeSet<u32> {
         let root = self.dir.path();

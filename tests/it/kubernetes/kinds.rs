@@ -62,7 +62,7 @@ async fn a_release_of_many_kinds_goes_forward_and_back_as_one() {
     all_at(&stage, "1.0.0");
     at(&stage, "1.0.0", "job", "prepare");
     for (strategy, tag) in [(ROLLING, "2.0.0"), (CANARY, "1.0.0")] {
-        stage.settings_with(strategy, "traffic: { service: { name: shop } }");
+        stage.settings(strategy);
         let job = || stage.space.kubectl(&["wait", "--for=condition=complete", "job/prepare"]);
         job();
         deploy(tag, tag).await.exits(0);
@@ -72,10 +72,14 @@ async fn a_release_of_many_kinds_goes_forward_and_back_as_one() {
         job();
     }
     for strategy in [ROLLING, CANARY] {
-        stage.settings_with(strategy, "traffic: { service: { name: shop } }");
+        stage.settings(strategy);
         let back = deploy("2.0.0", "2.0.0-crashing").await.exits(4).json();
         let sentence = back["sentence"].as_str().unwrap();
         assert!(sentence.contains("worker") && sentence.contains("1.0.0 serves"), "{strategy}: {sentence}");
+        // What carries no traffic is on its way back, too, and not waited for.
+        for workload in ["deployment/worker", "statefulset/store", "daemonset/agent"] {
+            stage.space.kubectl(&["rollout", "status", workload, "--timeout=60s"]);
+        }
         all_at(&stage, "1.0.0");
         // What it did is done: on the way back it does not run once more.
         at(&stage, "2.0.0", "job", "prepare");

@@ -147,6 +147,7 @@ async fn the_policy_is_told_and_what_it_refuses_is_not_deployed() {
     let resources = "        resources: { limits: { memory: 256Mi, cpu: 1 } }";
     stage.manifests_with("sample:1.0.0", resources, "");
     let said = stage.run(&["deploy", "--version", "1.0.0"]).await.exits(0);
-    assert!(said.err.contains("container app may run as root (rule `root-user`); write"), "{}", said.err);
+    let told = "things in the manifests (root-user 1, ";
+    assert!(said.err.contains(told) && said.err.contains("`tidegate validate` tells each"), "{}", said.err);
     assert!(!said.err.contains("no-network-policy") && !said.err.contains("no-limits"), "{}", said.err);
 }

@@ -13,6 +13,8 @@ use super::{Applier, place};
 use crate::cluster::patiently;
 use crate::target::TargetError;
 
+/// How long a Job that runs is waited for: some are about to end.
+const ENDS: Duration = Duration::from_secs(5);
 /// How long a Job that is removed may take to be gone.
 const GONE: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_millis(200);
@@ -36,9 +38,16 @@ pub(super) fn is_fixed(status: &Status) -> bool {
 /// # Errors
 /// `job-running` while it runs: what it has begun is not to be cut off.
 pub(super) async fn former(applier: &Applier, object: &Object) -> Result<Option<DynamicObject>, TargetError> {
-    let former = applier.get(&object.key).await?;
-    if former.as_ref().is_none_or(|former| has_ended(&former.data)) {
-        return Ok(former);
+    let end = Instant::now() + ENDS;
+    loop {
+        let former = applier.get(&object.key).await?;
+        if former.as_ref().is_none_or(|former| has_ended(&former.data)) {
+            return Ok(former);
+        }
+        if Instant::now() >= end {
+            break;
+        }
+        sleep(LOOK).await;
     }
     Err(TargetError {
         code: "job-running",

@@ -64,7 +64,12 @@ impl Shape {
             |service: &&Object| behind.as_ref().is_none_or(|behind| behind.contains(&service.key.name));
         let service = match named {
             Some(name) => Some(find_service(&leading, name)?),
-            None => only(leading.iter().copied().filter(in_route)),
+            None => {
+                let found = || leading.iter().copied().filter(in_route);
+                // Beside the app's own there is often one that gives the pods of a StatefulSet their names.
+                only(found())
+                    .or_else(|| only(found().filter(|service| leads_to_deployment(service, &running))))
+            }
         };
         if let (Some((router, route)), None) = (route, service) {
             return Err(fault(
@@ -108,6 +113,10 @@ fn carriers<'a>(running: &[&'a Object], service: Option<&Object>) -> Vec<&'a Obj
     }
     let deployments = all(&|object| object.key.kind == "Deployment");
     if deployments.is_empty() { all(&|_| true) } else { deployments }
+}
+
+fn leads_to_deployment(service: &Object, running: &[&Object]) -> bool {
+    running.iter().any(|object| object.key.kind == "Deployment" && selects(service, object))
 }
 
 fn workload(object: &Object) -> Workload {

@@ -2,6 +2,7 @@
 
 mod sets;
 mod shares;
+mod steady;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -64,13 +65,16 @@ pub(super) struct Seen {
     pub(super) sets: BTreeMap<ReleaseId, SetView>,
     pub(super) weights: BTreeMap<ReleaseId, Weight>,
     pub(super) causes: Vec<(ReleaseId, Cause)>,
+    /// What is seen changes soon by time alone, and no watch tells of that.
+    pub(super) look_soon: bool,
 }
 
 pub(super) fn view(snapshot: &Snapshot, frame: &Frame, graces: &Graces, now: Timestamp) -> Seen {
-    let sets = sets::sets(snapshot, frame);
+    let just_up = steady::JustUp::of(snapshot, frame, now);
+    let sets = sets::sets(snapshot, frame, just_up);
     let weights = shares::weights(snapshot, frame, &sets);
     let causes = causes(snapshot, frame, &sets, graces, now);
-    Seen { sets, weights, causes }
+    Seen { sets, weights, causes, look_soon: just_up.any() }
 }
 
 impl Frame {
@@ -123,10 +127,7 @@ fn causes(
             Some(label) => label == release.as_str(),
             None => frame.baseline.as_ref() == Some(release),
         };
-        let fresh = |pod: &Pod| {
-            let began = pod.creation_timestamp().map(|time| time.0);
-            is_candidate && frame.since.is_some_and(|since| began.is_some_and(|began| began >= since))
-        };
+        let fresh = |pod: &Pod| is_candidate && steady::is_fresh(pod, frame);
         let counts = |pod: &Pod| match pod.labels().get(RELEASE) {
             None if fresh(pod) => true,
             label => own(label),

@@ -11,6 +11,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt;
 
 use super::Frame;
+use super::steady::JustUp;
 use crate::rollout::{ReleaseId, SetView};
 use crate::target::kubernetes::bundle::{Shape, Workload};
 use crate::target::kubernetes::names::{BESIDE, RELEASE, RETIRE_AT};
@@ -26,7 +27,7 @@ struct Part {
     retire_at: Option<Timestamp>,
 }
 
-pub(super) fn sets(snapshot: &Snapshot, frame: &Frame) -> BTreeMap<ReleaseId, SetView> {
+pub(super) fn sets(snapshot: &Snapshot, frame: &Frame, just_up: JustUp) -> BTreeMap<ReleaseId, SetView> {
     let mut sets: BTreeMap<ReleaseId, SetView> = BTreeMap::new();
     let mut counted: BTreeMap<ReleaseId, usize> = BTreeMap::new();
     for workload in frame.carriers() {
@@ -52,8 +53,12 @@ pub(super) fn sets(snapshot: &Snapshot, frame: &Frame) -> BTreeMap<ReleaseId, Se
     for (release, set) in &mut sets {
         let whole = counted.get(release).copied() == Some(frame.carriers_of(release).len());
         let is_candidate = frame.candidate.as_ref() == Some(release);
-        if !whole || (is_candidate && !others_done(snapshot, frame, release)) {
+        let others = || just_up.others == 0 && others_done(snapshot, frame, release);
+        if !whole || (is_candidate && !others()) {
             set.ready = 0;
+        } else if is_candidate && frame.in_place {
+            // Sets that stand beside have their own time, by `minReadySeconds`.
+            set.ready = set.ready.saturating_sub(just_up.carriers);
         }
         if !whole {
             set.desired = 0;

@@ -24,6 +24,7 @@ mod traffic;
 mod watchdog;
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -62,6 +63,7 @@ pub(super) struct Work {
     keeper: Keeper,
     forwards: Mutex<BTreeMap<String, address::Forward>>,
     settling: Settling,
+    look_soon: AtomicBool,
 }
 
 impl Work {
@@ -79,6 +81,7 @@ impl Work {
             keeper: Keeper::default(),
             forwards: Mutex::default(),
             settling: Settling::default(),
+            look_soon: AtomicBool::new(false),
             client,
             config,
             home,

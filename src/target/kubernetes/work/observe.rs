@@ -1,5 +1,6 @@
 //! One look: what the watches show, in the core's words.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use kube::ResourceExt;
@@ -12,12 +13,17 @@ use crate::target::kubernetes::names::MANAGED_BY;
 use crate::target::kubernetes::view::{Frame, deployment_release, view};
 use crate::target::kubernetes::world::Snapshot;
 
+/// How long a change by time alone is waited for.
+const SOON: Duration = Duration::from_millis(500);
+
 impl Work {
     pub(in super::super) async fn observe(
         &self,
         newer_than: Option<u64>,
         patience: Duration,
     ) -> Result<Observation, TargetError> {
+        let soon = self.look_soon.load(Ordering::Relaxed);
+        let patience = if soon { patience.min(SOON) } else { patience };
         let (generation, snapshot) = self.world().look(newer_than, patience).await?;
         let mut frame = self.framed().await;
         if frame.candidate.is_none() {
@@ -30,6 +36,7 @@ impl Work {
         if let Err(error) = self.brake(&snapshot, &frame, &seen).await {
             tracing::warn!("{}", error.sentence);
         }
+        self.look_soon.store(seen.look_soon, Ordering::Relaxed);
         let mut sets = seen.sets;
         for (release, cause) in seen.causes {
             let trouble = self.told(cause).await;

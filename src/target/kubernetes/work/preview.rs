@@ -12,6 +12,7 @@ use super::keeping::is_removable;
 use super::objects::AT_ONCE;
 use crate::rollout::{Plan, Release};
 use crate::target::TargetError;
+use crate::target::kubernetes::apply::job::is_job;
 use crate::target::kubernetes::bundle::Bundle;
 use crate::target::kubernetes::manifests::Object;
 use crate::target::kubernetes::preview::{Change, ChangeKind, Drift, Forecast, change, drift, trial};
@@ -119,7 +120,9 @@ impl Work {
         let baseline = super::is_baseline(live).then(|| live.id.clone());
         let frame = Frame { baseline, recreate, ..Frame::default() };
         let objects = self.rendered_in(&frame, &live.id, &bundle, None, &snapshot, Some(&bundle));
-        let asked = objects.iter().map(|object| async {
+        // A Job has done what it was to do, and may be gone since.
+        let lasting = objects.iter().filter(|object| !is_job(&object.key));
+        let asked = lasting.map(|object| async {
             let own = !recreate && !object.value["spec"]["strategy"].is_null();
             let now = match self.there(object).await? {
                 Some(now) => json(now),

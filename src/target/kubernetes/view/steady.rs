@@ -1,0 +1,111 @@
+//! Pods that have only just come up. Where no probe tells more, "ready" means "started", and what crashes at once is ready, too,
+//! for a moment.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt;
+
+use super::Frame;
+use crate::target::kubernetes::names::RELEASE;
+use crate::target::kubernetes::world::Snapshot;
+
+/// How long a pod without a readiness probe must have been up to count.
+const STEADY: Duration = Duration::from_secs(2);
+
+/// How far two clocks may be apart.
+const CLOCKS: Duration = Duration::from_secs(2);
+
+/// How many pods of the rollout have only just come up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct JustUp {
+    /// Of those that carry the candidate's traffic.
+    pub(super) carriers: u32,
+    /// Of the release's other workloads.
+    pub(super) others: u32,
+}
+
+impl JustUp {
+    pub(super) fn of(snapshot: &Snapshot, frame: &Frame, now: Timestamp) -> Self {
+        let mut all = Self::default();
+        for pod in snapshot.pods.iter().filter(|pod| is_fresh(pod, frame) && is_just_up(pod, now)) {
+            match pod.labels().get(RELEASE) {
+                None => all.others += 1,
+                Some(label) if frame.candidate.as_ref().is_some_and(|id| id.as_str() == label) => {
+                    all.carriers += 1;
+                }
+                Some(_) => {}
+            }
+        }
+        all
+    }
+
+    pub(super) const fn any(self) -> bool {
+        self.carriers + self.others > 0
+    }
+}
+
+/// Whether the rollout made it. The API server writes times in whole seconds, and its clock is not ours.
+pub(super) fn is_fresh(pod: &Pod, frame: &Frame) -> bool {
+    let began = pod.creation_timestamp().map(|time| time.0);
+    frame.since.is_some_and(|since| began.is_some_and(|began| began + CLOCKS >= since))
+}
+
+fn is_just_up(pod: &Pod, now: Timestamp) -> bool {
+    let unprobed = pod
+        .spec
+        .iter()
+        .flat_map(|spec| &spec.containers)
+        .any(|container| container.readiness_probe.is_none());
+    let conditions = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
+    let ready = conditions.clone().find(|one| one.type_ == "ContainersReady" && one.status == "True");
+    let since = ready.and_then(|one| one.last_transition_time.as_ref()).map(|time| time.0);
+    let lasted = since.map(|since| Duration::try_from(now.duration_since(since)).unwrap_or_default());
+    unprobed && lasted.is_some_and(|lasted| lasted < STEADY)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::rollout::ReleaseId;
+
+    fn pod(name: &str, labels: &Value, created: &str, up: &str, probe: &Value) -> Arc<Pod> {
+        Arc::new(
+            serde_json::from_value(json!({
+                "metadata": { "name": name, "labels": labels, "creationTimestamp": created },
+                "spec": { "containers": [{ "name": "app", "readinessProbe": probe }] },
+                "status": { "conditions": [
+                    { "type": "ContainersReady", "status": "True", "lastTransitionTime": up },
+                ] },
+            }))
+            .unwrap(),
+        )
+    }
+
+    #[test]
+    fn a_pod_of_the_rollout_without_a_probe_counts_after_two_seconds() {
+        let (before, began, late) = ("2026-01-01T00:00:00Z", "2026-01-01T00:01:00Z", "2026-01-01T00:01:09Z");
+        let (own, probe) = (json!({ RELEASE: "new" }), json!({ "httpGet": { "port": 80 } }));
+        let snapshot = Snapshot {
+            pods: vec![
+                pod("carrier", &own, began, late, &Value::Null),
+                pod("worker", &json!({}), began, late, &Value::Null),
+                pod("probed", &own, began, late, &probe),
+                pod("long up", &own, began, began, &Value::Null),
+                pod("of before", &json!({}), before, late, &Value::Null),
+                pod("another", &json!({ RELEASE: "old" }), began, late, &Value::Null),
+            ],
+            ..Snapshot::default()
+        };
+        let since = Some("2026-01-01T00:00:30Z".parse().unwrap());
+        let frame = Frame { since, candidate: Some(ReleaseId::new("new")), ..Frame::default() };
+        let at = |now: &str| JustUp::of(&snapshot, &frame, now.parse().unwrap());
+        assert_eq!(at("2026-01-01T00:01:10Z"), JustUp { carriers: 1, others: 1 });
+        assert!(!at("2026-01-01T00:01:11Z").any());
+    }
+}
