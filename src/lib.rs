@@ -10,7 +10,7 @@
 //!
 //! # The layers
 //! Dependencies point inwards: [`rollout`] imports nothing of this crate; the adapters ([`target`], [`journal`], [`gate`],
-//! [`report`]) import only `rollout` and what imports nothing itself ([`yaml`], [`cluster`], [`registry`]); [`engine`] sees
+//! [`report`]) import only `rollout` and what imports nothing itself ([`yaml`], [`cluster`], [`registry`], [`prometheus`]); [`engine`] sees
 //! `rollout` and the adapters' traits; only [`run`] sees all. A test reads the `use` lines and fails on a forbidden one.
 
 pub mod cli;
@@ -19,6 +19,7 @@ pub mod engine;
 pub mod error;
 pub mod gate;
 pub mod journal;
+pub mod prometheus;
 pub mod registry;
 pub mod report;
 pub mod rollout;

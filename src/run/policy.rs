@@ -140,6 +140,7 @@ mod tests {
             drain: Duration::ZERO,
             graces: Default::default(),
             url: None,
+            prometheus: None,
         };
         Bundle::new(parse(Path::new("web.yaml"), text).unwrap(), &config).unwrap()
     }

@@ -109,12 +109,14 @@ fn features(settings: &EnvironmentSettings, bundle: &Bundle) -> Vec<Feature> {
         Strategy::Rolling(_) | Strategy::Recreate(_) => (false, false),
     };
     let secret = bundle.objects().iter().any(|one| one.key.kind == "Secret" && one.key.group().is_empty());
+    // A Prometheus is asked past the API server.
+    let asks_pods = settings.strategy.comparison().is_some() && cluster.prometheus.is_none();
     let wanted = [
         (true, Feature::Look),
         (true, Feature::Deploy),
         (secret, Feature::Secrets),
         (sets, Feature::Sets),
-        (settings.strategy.comparison().is_some(), Feature::Comparison),
+        (asks_pods, Feature::Comparison),
         (before, Feature::DirectChecks),
     ];
     let wanted = wanted.into_iter().filter_map(|(is_wanted, feature)| is_wanted.then_some(feature));
@@ -201,6 +203,11 @@ mod tests {
         assert_eq!(
             features_by(WEB, "traffic: { gateway-api: { route: shop } }", all),
             [Look, Deploy, Sets, Comparison, DirectChecks, GatewayApi]
+        );
+        assert_eq!(
+            features_by(WEB, "metrics: { prometheus: { address: \"http://p:9090\" } }", all),
+            [Look, Deploy, Sets, DirectChecks],
+            "the pods are not asked"
         );
         assert_eq!(
             features_by(

@@ -27,8 +27,8 @@ pub use find::{LARGEST, NAMES, find, load};
 pub use init::template;
 pub use model::{
     EnvValue, EnvironmentSettings, GraceSettings, HealthSettings, KubeconfigSource, KubernetesSettings,
-    LocalSettings, LogOptions, ManifestSource, ProxyOptions, RouterKind, RuleLevel, Settings, TargetSettings,
-    TrafficSettings, UnknownEnvironment,
+    LocalSettings, LogOptions, ManifestSource, PrometheusSettings, ProxyOptions, QuerySettings, RouterKind,
+    RuleLevel, Settings, TargetSettings, TrafficSettings, UnknownEnvironment,
 };
 pub use schema::schema;
 

@@ -133,6 +133,7 @@ fn kind_of(holder: &Path) -> &str {
         "inconclusive" => "way to go on when the evidence does not settle it",
         "upstream" => "protocol for instances",
         "traffic" => "way of traffic",
+        "metrics" => "source of counts",
         other => other,
     }
 }

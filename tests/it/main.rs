@@ -14,6 +14,8 @@ mod local;
 #[cfg(test)]
 mod parts;
 #[cfg(test)]
+mod prometheus;
+#[cfg(test)]
 mod proxy;
 #[cfg(test)]
 mod rbac;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tidegate::rollout::event::Request;
-use tidegate::rollout::step::{Check, Comparison};
+use tidegate::rollout::step::{Check, Comparison, Unsettled};
 use tidegate::rollout::strategy::{BlueGreen, Canary, Rolling, Strategy, StrategyName};
 use tidegate::rollout::{Fact, Outcome, OutcomeKind, Weight};
 
@@ -256,6 +256,24 @@ async fn a_switch_is_judged_against_what_stable_answered_before() {
         tokio::time::sleep(Duration::from_secs(20)).await;
         let outcome = world.deploy("v2", &watched).await.unwrap();
         expect(&outcome, kind, reason);
+        harmless(&world);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_that_falls_silent_makes_no_release_pass() {
+    for (inconclusive, kind, reason) in [
+        (Unsettled::Pass, OutcomeKind::RolledBack, "silent"),
+        (Unsettled::Fail, OutcomeKind::RolledBack, "unsettled"),
+    ] {
+        let world = World::with_v1(&[], 50.0, None).await;
+        world.target.mute_after(Duration::from_secs(30));
+        let comparison = Comparison { inconclusive, ..Comparison::default() };
+        let canary = Canary { comparison: Some(comparison), ..Canary::default() };
+        let outcome = world.deploy("v2", &Strategy::Canary(canary)).await.unwrap();
+        expect(&outcome, kind, reason);
+        assert!(outcome.sentence.contains("(no instance tells its counts)"), "{}", outcome.sentence);
+        assert!(world.is_all("v1", "v2"));
         harmless(&world);
     }
 }

@@ -11,8 +11,8 @@ use serde_json::Value;
 use tidegate::rollout::Weight;
 use tidegate::rollout::strategy::{Canary, Rolling, Strategy, StrategyName};
 use tidegate::settings::{
-    self, EnvValue, GraceSettings, KubeconfigSource, KubernetesSettings, ManifestSource, RouterKind,
-    RuleLevel, Settings, SettingsError, Severity, TargetSettings, TrafficSettings,
+    self, EnvValue, GraceSettings, KubeconfigSource, KubernetesSettings, ManifestSource, PrometheusSettings,
+    QuerySettings, RouterKind, RuleLevel, Settings, SettingsError, Severity, TargetSettings, TrafficSettings,
 };
 
 mod reference;
@@ -157,6 +157,15 @@ fn everything_of_a_cluster_is_read() {
             sticky_cookie: None,
             settle: Duration::from_millis(500),
         },
+        prometheus: Some(Box::new(PrometheusSettings {
+            address: "https://metrics.example/prometheus".to_owned(),
+            token: Some("METRICS_TOKEN".to_owned()),
+            queries: QuerySettings {
+                requests: "sum by (pod) (served{pod=~\"{{pods}}\"})".to_owned(),
+                errors: "sum by (pod) (failed{pod=~\"{{pods}}\"})".to_owned(),
+                slow: None,
+            },
+        })),
         url: Some("https://shop.example:8443".to_owned()),
         take_over: true,
         drain: Duration::ZERO,
@@ -176,7 +185,11 @@ fn everything_of_a_cluster_is_read() {
     };
     assert_eq!(cluster(&settings, "production"), expected);
     assert_eq!(settings.environment("production").unwrap().keep, seconds(1200));
+    let scraped = cluster(&settings, "scraped").prometheus.unwrap();
+    assert_eq!((scraped.address.as_str(), scraped.token), ("http://10.0.0.7:9090", None));
+    assert_eq!(scraped.queries, QuerySettings::default());
     let testing = cluster(&settings, "testing");
+    assert_eq!(testing.prometheus, None);
     assert_eq!(testing.manifests, ManifestSource::Kustomization(folder.join("overlays/testing")));
     assert_eq!(testing.kubeconfig, Some(KubeconfigSource::File(folder.join("cluster/config"))));
     assert_eq!(testing.traffic, TrafficSettings::Service { name: Some("shop".to_owned()) });
@@ -222,6 +235,7 @@ fn a_cluster_needs_no_more_than_its_manifests() {
         kubeconfig: None,
         context: None,
         traffic: TrafficSettings::Service { name: None },
+        prometheus: None,
         url: None,
         take_over: false,
         drain: Duration::from_secs(5),

@@ -30,7 +30,7 @@ impl View<'_> {
             return Progress::Note(fact);
         }
         let Some(evidence) = &self.rollout.evidence else { return Progress::Done };
-        let judgement = self.with_cause(evidence.judge());
+        let judgement = self.with_cause(evidence.judge(), comparison);
         let (earliest, latest) = (current.since + signed(at_least), current.since + signed(at_most));
         let is_final = match judgement.verdict {
             Verdict::Fail => true,
@@ -47,13 +47,18 @@ impl View<'_> {
         Progress::Wait(look.min(next).max(self.now + SignedDuration::from_millis(1)))
     }
 
-    /// A judgement without data, with the reason why there is none, where the target knows it.
-    fn with_cause(&self, judgement: Judgement) -> Judgement {
-        match (&judgement.verdict, &self.seen.silence) {
-            (Verdict::NoData, Some(why)) => {
-                Judgement { sentence: format!("{} ({why})", judgement.sentence), ..judgement }
+    /// A judgement with the reason why there is no data, or no more, where the target knows it. What a silent source leaves open
+    /// never counts as a pass, whatever else is to follow from evidence that settles nothing.
+    fn with_cause(&self, judgement: Judgement, comparison: &Comparison) -> Judgement {
+        let Some(why) = &self.seen.silence else { return judgement };
+        let Judgement { verdict, code, sentence } = judgement;
+        let told = format!("{sentence} ({why})");
+        match (verdict, comparison.inconclusive) {
+            (Verdict::Inconclusive, Unsettled::Pass) => {
+                Judgement { verdict: Verdict::NoData, code: "silent".to_owned(), sentence: told }
             }
-            _ => judgement,
+            (Verdict::NoData | Verdict::Inconclusive, _) => Judgement { verdict, code, sentence: told },
+            (Verdict::Pass | Verdict::Fail, _) => Judgement { verdict, code, sentence },
         }
     }
 

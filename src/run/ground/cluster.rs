@@ -7,13 +7,17 @@ use kube::Client;
 use crate::cluster::{Access, connect};
 use crate::error::{Error, ErrorKind};
 use crate::journal::kubernetes::{MapJournal, Scope};
+use crate::prometheus::Token;
 use crate::settings::{
-    self, GraceSettings, KubeconfigSource, KubernetesSettings, ManifestSource, RuleLevel, TrafficSettings,
+    self, GraceSettings, KubeconfigSource, KubernetesSettings, ManifestSource, PrometheusSettings, RuleLevel,
+    TrafficSettings,
 };
 use crate::target::kubernetes::diagnose::Graces;
 use crate::target::kubernetes::policy::{Level, Policy, Rule};
 use crate::target::kubernetes::router::{Router, RouterKind, Rules};
-use crate::target::kubernetes::{KubernetesConfig, KubernetesTarget, Traffic};
+use crate::target::kubernetes::{
+    Credential, KubernetesConfig, KubernetesTarget, PrometheusSource, Queries, Traffic,
+};
 
 /// A cluster as the ground of an environment.
 #[derive(Clone)]
@@ -57,6 +61,21 @@ impl Cluster {
         MapJournal::new(&self.client, self.scope.clone())
     }
 
+    /// Whether all is known that a rollout will ask with. A way back is not held up by that: it compares nothing.
+    ///
+    /// # Errors
+    /// When the variable with the token of the Prometheus is not set.
+    pub fn is_told_its_token(&self) -> Result<(), Error> {
+        let source = self.config.prometheus.as_ref();
+        let Some(Credential::Missing(name)) = source.map(|source| &source.token) else { return Ok(()) };
+        let sentence = format!(
+            "the token for Prometheus of {} is to be ${name}, which is not set",
+            self.config.environment
+        );
+        Err(Error::new(ErrorKind::Usage, "variable-not-set", sentence)
+            .hint(format!("set {name} in the environment of this command")))
+    }
+
     /// Its target.
     #[must_use]
     pub fn target(&self) -> KubernetesTarget {
@@ -81,6 +100,7 @@ pub fn config(
         drain: settings.drain,
         graces: graces(&settings.graces),
         url: settings.url.clone(),
+        prometheus: settings.prometheus.as_deref().map(prometheus),
     }
 }
 
@@ -104,6 +124,21 @@ fn named(environment: &str, name: &str) -> Result<PathBuf, Error> {
         Error::new(ErrorKind::Usage, "variable-not-set", sentence)
             .hint(format!("set {name} in the environment of this command"))
     })
+}
+
+/// The Prometheus, with what this command's environment gives for it.
+fn prometheus(settings: &PrometheusSettings) -> PrometheusSource {
+    let token = match &settings.token {
+        None => Credential::Open,
+        Some(name) => match std::env::var(name) {
+            Ok(token) if !token.trim().is_empty() => Credential::Token(Token::new(&token)),
+            _ => Credential::Missing(name.clone()),
+        },
+    };
+    let asked = &settings.queries;
+    let queries =
+        Queries { requests: asked.requests.clone(), errors: asked.errors.clone(), slow: asked.slow.clone() };
+    PrometheusSource { address: settings.address.clone(), token, queries }
 }
 
 fn traffic(settings: &TrafficSettings) -> Traffic {

@@ -46,7 +46,10 @@ pub fn build(place: &Place, version: Option<&str>) -> Result<Wanted, Error> {
             secrets(&place.environment.name, &machine.settings)?;
             Ok(Wanted { release: program::build(place, machine, version)?, bundle: None })
         }
-        Ground::Cluster(cluster) => manifests::build(place, cluster, version),
+        Ground::Cluster(cluster) => {
+            cluster.is_told_its_token()?;
+            manifests::build(place, cluster, version)
+        }
     }
 }
 

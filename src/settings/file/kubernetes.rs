@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 
 use super::local::{Header, Text};
-use super::{Policy, Time};
+use super::{Metrics, Policy, Time};
 
 /// Plain manifests, applied to a cluster in which nothing need be installed.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -36,6 +36,8 @@ pub(in crate::settings) struct Kubernetes {
     /// How traffic reaches the instances, and so how it is divided.
     #[schemars(extend("default" = "service"))]
     pub(in crate::settings) traffic: Option<Traffic>,
+    /// Who counts the requests that a comparison goes by. By default the pods themselves, through the API server.
+    pub(in crate::settings) metrics: Option<Metrics>,
     /// Public address of the app, such as `https://shop.example`: scheme, host and port, without a path. `verify` needs it.
     #[schemars(regex(pattern = "^https?://[^/?#@]+/?$"))]
     pub(in crate::settings) url: Option<String>,

@@ -127,8 +127,8 @@ pub(in crate::settings) struct Comparison {
     /// The new release does not pass before it answered this many requests.
     #[schemars(range(min = 1), extend("default" = 50))]
     pub(in crate::settings) min_requests: Option<u64>,
-    /// What happens when the evidence has not settled it in time: `hold` waits for a person, `pass` goes on, `fail` goes
-    /// back.
+    /// What happens when the evidence has not settled it in time: `hold` waits for a person, `pass` goes on (but never when who counts
+    /// the requests is silent by then), `fail` goes back.
     #[schemars(extend("default" = "hold"))]
     pub(in crate::settings) inconclusive: Option<Unsettled>,
 }

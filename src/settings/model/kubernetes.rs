@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::PrometheusSettings;
+
 /// Plain manifests, applied to a cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KubernetesSettings {
@@ -17,6 +19,8 @@ pub struct KubernetesSettings {
     pub context: Option<String>,
     /// How traffic reaches the instances.
     pub traffic: TrafficSettings,
+    /// The Prometheus that counts requests for a comparison; `None` has the pods tell their own counts.
+    pub prometheus: Option<Box<PrometheusSettings>>,
     /// The public address: scheme, host and port, without a path or a final slash.
     pub url: Option<String>,
     /// Take over fields that another tool owns.

@@ -1,6 +1,7 @@
 //! Settings as the rest of the program sees them: complete, checked, nothing left to interpret.
 
 mod kubernetes;
+mod metrics;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -17,6 +18,7 @@ pub use kubernetes::{
     GraceSettings, KubeconfigSource, KubernetesSettings, ManifestSource, RouterKind, RuleLevel,
     TrafficSettings,
 };
+pub use metrics::{PrometheusSettings, QuerySettings};
 
 /// What a `tidegate.yaml` says, with every default filled in.
 #[derive(Debug, Clone, PartialEq)]

@@ -96,6 +96,12 @@ impl<'a> Findings<'a> {
         self.found.push(Finding { severity: Severity::Warning, secret: true, ..finding });
     }
 
+    /// As [`Self::error`], and the value is not shown.
+    pub(super) fn error_of_secret(&mut self, path: &Path, message: impl Into<String>, help: &str) {
+        let finding = Finding::error(path.clone(), self.tree.locate(path), message).help(help);
+        self.found.push(Finding { secret: true, ..finding });
+    }
+
     /// True when something beside the value was left out.
     fn beside(&self, path: &Path) -> bool {
         let parent = path.parent();

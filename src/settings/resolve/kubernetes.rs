@@ -5,7 +5,7 @@ use std::path::{Path as FilePath, PathBuf};
 use std::time::Duration;
 
 use super::local::{text_path, tidy};
-use super::{Findings, env, label, traffic};
+use super::{Findings, env, label, metrics, traffic};
 use crate::settings::file::{self, Graces, Kubernetes, Level, Paths, Policy, Time};
 use crate::settings::model::{
     EnvValue, GraceSettings, KubeconfigSource, KubernetesSettings, ManifestSource, RuleLevel, TrafficSettings,
@@ -30,6 +30,7 @@ pub(super) fn resolve(
         Some(raw) => traffic::resolve(raw, &path.key("traffic"), findings),
         None => Some(TrafficSettings::Service { name: None }),
     };
+    let prometheus = raw.metrics.map(|raw| metrics::resolve(raw, &path.key("metrics"), findings));
     let url = raw.url.map(|text| url(&text, &path.key("url"), findings));
     Some(KubernetesSettings {
         manifests: manifests?,
@@ -37,6 +38,10 @@ pub(super) fn resolve(
         kubeconfig,
         context: raw.context,
         traffic: traffic?,
+        prometheus: match prometheus {
+            Some(prometheus) => Some(Box::new(prometheus?)),
+            None => None,
+        },
         url,
         take_over: raw.take_over.unwrap_or(false),
         drain: raw.drain.map_or(Duration::from_secs(5), |time| time.0),

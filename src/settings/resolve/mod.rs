@@ -17,6 +17,7 @@ mod findings;
 mod http;
 mod kubernetes;
 mod local;
+mod metrics;
 mod strategy;
 mod traffic;
 
@@ -117,6 +118,7 @@ fn environment(
         }
         Some(TargetSettings::Kubernetes(cluster)) => {
             kubernetes::check_verify(!verify.is_empty(), cluster.url.as_deref(), path, findings);
+            metrics::check_use(cluster.prometheus.as_deref(), strategy.comparison(), path, findings);
             traffic::check_time(&cluster.traffic, strategy.name(), &budgets, path, findings);
         }
         None => {}

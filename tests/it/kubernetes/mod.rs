@@ -10,6 +10,7 @@ mod kinds;
 mod no_loss;
 mod plan;
 mod preflight;
+mod prometheus;
 mod rights;
 mod routers;
 mod runbook;

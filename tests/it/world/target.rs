@@ -75,6 +75,7 @@ pub struct MemoryTarget {
     state: Mutex<State>,
     killed: Notify,
     epoch: u64,
+    mute_from: Mutex<Option<Instant>>,
 }
 
 impl MemoryTarget {
@@ -106,12 +107,22 @@ impl MemoryTarget {
             state: Mutex::new(state),
             killed: Notify::new(),
             epoch: 7,
+            mute_from: Mutex::default(),
         }
     }
 
     /// Nothing goes wrong from here on.
     pub fn heal(&self) {
         *self.fault.lock().unwrap() = None;
+    }
+
+    /// After this long nobody tells any more what was answered.
+    pub fn mute_after(&self, time: Duration) {
+        *self.mute_from.lock().unwrap() = Some(Instant::now() + time);
+    }
+
+    fn is_mute(&self) -> bool {
+        self.rate == 0.0 || self.mute_from.lock().unwrap().is_some_and(|from| Instant::now() >= from)
     }
 
     /// Requests that met a release with no ready instance.
@@ -173,7 +184,9 @@ impl MemoryTarget {
             part.0 += requests;
             part.1 += requests * self.behaviour(&release).errors;
             let (requests, errors) = (part.0 as u64, part.1 as u64);
-            state.traffic.insert(release, Counts { requests, errors, slow: 0 });
+            if !self.is_mute() {
+                state.traffic.insert(release, Counts { requests, errors, slow: 0 });
+            }
         }
         let at = jiff::Timestamp::MAX;
         for (release, set) in &mut state.sets {
@@ -217,7 +230,7 @@ impl MemoryTarget {
             weights: state.weights.clone(),
             traffic: BTreeMap::new(),
             epoch: self.epoch,
-            silence: (self.rate == 0.0).then(|| "no instance tells its counts".to_owned()),
+            silence: self.is_mute().then(|| "no instance tells its counts".to_owned()),
         };
         if state.last.as_ref() != Some(&seen) {
             state.last = Some(seen.clone());

@@ -13,6 +13,8 @@ pub(super) struct Ledger {
     /// The pods that there are now.
     instances: Vec<Instance>,
     slow_bound: Option<Duration>,
+    /// The pods tell their counts themselves, where they offer that.
+    asks_pods: bool,
     is_begun: bool,
     /// Every pod that was ever there, by its uid.
     pods: HashMap<String, Known>,
@@ -49,6 +51,16 @@ pub(super) enum Visit {
 }
 
 impl Ledger {
+    /// Of what the pods themselves tell.
+    pub(super) fn of_pods() -> Self {
+        Self { asks_pods: true, ..Self::default() }
+    }
+
+    /// Of what somebody else tells of them: whether they offer anything has no meaning.
+    pub(super) fn of_another() -> Self {
+        Self::default()
+    }
+
     /// These pods are there now, and requests over the bound are slow. The pods of the first call have a past; those that are
     /// seen later count from zero.
     pub(super) fn watch(&mut self, instances: Vec<Instance>, slow_bound: Option<Duration>) {
@@ -70,7 +82,8 @@ impl Ledger {
 
     /// The pods to visit, and the bound to read them by.
     pub(super) fn wanted(&self) -> (Vec<Instance>, Option<Duration>) {
-        (self.instances.iter().filter(|one| one.offer.is_some()).cloned().collect(), self.slow_bound)
+        let wanted = self.instances.iter().filter(|one| !self.asks_pods || one.offer.is_some());
+        (wanted.cloned().collect(), self.slow_bound)
     }
 
     /// Takes in what a visit gave, read by that bound. True when it changed a sum.
@@ -78,7 +91,7 @@ impl Ledger {
         let Some(pod) = self.pods.get_mut(&from.uid).filter(|_| bound == self.slow_bound) else {
             return false;
         };
-        let reading = match visit {
+        let mut reading = match visit {
             Visit::Failed(why) => {
                 pod.fate = Fate::Failed(why);
                 return false;
@@ -92,14 +105,20 @@ impl Ledger {
             Visit::Read(reading) => reading,
         };
         pod.fate = Fate::Read;
-        let before = match pod.last.replace(reading) {
+        let before = match pod.last {
             None if pod.has_past => reading.counts,
             None => Counts::default(),
             // Other names came in view, which tell the same requests.
             Some(last) if last.family != reading.family && last.counts.requests > 0 => reading.counts,
             Some(last) => last.counts,
         };
-        let new = reading.counts.since(before);
+        let since = reading.counts.since(before);
+        // Errors that came in view before their requests count with those.
+        let (errors, slow) = (since.errors.min(since.requests), since.slow.min(since.requests));
+        let new = Counts { errors, slow, ..since };
+        reading.counts.errors -= since.errors - errors;
+        reading.counts.slow -= since.slow - slow;
+        pod.last = Some(reading);
         *self.sums.entry(from.release.clone()).or_default() += new;
         new != Counts::default()
     }
@@ -112,13 +131,15 @@ impl Ledger {
     /// Why nothing is known of a release that has pods: none of them could be read the last time.
     pub(super) fn why_silent(&self) -> Option<String> {
         let releases: BTreeSet<&ReleaseId> = self.instances.iter().map(|one| &one.release).collect();
-        let why: Vec<String> = releases.into_iter().filter_map(|release| self.silence_of(release)).collect();
+        let mut why: Vec<String> =
+            releases.into_iter().filter_map(|release| self.silence_of(release)).collect();
+        why.dedup();
         (!why.is_empty()).then(|| why.join("; "))
     }
 
     fn silence_of(&self, release: &ReleaseId) -> Option<String> {
         let own = || self.instances.iter().filter(|one| one.release == *release);
-        if own().all(|one| one.offer.is_none()) {
+        if self.asks_pods && own().all(|one| one.offer.is_none()) {
             return Some(format!(
                 "no pod of release {release} offers metrics: annotate its pods with `prometheus.io/scrape: \"true\"` and \
                  `prometheus.io/port`"
@@ -160,7 +181,7 @@ mod tests {
     #[test]
     fn pods_that_were_there_count_from_their_first_reading_and_later_ones_from_zero() {
         let (old, new) = (instance("1", "old"), instance("2", "new"));
-        let mut ledger = Ledger::default();
+        let mut ledger = Ledger::of_pods();
         ledger.watch(Vec::new(), BOUND);
         ledger.watch(vec![old.clone()], BOUND);
         assert!(!ledger.take(&old, BOUND, read(1000, 10)));
@@ -174,7 +195,7 @@ mod tests {
     #[test]
     fn sums_stay_when_pods_go_and_go_on_when_they_begin_anew() {
         let (one, two) = (instance("1", "new"), instance("2", "new"));
-        let mut ledger = Ledger::default();
+        let mut ledger = Ledger::of_pods();
         ledger.watch(vec![instance("0", "old")], BOUND);
         ledger.watch(vec![one.clone(), two.clone()], BOUND);
         ledger.take(&one, BOUND, read(100, 5));
@@ -192,7 +213,7 @@ mod tests {
     #[test]
     fn another_bound_or_another_family_counts_nothing_twice() {
         let one = instance("1", "new");
-        let mut ledger = Ledger::default();
+        let mut ledger = Ledger::of_pods();
         ledger.watch(vec![instance("0", "old")], None);
         ledger.watch(vec![one.clone()], None);
         ledger.take(&one, None, read(100, 5));
@@ -213,7 +234,7 @@ mod tests {
     #[test]
     fn a_pod_that_had_counted_nothing_has_no_past() {
         let one = instance("1", "old");
-        let mut ledger = Ledger::default();
+        let mut ledger = Ledger::of_pods();
         ledger.watch(vec![one.clone()], BOUND);
         ledger.take(&one, BOUND, Visit::Nothing("pod pod-1 counts no requests".to_owned()));
         assert_eq!(ledger.why_silent().as_deref(), Some("pod pod-1 counts no requests"));
@@ -222,10 +243,38 @@ mod tests {
     }
 
     #[test]
+    fn errors_that_come_in_view_before_their_requests_wait_for_those() {
+        let (old, new) = (instance("0", "old"), instance("1", "new"));
+        let mut ledger = Ledger::of_another();
+        ledger.watch(vec![old], BOUND);
+        ledger.watch(vec![new.clone()], BOUND);
+        ledger.take(&new, BOUND, read(100, 5));
+        assert!(!ledger.take(&new, BOUND, read(100, 9)));
+        assert_eq!(sum(&ledger, "new"), (100, 5));
+        ledger.take(&new, BOUND, read(102, 9));
+        assert_eq!(sum(&ledger, "new"), (102, 7));
+        ledger.take(&new, BOUND, read(150, 9));
+        assert_eq!(sum(&ledger, "new"), (150, 9));
+    }
+
+    #[test]
+    fn what_another_tells_needs_no_offer_of_the_pods() {
+        let one = Instance { offer: None, ..instance("1", "new") };
+        let other = Instance { offer: None, ..instance("2", "old") };
+        let mut ledger = Ledger::of_another();
+        ledger.watch(vec![one.clone(), other.clone()], BOUND);
+        assert_eq!((ledger.wanted().0.len(), ledger.why_silent()), (2, None));
+        for pod in [&one, &other] {
+            ledger.take(pod, BOUND, Visit::Failed("nobody answers".to_owned()));
+        }
+        assert_eq!(ledger.why_silent().as_deref(), Some("nobody answers"), "once, though it is so of both");
+    }
+
+    #[test]
     fn a_release_is_silent_when_none_of_its_pods_could_be_read() {
         let (one, two, mute) = (instance("1", "new"), instance("2", "new"), instance("3", "old"));
         let mute = Instance { offer: None, ..mute };
-        let mut ledger = Ledger::default();
+        let mut ledger = Ledger::of_pods();
         assert_eq!(ledger.why_silent(), None);
         ledger.watch(vec![one.clone(), two.clone()], BOUND);
         assert_eq!(ledger.why_silent(), None);

@@ -3,10 +3,13 @@
 //! Each pod says by the annotations `prometheus.io/scrape`, `prometheus.io/port` and `prometheus.io/path` that it shows metrics,
 //! as it would to a Prometheus, and where. They are fetched through the API server's proxy of pods, which is all that a runner
 //! outside of the cluster can reach; that takes the right to `get` `pods/proxy`. Which counts are understood is told in [`text`].
+//!
+//! Where the settings name a Prometheus, that is asked instead ([`prometheus`]), and the pods are not.
 
 mod ledger;
 mod line;
 mod pods;
+mod prometheus;
 mod text;
 
 use std::collections::BTreeMap;
@@ -25,10 +28,14 @@ use crate::rollout::{Counts, ReleaseId};
 use ledger::{Ledger, Visit};
 use pods::Offer;
 pub(super) use pods::{Instance, instances};
+use prometheus::Asker;
+pub use prometheus::{Credential, PrometheusSource, Queries};
 use text::Unreadable;
 
-/// How long after one round the next one begins.
+/// How long after one round of all pods the next one begins.
 const EVERY: Duration = Duration::from_millis(500);
+/// How long after one round of questions to a Prometheus the next one begins. It knows nothing new more often.
+const EVERY_QUESTION: Duration = Duration::from_secs(1);
 /// How long one pod may take.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How many pods are asked at a time.
@@ -42,12 +49,28 @@ pub(super) struct Meter {
 }
 
 impl Meter {
-    /// Reads nothing before it is told what to watch. `wake` is called after each round in which a count has changed.
-    pub(super) fn new(client: Client, namespace: &str, wake: impl Fn() + Send + Sync + 'static) -> Self {
-        let ledger = Arc::new(Mutex::default());
+    /// Asks the pods themselves. Reads nothing before it is told what to watch. `wake` is called after each round in which a count
+    /// has changed.
+    pub(super) fn of_pods(client: Client, namespace: &str, wake: impl Fn() + Send + Sync + 'static) -> Self {
+        let ledger = Arc::new(Mutex::new(Ledger::of_pods()));
         let rounds = rounds(client, namespace.to_owned(), Arc::clone(&ledger), wake);
+        Self::begin(ledger, AbortOnDropHandle::new(tokio::spawn(rounds)))
+    }
+
+    /// As [`Self::of_pods`], but a Prometheus is asked.
+    pub(super) fn of_prometheus(
+        source: PrometheusSource,
+        namespace: &str,
+        wake: impl Fn() + Send + Sync + 'static,
+    ) -> Self {
+        let ledger = Arc::new(Mutex::new(Ledger::of_another()));
+        let questions = questions(Asker::new(source, namespace), Arc::clone(&ledger), wake);
+        Self::begin(ledger, AbortOnDropHandle::new(tokio::spawn(questions)))
+    }
+
+    fn begin(ledger: Arc<Mutex<Ledger>>, task: AbortOnDropHandle<()>) -> Self {
         let epoch = u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or_default();
-        Self { epoch, ledger, _task: AbortOnDropHandle::new(tokio::spawn(rounds)) }
+        Self { epoch, ledger, _task: task }
     }
 
     /// These instances are there now, and requests that took longer than the bound are slow. An empty list lets it rest. Those
@@ -91,6 +114,27 @@ async fn rounds(client: Client, namespace: String, ledger: Arc<Mutex<Ledger>>, w
             let mut ledger = ledger.lock().unwrap_or_else(PoisonError::into_inner);
             has_changed |= ledger.take(&instance, bound, visit);
         }
+        if has_changed {
+            wake();
+        }
+    }
+}
+
+async fn questions(asker: Asker, ledger: Arc<Mutex<Ledger>>, wake: impl Fn()) {
+    let mut ticks = interval(EVERY_QUESTION);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let (wanted, bound) = ledger.lock().unwrap_or_else(PoisonError::into_inner).wanted();
+        if wanted.is_empty() {
+            continue;
+        }
+        let visits = asker.visits(&wanted, bound).await;
+        let has_changed = {
+            let mut ledger = ledger.lock().unwrap_or_else(PoisonError::into_inner);
+            let took = |(one, visit)| ledger.take(one, bound, visit);
+            wanted.iter().zip(visits).map(took).fold(false, |any, one| any | one)
+        };
         if has_changed {
             wake();
         }

@@ -178,7 +178,7 @@ fn words(path: &str) -> String {
     clippy::cast_sign_loss,
     reason = "the cast stops at the ends of u64"
 )]
-fn whole(n: f64) -> u64 {
+pub(super) fn whole(n: f64) -> u64 {
     n.round() as u64
 }
 

@@ -25,7 +25,11 @@ impl Work {
             }
             return Measured::default();
         }
-        let begin = || Meter::new(self.client.clone(), &self.config.namespace, self.world().waker());
+        let (namespace, wake) = (&self.config.namespace, self.world().waker());
+        let begin = || match &self.config.prometheus {
+            Some(source) => Meter::of_prometheus(source.clone(), namespace, wake),
+            None => Meter::of_pods(self.client.clone(), namespace, wake),
+        };
         let meter = self.meter.get_or_init(begin);
         meter.watch(instances(snapshot, frame), frame.slow_than);
         let (epoch, traffic) = meter.counts();

@@ -1,0 +1,156 @@
+//! A Prometheus, asked by its HTTP API for what it knows at this moment
+//! (<https://prometheus.io/docs/prometheus/latest/querying/api/#instant-queries>). Whatever speaks that API will do.
+//!
+//! Nothing is believed of the other side: it may be silent, slow, something else than a Prometheus, or answer without end. What
+//! comes instead of an answer is one sentence for a person. No secret stands in any message.
+
+mod answer;
+
+use std::fmt;
+use std::time::Duration;
+
+use http::HeaderValue;
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
+use reqwest::{Response, StatusCode, Url};
+
+pub use answer::Series;
+
+/// The longest answer that is read, in bytes.
+const LARGEST: usize = 1 << 20;
+/// How long one question may take, the answer's last byte included.
+const REQUEST: Duration = Duration::from_secs(4);
+/// And how long until it is connected.
+const CONNECT: Duration = Duration::from_secs(2);
+
+/// What a Prometheus is to be given with each question. Never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Token(String);
+
+impl Token {
+    /// The token, without spaces or line ends around it, as files have them.
+    #[must_use]
+    pub fn new(text: &str) -> Self {
+        Self(text.trim().to_owned())
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(…)")
+    }
+}
+
+/// Why there is no answer: one sentence, without a full stop, that says who was asked and what came.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Unanswered(String);
+
+/// A Prometheus.
+#[derive(Debug, Clone)]
+pub struct Prometheus {
+    client: reqwest::Client,
+    address: String,
+    token: Option<Token>,
+}
+
+impl Prometheus {
+    /// The Prometheus at an address such as `http://prometheus:9090` or `https://example.org/prometheus`. It is not asked yet. A
+    /// proxy of the environment (`HTTPS_PROXY`, `NO_PROXY`) is used. A redirection is not followed: the token is for this address.
+    ///
+    /// # Errors
+    /// When the TLS library cannot be set up.
+    pub fn new(address: &str, token: Option<Token>) -> Result<Self, Unanswered> {
+        let address = address.trim_end_matches('/').to_owned();
+        let client = crate::trust::client(|| {
+            reqwest::Client::builder()
+                .redirect(reqwest::redirect::Policy::none())
+                .timeout(REQUEST)
+                .connect_timeout(CONNECT)
+                .user_agent(concat!("tidegate/", env!("CARGO_PKG_VERSION")))
+        });
+        match client {
+            Ok(client) => Ok(Self { client, address, token }),
+            Err(error) => {
+                Err(Unanswered(format!("Prometheus at {address} cannot be asked: {}", cause(&error))))
+            }
+        }
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// What the query gives now: series with their values, none if there are none. Takes four seconds at most.
+    ///
+    /// # Errors
+    /// When there is no answer, or one that is a refusal, too long, or not a list of series.
+    pub async fn ask(&self, query: &str) -> Result<Vec<Series>, Unanswered> {
+        let told = |what: String| Unanswered(format!("Prometheus at {} {}", self.address, self.hushed(what)));
+        let answer = self.send(query).await.map_err(told)?;
+        answer::read(&answer).map_err(told)
+    }
+
+    async fn send(&self, query: &str) -> Result<Vec<u8>, String> {
+        let mut url = Url::parse(&format!("{}/api/v1/query", self.address))
+            .map_err(|error| format!("cannot be asked: {error}"))?;
+        // The text of a form is that of a query. It goes in the body, for the names of many pods are too long for an address.
+        url.query_pairs_mut().append_pair("query", query);
+        let form = url.query().unwrap_or_default().to_owned();
+        url.set_query(None);
+        let mut request = self.client.post(url).header(ACCEPT, "application/json");
+        if let Some(Token(token)) = &self.token {
+            let mut bearer = HeaderValue::from_str(&format!("Bearer {token}"))
+                .map_err(|_| "is not asked: the token has characters that no token has".to_owned())?;
+            bearer.set_sensitive(true);
+            request = request.header(AUTHORIZATION, bearer);
+        }
+        let request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(form);
+        let response = request.send().await.map_err(|error| silent(&error))?;
+        let status = response.status();
+        let answer = body(response).await;
+        if status == StatusCode::OK {
+            answer
+        } else {
+            Err(answer::refusal(status, &answer.unwrap_or_default()))
+        }
+    }
+
+    /// What the other side says, without the token, should it say that.
+    fn hushed(&self, text: String) -> String {
+        match &self.token {
+            Some(Token(token)) if !token.is_empty() => text.replace(token.as_str(), "…"),
+            _ => text,
+        }
+    }
+}
+
+/// The body of an answer, as far as it may be long.
+async fn body(mut response: Response) -> Result<Vec<u8>, String> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| silent(&error))? {
+        if body.len() + chunk.len() > LARGEST {
+            return Err("answers with more than 1 MiB".to_owned());
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+/// A question that got no answer, or no whole one.
+fn silent(error: &reqwest::Error) -> String {
+    if error.is_timeout() && !error.is_connect() {
+        return format!("does not answer within {REQUEST:?}");
+    }
+    format!("does not answer: {}", cause(error))
+}
+
+/// The innermost cause: what a person can act on, without the request around it.
+fn cause(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    cause.to_string()
+}

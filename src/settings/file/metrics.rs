@@ -1,0 +1,51 @@
+//! Who counts requests for a comparison in a cluster, as it is written.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// Who counts the requests that a comparison goes by.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(in crate::settings) enum Metrics {
+    /// A Prometheus that scrapes the pods.
+    Prometheus(Prometheus),
+}
+
+/// A Prometheus that scrapes the pods.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(
+    deny_unknown_fields,
+    rename_all = "kebab-case",
+    expecting = "a mapping with the settings of `prometheus`"
+)]
+pub(in crate::settings) struct Prometheus {
+    /// Its address, such as `http://prometheus.example:9090`, with the path before `/api/v1` where there is one. The machine that
+    /// runs Tidegate must reach it.
+    #[schemars(required, regex(pattern = "^https?://[^?#@]+$"))]
+    pub(in crate::settings) address: Option<String>,
+    /// What it is to be given as a bearer token: `$NAME` takes it from that environment variable. By default nothing.
+    #[schemars(regex(pattern = "^\\$"))]
+    pub(in crate::settings) token: Option<String>,
+    /// What it is asked. By default for `http_requests_total` and `http_request_duration_seconds`.
+    pub(in crate::settings) queries: Option<Queries>,
+}
+
+/// Queries in PromQL that count since each pod began, with a series for each pod. `{{pods}}` stands for an expression with the
+/// names of the pods, `{{namespace}}` for their namespace, `{{slower-than}}` for the bound of the comparison in seconds.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(
+    deny_unknown_fields,
+    rename_all = "kebab-case",
+    expecting = "a mapping with the queries `requests`, `errors` and `slow`"
+)]
+pub(in crate::settings) struct Queries {
+    /// Requests answered, well or badly.
+    #[schemars(required, length(min = 1))]
+    pub(in crate::settings) requests: Option<String>,
+    /// Of those, answered with an error (5xx). A pod without errors must have a series, too: with 0.
+    #[schemars(required, length(min = 1))]
+    pub(in crate::settings) errors: Option<String>,
+    /// Of those, slower than the bound, with 0 likewise. Goes with `slower-than`.
+    #[schemars(length(min = 1))]
+    pub(in crate::settings) slow: Option<String>,
+}

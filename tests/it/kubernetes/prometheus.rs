@@ -1,0 +1,135 @@
+//! A canary that is judged by what a Prometheus says of its pods, and what becomes of it when that is silent.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use testbed::{Part, address};
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::{JoinHandle, JoinSet};
+
+use super::stage::{Door, ROLLING, Said, Stage, said};
+use crate::parts::bed;
+use crate::tiers::tell;
+
+const TOKEN: &str = "c2VjcmV0LW9mLWEtdGVzdA";
+
+fn judged(compare: &str, at_most: &str) -> String {
+    let compare = format!("errors: 1%, slower-than: 500ms, slow: 5%, inconclusive: pass{compare}");
+    format!(
+        "strategy: {{ canary: {{ weights: [25, 50], compare: {{ {compare} }}, at-most: {at_most} }} }}\n    keep: 0s"
+    )
+}
+
+fn by(prometheus: SocketAddr) -> String {
+    by_with(prometheus, "")
+}
+
+fn by_with(prometheus: SocketAddr, more: &str) -> String {
+    format!("metrics: {{ prometheus: {{ address: \"http://{prometheus}\"{more} }} }}")
+}
+
+/// A stage with a Prometheus that scrapes its pods, and the first release on it.
+async fn stage(test: &str, name: &str) -> Option<Stage> {
+    bed(test, &[Part::Prometheus]).await?;
+    let stage = Stage::open(test, name, Door::Gateway).await?;
+    stage.settings(ROLLING);
+    stage.deploy("1.0.0").await.exits(0);
+    Some(stage)
+}
+
+/// The rollout was taken back because nobody knew anything, and the sentence says who did not.
+#[track_caller]
+fn was_silent(said: Said, whose: SocketAddr, why: &str) {
+    let answer = said.exits(4).json();
+    tell(&format!("prometheus: {}, {}", answer["seconds"], answer["sentence"]));
+    assert_eq!(answer["reason"], "silent", "{answer}");
+    let sentence = answer["sentence"].as_str().unwrap();
+    assert!(sentence.contains(&format!("Prometheus at http://{whose} {why}")), "{sentence}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_canary_is_judged_by_what_a_prometheus_has_scraped() {
+    let Some(stage) = stage("canaries are judged by a Prometheus", "scraped").await else { return };
+    let visitors = stage.visitors(100).await;
+    stage.settings_with(&judged("", "30s"), &by(address::bed(address::PROMETHEUS)));
+    for (tag, reason) in [("2.0.0-failing", "errors-worse"), ("2.0.0-slow", "slow-worse")] {
+        let answer = stage.deploy(tag).await.exits(4).json();
+        tell(&format!("prometheus: {tag}: {}, {}", answer["seconds"], answer["sentence"]));
+        assert_eq!(answer["reason"], reason, "{answer}");
+        stage.is_as_written("1.0.0");
+    }
+    stage.settings_with(
+        &judged("", "30s"),
+        &by_with(address::bed(address::PROMETHEUS), ", token: $METRICS_TOKEN"),
+    );
+    let refused = stage.deploy("2.0.0").await.exits(2);
+    assert_eq!(refused.reason(), "variable-not-set");
+    stage.run(&["status"]).await.exits(0);
+    let deploy = ["deploy", "--version", "2.0.0"];
+    let deployed = stage.command(&deploy).env("METRICS_TOKEN", TOKEN).spawn().unwrap();
+    let deployed = said(deployed, &deploy).await.exits(0);
+    let answer = deployed.json();
+    tell(&format!("prometheus: 2.0.0: {}, {}", answer["seconds"], answer["sentence"]));
+    let kept = stage.space.kubectl(&["get", "configmaps,secrets,leases,deployments,pods", "-o", "yaml"]);
+    for told in [&deployed.out, &deployed.err, &kept] {
+        assert!(!told.contains(TOKEN), "a secret is told");
+    }
+    let gates = answer["gates"].as_array().unwrap();
+    assert!(!gates.is_empty() && gates.iter().all(|gate| gate["verdict"] != "no-data"), "{answer}");
+    stage.is_as_written("2.0.0");
+    let ledger = visitors.stop().await;
+    assert_eq!(ledger.lost, 0, "{:?}", ledger.losses);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_prometheus_that_is_silent_lets_nothing_pass() {
+    let Some(stage) = stage("a Prometheus is silent", "unscraped").await else { return };
+    let visitors = stage.visitors(100).await;
+
+    let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    stage.settings_with(&judged("", "3s"), &by(nobody));
+    was_silent(stage.deploy("2.0.0").await, nobody, "does not answer: ");
+    stage.is_as_written("1.0.0");
+
+    let mute = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = mute.local_addr().unwrap();
+    stage.settings_with(&judged("", "8s"), &by(address));
+    was_silent(stage.deploy("2.0.0").await, address, "does not answer within 4s");
+    stage.is_as_written("1.0.0");
+
+    // It goes while the rollout has evidence, but not enough.
+    let (address, gone) = for_a_while(address::bed(address::PROMETHEUS), Duration::from_secs(8)).await;
+    stage.settings_with(&judged(", min-requests: 1000000", "15s"), &by(address));
+    stage.manifests("sample:2.0.0");
+    let deploy = ["deploy", "--version", "2.0.0"];
+    was_silent(said(stage.spawn(&deploy), &deploy).await, address, "does not answer: ");
+    assert!(gone.is_finished(), "the Prometheus was there to the end");
+    stage.is_as_written("1.0.0");
+
+    let ledger = visitors.stop().await;
+    assert_eq!(ledger.lost, 0, "{:?}", ledger.losses);
+}
+
+/// An address that leads to another one for so long after it is first asked; then nobody is there any more.
+async fn for_a_while(to: SocketAddr, time: Duration) -> (SocketAddr, JoinHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let task = tokio::spawn(async move {
+        let mut links = JoinSet::new();
+        let mut link = |mut from: TcpStream| {
+            links.spawn(async move {
+                let mut onward = TcpStream::connect(to).await.unwrap();
+                let _ = copy_bidirectional(&mut from, &mut onward).await;
+            });
+        };
+        link(listener.accept().await.unwrap().0);
+        let all = async {
+            loop {
+                link(listener.accept().await.unwrap().0);
+            }
+        };
+        let _ = tokio::time::timeout(time, all).await;
+    });
+    (address, task)
+}
