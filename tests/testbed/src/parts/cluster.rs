@@ -102,6 +102,8 @@ pub(super) async fn kwok(stage: &Stage) -> Result<(), BedError> {
         "--manage-nodes-with-annotation-selector=kwok.x-k8s.io/node=fake",
     ]);
     kwok.args(["--server-address", "127.0.0.1:10247"]);
+    // A lease is renewed four times in its duration, and a node that has not done so for eight seconds counts as lost.
+    kwok.args(["--node-lease-duration-seconds", "8"]);
     stage.processes.run("kwok", kwok)?;
     let serves = || async { tokio::net::TcpStream::connect(("127.0.0.1", 10247)).await.is_ok() };
     stage.processes.until_ready("kwok", SOON, serves).await
