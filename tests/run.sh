@@ -92,6 +92,10 @@ if wants testbed; then
 fi
 
 echo
+if [ ${#broken[@]} -gt 0 ]; then
+    printf 'failed: %s\n' "${broken[@]}" >&2
+    cat "$logs"/* | sed -n 's/^test \(.*\) \.\.\. FAILED$/    \1/p' >&2
+fi
 total=0
 for tier in $tiers; do
     count=$(sed -n 's/^test result: [a-zA-Z]*\. \([0-9]*\) passed.*/\1/p' "$logs/$tier" | awk '{ sum += $1 } END { print sum + 0 }')
@@ -102,8 +106,4 @@ for tier in $tiers; do
 done
 failed=$(cat "$logs"/* | grep -c '^test .* \.\.\. FAILED$' || true)
 printf '%s passed, %s failed\n' "$total" "$failed"
-if [ ${#broken[@]} -gt 0 ]; then
-    printf 'failed: %s\n' "${broken[@]}" >&2
-    cat "$logs"/* | sed -n 's/^test \(.*\) \.\.\. FAILED$/    \1/p' >&2
-    exit 1
-fi
+[ ${#broken[@]} -eq 0 ]

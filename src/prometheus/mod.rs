@@ -109,7 +109,11 @@ impl Prometheus {
         let request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(form);
         let response = request.send().await.map_err(|error| silent(&error))?;
         let status = response.status();
-        let answer = body(response).await;
+        // Before anything is cut to a length: a part of a token is told as little as the whole.
+        let answer = body(response).await.map(|body| match &self.token {
+            Some(_) => self.hushed(String::from_utf8_lossy(&body).into_owned()).into_bytes(),
+            None => body,
+        });
         if status == StatusCode::OK {
             answer
         } else {

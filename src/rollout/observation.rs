@@ -69,10 +69,16 @@ pub struct Counts {
 }
 
 impl Counts {
+    /// Whether any of them is less than it was.
+    #[must_use]
+    pub const fn is_behind(self, earlier: Self) -> bool {
+        self.requests < earlier.requests || self.errors < earlier.errors || self.slow < earlier.slow
+    }
+
     /// What came since `earlier`; counts that went backwards are taken as begun anew.
     #[must_use]
     pub fn since(self, earlier: Self) -> Self {
-        if self.requests < earlier.requests || self.errors < earlier.errors || self.slow < earlier.slow {
+        if self.is_behind(earlier) {
             return self;
         }
         Self {

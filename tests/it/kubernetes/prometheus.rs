@@ -1,5 +1,7 @@
 //! A canary that is judged by what a Prometheus says of its pods, and what becomes of it when that is silent.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -74,6 +76,7 @@ async fn a_canary_is_judged_by_what_a_prometheus_has_scraped() {
     let kept = stage.space.kubectl(&["get", "configmaps,secrets,leases,deployments,pods", "-o", "yaml"]);
     for told in [&deployed.out, &deployed.err, &kept] {
         assert!(!told.contains(TOKEN), "a secret is told");
+        assert!(!told.contains(&STANDARD.encode(TOKEN)), "a secret is kept");
     }
     let gates = answer["gates"].as_array().unwrap();
     assert!(!gates.is_empty() && gates.iter().all(|gate| gate["verdict"] != "no-data"), "{answer}");

@@ -64,7 +64,7 @@ pub(super) async fn former(applier: &Applier, object: &Object) -> Result<Option<
 pub(super) fn rename(object: &mut Object) {
     let longest = LONGEST_NAME - FREE.len();
     let cut: String = object.key.name.chars().take(longest).collect();
-    object.key.name = format!("{cut}{FREE}");
+    object.key.name = format!("{}{FREE}", cut.trim_end_matches(['.', '-']));
     object.value["metadata"]["name"] = Value::from(object.key.name.as_str());
 }
 

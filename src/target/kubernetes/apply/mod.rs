@@ -54,19 +54,18 @@ impl Applier {
     ) -> Result<DynamicObject, TargetError> {
         let api = self.api(&object.key).await?;
         let former = job::former(self, object).await?;
-        let mut object = object.clone();
-        let name = object.key.name.clone();
+        let mut next = object.clone();
         if dry_run {
-            job::rename(&mut object);
+            job::rename(&mut next);
         } else if let Some(former) = former {
-            job::make_room(self, &api, &object, former).await?;
+            job::make_room(self, &api, object, former).await?;
         }
         let parameters = parameters(force, dry_run);
-        let patch = Patch::Apply(&object.value);
-        let sent = patiently(|| api.patch(&object.key.name, &parameters, &patch)).await;
-        let sent = sent
-            .map(|sent| DynamicObject { metadata: ObjectMeta { name: Some(name), ..sent.metadata }, ..sent });
-        sent.map_err(|error| told(trouble("apply", &place(&object), &error)))
+        let patch = Patch::Apply(&next.value);
+        let sent = patiently(|| api.patch(&next.key.name, &parameters, &patch)).await;
+        let name = Some(object.key.name.clone());
+        let sent = sent.map(|sent| DynamicObject { metadata: ObjectMeta { name, ..sent.metadata }, ..sent });
+        sent.map_err(|error| refused(object, &error))
     }
 
     /// What [`Applier::apply`] would leave, by the API server's own word; nothing is changed.
@@ -143,11 +142,7 @@ impl Applier {
         {
             return self.replace(object, force, dry_run).await;
         }
-        sent.map_err(|error| match &error {
-            Error::Api(status) if status.code == 409 => conflict(object, status),
-            Error::Api(status) if is_invalid(status) => invalid(object, status),
-            _ => told(trouble("apply", &place(object), &error)),
-        })
+        sent.map_err(|error| refused(object, &error))
     }
 
     async fn api(&self, key: &Key) -> Result<Api<DynamicObject>, TargetError> {
@@ -166,6 +161,15 @@ fn parameters(force: bool, dry_run: bool) -> PatchParams {
         force,
         field_manager: Some(MANAGER.to_owned()),
         field_validation: Some(ValidationDirective::Strict),
+    }
+}
+
+/// Why an object was not applied.
+fn refused(object: &Object, error: &Error) -> TargetError {
+    match error {
+        Error::Api(status) if status.code == 409 => conflict(object, status),
+        Error::Api(status) if is_invalid(status) => invalid(object, status),
+        _ => told(trouble("apply", &place(object), error)),
     }
 }
 

@@ -110,6 +110,8 @@ impl Ledger {
             None => Counts::default(),
             // Other names came in view, which tell the same requests.
             Some(last) if last.family != reading.family && last.counts.requests > 0 => reading.counts,
+            // What another tells of a pod may be older than what it told before, or lack one of its parts: that is no new pod.
+            Some(last) if !self.asks_pods && reading.counts.is_behind(last.counts) => reading.counts,
             Some(last) => last.counts,
         };
         let since = reading.counts.since(before);

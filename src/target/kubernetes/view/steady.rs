@@ -31,6 +31,8 @@ impl JustUp {
         let mut all = Self::default();
         for pod in snapshot.pods.iter().filter(|pod| is_fresh(pod, frame) && is_just_up(pod, now)) {
             match pod.labels().get(RELEASE) {
+                // A Job's pods come and go, and nothing waits for them.
+                None if pod.owner_references().iter().any(|owner| owner.kind == "Job") => {}
                 None => all.others += 1,
                 Some(label) if frame.candidate.as_ref().is_some_and(|id| id.as_str() == label) => {
                     all.carriers += 1;
@@ -61,14 +63,15 @@ fn is_just_up(pod: &Pod, now: Timestamp) -> bool {
     let conditions = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
     let ready = conditions.clone().find(|one| one.type_ == "ContainersReady" && one.status == "True");
     let since = ready.and_then(|one| one.last_transition_time.as_ref()).map(|time| time.0);
-    let lasted = since.map(|since| Duration::try_from(now.duration_since(since)).unwrap_or_default());
-    unprobed && lasted.is_some_and(|lasted| lasted < STEADY)
+    // From a node whose clock is far ahead nothing is known of the time: it is not waited for.
+    unprobed && since.is_some_and(|since| since + STEADY > now && since <= now + CLOCKS)
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
     use serde_json::{Value, json};
 
     use super::*;
@@ -102,6 +105,12 @@ mod tests {
             ],
             ..Snapshot::default()
         };
+        let mut of_job = Pod::clone(&snapshot.pods[1]);
+        of_job.metadata.owner_references =
+            Some(vec![OwnerReference { kind: "Job".into(), ..Default::default() }]);
+        let mut snapshot = snapshot;
+        snapshot.pods.push(Arc::new(of_job));
+        snapshot.pods.push(pod("ahead", &own, began, "2026-01-01T00:09:00Z", &Value::Null));
         let since = Some("2026-01-01T00:00:30Z".parse().unwrap());
         let frame = Frame { since, candidate: Some(ReleaseId::new("new")), ..Frame::default() };
         let at = |now: &str| JustUp::of(&snapshot, &frame, now.parse().unwrap());
