@@ -127,7 +127,7 @@ fn causes(
             Some(label) => label == release.as_str(),
             None => frame.baseline.as_ref() == Some(release),
         };
-        let fresh = |pod: &Pod| is_candidate && steady::is_fresh(pod, frame);
+        let fresh = |pod: &Pod| is_candidate && steady::is_fresh(pod, frame) && !steady::is_of_cron_job(pod);
         let counts = |pod: &Pod| match pod.labels().get(RELEASE) {
             None if fresh(pod) => true,
             label => own(label),

@@ -54,6 +54,15 @@ pub(super) fn is_fresh(pod: &Pod, frame: &Frame) -> bool {
     frame.since.is_some_and(|since| began.is_some_and(|began| began + CLOCKS >= since))
 }
 
+/// Whether a CronJob made it, at its hour: that says nothing of the release that is rolled out. A pod knows its Job only; those of a
+/// CronJob are named after it and the minute since 1970, which has had eight digits since 1989.
+pub(super) fn is_of_cron_job(pod: &Pod) -> bool {
+    pod.owner_references().iter().filter(|owner| owner.kind == "Job").any(|job| {
+        let minute = job.name.rsplit_once('-').map_or("", |(_, minute)| minute);
+        minute.len() == 8 && minute.bytes().all(|byte| byte.is_ascii_digit())
+    })
+}
+
 fn is_just_up(pod: &Pod, now: Timestamp) -> bool {
     let unprobed = pod
         .spec
@@ -88,6 +97,18 @@ mod tests {
             }))
             .unwrap(),
         )
+    }
+
+    #[test]
+    fn a_pod_of_a_cron_job_is_told_from_that_of_a_job() {
+        let of = |kind: &str, name: &str| {
+            let owner = OwnerReference { kind: kind.into(), name: name.into(), ..Default::default() };
+            let mut pod = Pod::default();
+            pod.metadata.owner_references = Some(vec![owner]);
+            is_of_cron_job(&pod)
+        };
+        assert!(of("Job", "nightly-29384756"));
+        assert!(!of("Job", "prepare") && !of("Job", "prepare-2") && !of("ReplicaSet", "web-29384756"));
     }
 
     #[test]
