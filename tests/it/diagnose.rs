@@ -26,7 +26,8 @@ fn after(seconds: u64) -> Timestamp {
 }
 
 fn of_pods(pods: &[Pod], seconds: u64) -> Option<Cause> {
-    cause(Evidence { pods, ..Evidence::default() }, &Graces::default(), after(seconds))
+    let pods: Vec<&Pod> = pods.iter().collect();
+    cause(Evidence { pods: &pods, ..Evidence::default() }, &Graces::default(), after(seconds))
 }
 
 fn waiting(reason: &str, message: &str) -> Pod {
@@ -63,6 +64,9 @@ fn what_a_container_waits_for_is_told_by_its_kind() {
     let missing = waiting("CreateContainerConfigError", "secret \"nowhere\" not found");
     let told = holds(missing, "configuration-missing", Some(Warning), Fatal);
     assert!(told.sentence.ends_with("secret \"nowhere\" not found"), "{}", told.sentence);
+    // A kubelet that is behind has not looked whether it is there.
+    let late = "failed to sync secret cache: timed out waiting for the condition";
+    holds(waiting("CreateContainerConfigError", late), "configuration-missing", Some(Warning), Warning);
     assert_eq!(of_pods(&[waiting("ContainerCreating", "")], 3600), None);
 }
 
@@ -113,7 +117,7 @@ fn a_pod_that_no_node_takes_is_warned_of_and_then_given_up_unless_a_node_is_comi
     .unwrap();
     let pods = [pod];
     let gravity = |seconds, scaling_up| {
-        let evidence = Evidence { pods: &pods, scaling_up, ..Evidence::default() };
+        let evidence = Evidence { pods: &[&pods[0]], scaling_up, ..Evidence::default() };
         cause(evidence, &Graces::default(), after(seconds)).map(|cause| cause.gravity)
     };
     assert_eq!(gravity(14, false), None);
@@ -132,12 +136,8 @@ fn pods_that_may_not_be_made_are_told_in_the_servers_words() {
             .unwrap()
     };
     let of = |message: &str, seconds| {
-        let replica_sets = [set(message)];
-        cause(
-            Evidence { replica_sets: &replica_sets, ..Evidence::default() },
-            &Graces::default(),
-            after(seconds),
-        )
+        let set = set(message);
+        cause(Evidence { replica_sets: &[&set], ..Evidence::default() }, &Graces::default(), after(seconds))
     };
     let quota = "pods \"shop-7f-x\" is forbidden: exceeded quota: small, requested: pods=1";
     assert_eq!(of(quota, 9), None);

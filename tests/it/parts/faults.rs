@@ -122,6 +122,7 @@ fn told(space: &Namespace, label: &str, log: &str) -> Option<Cause> {
     let pods: Vec<Pod> = serde_json::from_value(list("pods")).unwrap();
     let replica_sets: Vec<ReplicaSet> = serde_json::from_value(list("replicasets")).unwrap();
     let graces = Graces { unscheduled: Duration::from_secs(3), ..Graces::default() };
+    let (pods, replica_sets): (Vec<_>, Vec<_>) = (pods.iter().collect(), replica_sets.iter().collect());
     let evidence = Evidence { pods: &pods, replica_sets: &replica_sets, scaling_up: false };
     let lines: Vec<String> = log.lines().map(str::to_owned).collect();
     let cause = cause(evidence, &graces, Timestamp::now())?.with_log(&lines);

@@ -70,6 +70,9 @@ async fn pin_sysctls() -> Result<(), BedError> {
 
 /// A group of our own in every hierarchy, beneath which pods and containers get theirs; `testbed down` removes it. In the one
 /// hierarchy of version 2 a group has only the controllers that those above it pass on.
+///
+/// It weighs more than what else runs on the machine, and this process with all parts that it starts is in it, too: beside a compiler or
+/// a dozen tests, pods would wait for a processor for seconds, and nodes be lost. A cluster has its machines for its own.
 async fn cgroups() -> Result<(), BedError> {
     let name = home::CGROUP;
     sh(&format!(
@@ -83,7 +86,18 @@ async fn cgroups() -> Result<(), BedError> {
            done; \
            all=.; \
          else all=$(ls -d */); fi; \
-         for one in $all; do mkdir -p $one/{name}/node1 $one/{name}/node2 $one/{name}/node3 $one/{name}/docker; done"
+         for one in $all; do \
+           mkdir -p $one/{name}/node1 $one/{name}/node2 $one/{name}/node3 $one/{name}/docker; \
+         done; \
+         weigh() {{ \
+           for group in $(ls -d */{name} {name} 2>/dev/null); do \
+             if [ -e $group/$1 ]; then \
+               mkdir -p $group/parts; echo $2 > $group/$1; echo $3 > $group/parts/$1; \
+               echo $PPID > $group/parts/cgroup.procs; \
+             fi; \
+           done; \
+         }}; \
+         weigh cpu.shares 65536 4096; weigh cpu.weight 10000 400"
     ))
     .await
 }
