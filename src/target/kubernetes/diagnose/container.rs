@@ -17,6 +17,9 @@ pub(super) struct Seen<'a> {
 /// After so many failed runs a container is given up: the first restart may help, the second is a pattern.
 const RUNS: i32 = 2;
 
+/// What a kubelet says while it has not heard of a Secret or ConfigMap in time, which says nothing of whether it is there.
+const NOT_YET_TOLD: &str = "cache: timed out waiting for the condition";
+
 /// What is wrong with a container.
 pub(super) fn cause(seen: Seen<'_>, graces: &Graces, now: Timestamp) -> Option<Cause> {
     waits(seen, graces, now).or_else(|| fails(seen))
@@ -61,7 +64,7 @@ fn waits(seen: Seen<'_>, graces: &Graces, now: Timestamp) -> Option<Cause> {
             "configuration-missing",
             format!("pod {pod}: container {} cannot be made: {words}", status.name),
             "create what is missing in the namespace, or mark it `optional: true`",
-            over(since, graces.configuration, now),
+            over(since, graces.configuration, now) && !words.contains(NOT_YET_TOLD),
         ),
         _ => None,
     }

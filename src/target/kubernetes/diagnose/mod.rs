@@ -98,9 +98,9 @@ pub struct LogOf {
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Evidence<'a> {
     /// Its pods.
-    pub pods: &'a [Pod],
+    pub pods: &'a [&'a Pod],
     /// Its ReplicaSets, whose failure to make pods is their own.
-    pub replica_sets: &'a [ReplicaSet],
+    pub replica_sets: &'a [&'a ReplicaSet],
     /// True while the cluster is adding a node for a pod that no node takes.
     pub scaling_up: bool,
 }

@@ -132,11 +132,10 @@ fn causes(
             None if fresh(pod) => true,
             label => own(label),
         };
-        let pods: Vec<Pod> =
-            snapshot.pods.iter().filter(|pod| counts(pod)).map(|pod| (**pod).clone()).collect();
+        let pods: Vec<&Pod> = snapshot.pods.iter().map(|pod| &**pod).filter(|pod| counts(pod)).collect();
         let of_release = |set: &ReplicaSet| own(sets::template_release(set));
-        let replica_sets: Vec<ReplicaSet> =
-            snapshot.replica_sets.iter().filter(|set| of_release(set)).map(|set| (**set).clone()).collect();
+        let replica_sets: Vec<&ReplicaSet> =
+            snapshot.replica_sets.iter().map(|set| &**set).filter(|set| of_release(set)).collect();
         let evidence = Evidence { pods: &pods, replica_sets: &replica_sets, scaling_up: frame.scaling_up };
         causes.extend(diagnose::cause(evidence, graces, now).map(|cause| (release.clone(), cause)));
     }

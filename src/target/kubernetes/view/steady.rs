@@ -1,5 +1,5 @@
 //! Pods that have only just come up. Where no probe tells more, "ready" means "started", and what crashes at once is ready, too,
-//! for a moment.
+//! for a moment; what has crashed before in this rollout may be ready between two crashes, whatever its probe says.
 
 use std::time::Duration;
 
@@ -13,6 +13,10 @@ use crate::target::kubernetes::world::Snapshot;
 
 /// How long a pod without a readiness probe must have been up to count.
 const STEADY: Duration = Duration::from_secs(2);
+
+/// How long one that has crashed must have been up again to count: the kubelet starts it anew at once the first time, and ten
+/// seconds later the next.
+const MENDED: Duration = Duration::from_secs(10);
 
 /// How far two clocks may be apart.
 const CLOCKS: Duration = Duration::from_secs(2);
@@ -64,16 +68,26 @@ pub(super) fn is_of_cron_job(pod: &Pod) -> bool {
 }
 
 fn is_just_up(pod: &Pod, now: Timestamp) -> bool {
-    let unprobed = pod
-        .spec
-        .iter()
-        .flat_map(|spec| &spec.containers)
-        .any(|container| container.readiness_probe.is_none());
+    let mut containers = pod.spec.iter().flat_map(|spec| &spec.containers);
+    let wanted = if has_crashed(pod) {
+        MENDED
+    } else if containers.any(|container| container.readiness_probe.is_none()) {
+        STEADY
+    } else {
+        return false;
+    };
     let conditions = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
     let ready = conditions.clone().find(|one| one.type_ == "ContainersReady" && one.status == "True");
     let since = ready.and_then(|one| one.last_transition_time.as_ref()).map(|time| time.0);
     // From a node whose clock is far ahead nothing is known of the time: it is not waited for.
-    unprobed && since.is_some_and(|since| since + STEADY > now && since <= now + CLOCKS)
+    since.is_some_and(|since| since + wanted > now && since <= now + CLOCKS)
+}
+
+/// Whether a container of the pod has ended with an error and was started again.
+fn has_crashed(pod: &Pod) -> bool {
+    let containers = pod.status.iter().flat_map(|status| status.container_statuses.iter().flatten());
+    let mut former = containers.filter_map(|container| container.last_state.as_ref()?.terminated.as_ref());
+    former.any(|ended| ended.exit_code != 0)
 }
 
 #[cfg(test)]
@@ -97,6 +111,25 @@ mod tests {
             }))
             .unwrap(),
         )
+    }
+
+    #[test]
+    fn a_pod_that_has_crashed_counts_once_it_has_been_up_for_longer() {
+        let probe = json!({ "httpGet": { "port": 80 } });
+        let mut pod =
+            Pod::clone(&pod("x", &json!({}), "2026-01-01T00:00:00Z", "2026-01-01T00:01:00Z", &probe));
+        let ended = |code: i32| {
+            serde_json::from_value(json!([{ "name": "app", "image": "", "imageID": "", "ready": true,
+                "restartCount": 1, "lastState": { "terminated": { "exitCode": code } } }]))
+            .unwrap()
+        };
+        let at = |pod: &Pod, now: &str| is_just_up(pod, now.parse().unwrap());
+        assert!(!at(&pod, "2026-01-01T00:01:01Z"), "a probe tells");
+        pod.status.as_mut().unwrap().container_statuses = ended(1);
+        assert!(at(&pod, "2026-01-01T00:01:09Z"));
+        assert!(!at(&pod, "2026-01-01T00:01:10Z"));
+        pod.status.as_mut().unwrap().container_statuses = ended(0);
+        assert!(!at(&pod, "2026-01-01T00:01:01Z"), "it has not failed");
     }
 
     #[test]
