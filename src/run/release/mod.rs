@@ -27,8 +27,8 @@ impl Wanted {
     ///
     /// # Errors
     /// When the target does not keep it.
-    pub async fn keep(&self, target: &AnyTarget) -> Result<(), Error> {
-        match (target, &self.bundle) {
+    pub async fn keep(self, target: &AnyTarget) -> Result<(), Error> {
+        match (target, self.bundle) {
             (AnyTarget::Kubernetes(target), Some(bundle)) => Ok(target.keep(&self.release, bundle).await?),
             // A program was copied when the release was put together.
             _ => Ok(()),

@@ -148,8 +148,8 @@ impl KubernetesTarget {
     ///
     /// # Errors
     /// The first object that the API server would refuse, in its words; nothing is changed then.
-    pub async fn keep(&self, release: &Release, bundle: &Bundle) -> Result<(), TargetError> {
-        self.0.rehearse(release, bundle).await?;
+    pub async fn keep(&self, release: &Release, bundle: Bundle) -> Result<(), TargetError> {
+        self.0.rehearse(release, &bundle).await?;
         self.0.keep(release, bundle).await
     }
 

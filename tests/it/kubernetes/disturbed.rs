@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
 use testbed::{Part, Request};
 use tidegate::sample::Ledger;
 
@@ -30,9 +31,25 @@ async fn ended(stage: &Stage, said: Said) -> String {
     format!("{live} is live: {}", last.json()["sentence"])
 }
 
-/// What was lost outside of the time in which a node was away.
+/// What was lost outside of the time in which requests were sent to a node that was away, each of which may take ten seconds to be
+/// given up.
 fn lost_otherwise(ledger: &Ledger, from: Duration, to: Duration) -> usize {
+    let to = to + Duration::from_secs(12);
     ledger.losses.iter().filter(|loss| loss.at < from || loss.at > to).count()
+}
+
+/// Waits until no Service leads to a pod on node2 any more: from then on nobody may be sent there.
+async fn is_avoided(stage: &Stage) {
+    let leads_there = |endpoint: &Value| {
+        endpoint["nodeName"] == "node2" && endpoint["conditions"]["ready"] != Value::Bool(false)
+    };
+    until("no Service leads to node2", || {
+        let slices = stage.space.json(&["get", "endpointslices"]);
+        let slices = slices["items"].as_array().unwrap();
+        let mut endpoints = slices.iter().filter_map(|slice| slice["endpoints"].as_array()).flatten();
+        (!endpoints.any(leads_there)).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -114,13 +131,14 @@ async fn a_node_that_is_cut_off_in_the_middle_leaves_all_new_or_all_old() {
     let from = visitors.elapsed();
     let cut = Joined(&stage);
     stage.bed.ask(Request::Cut("node2".into()), &|_| ()).await.unwrap();
+    is_avoided(&stage).await;
+    let to = visitors.elapsed();
     let outcome = said(works, &["deploy"]).await;
     // Pods that the node has taken up, or never takes up, cannot be ready: whatever comes of it, the reason names the node.
     let sentence = outcome.json()["sentence"].to_string();
     assert!(outcome.code == 0 || sentence.contains("node2"), "{outcome:?}");
     tell(&format!("a node cut off: {sentence}"));
     cut.again().await;
-    let to = visitors.elapsed() + Duration::from_secs(15);
     let live = ended(&stage, outcome).await;
     tokio::time::sleep(Duration::from_secs(17)).await;
     let ledger = visitors.stop().await;

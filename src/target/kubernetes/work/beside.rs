@@ -162,7 +162,7 @@ impl Work {
             if template_release(set).is_none_or(|label| label != release.as_str()) {
                 continue;
             }
-            if taken || !has_pods_of(set, &spec["template"]) {
+            if taken || !self.has_pods_of(set, &spec["template"]).await? {
                 self.remove_set(&set.name_any()).await?;
                 continue;
             }
@@ -173,6 +173,17 @@ impl Work {
             taken = true;
         }
         Ok(taken)
+    }
+
+    /// Whether a set makes the pods of that template. The label with the template's hash is the Deployment controller's.
+    async fn has_pods_of(&self, set: &ReplicaSet, template: &Value) -> Result<bool, TargetError> {
+        let (sets, name) = (self.api::<ReplicaSet>(), set.name_any());
+        let found = patiently(|| sets.get_opt(&name)).await;
+        let found = found.map_err(|error| told(trouble("read", &format!("ReplicaSet {name}"), &error)))?;
+        let Some(mut own) = found.and_then(|set| set.spec?.template) else { return Ok(false) };
+        let labels = own.metadata.as_mut().and_then(|metadata| metadata.labels.as_mut());
+        labels.and_then(|labels| labels.remove("pod-template-hash"));
+        Ok(serde_json::from_value::<PodTemplateSpec>(template.clone()).is_ok_and(|template| template == own))
     }
 
     /// Makes the ReplicaSet of a release: its pods are those that the Deployment would make of the release's manifest, by the
@@ -267,17 +278,6 @@ impl Work {
 /// which is ready for a moment and then dies is not let in. The Deployment sets its own again when it takes the set.
 fn steady(spec: &Value) -> i64 {
     spec["minReadySeconds"].as_i64().unwrap_or_default().max(STEADY)
-}
-
-/// Whether a set makes the pods of that template. The label with the template's hash is the Deployment controller's.
-fn has_pods_of(set: &ReplicaSet, template: &Value) -> bool {
-    let own = set.spec.as_ref().and_then(|spec| spec.template.as_ref());
-    let mut own = serde_json::to_value(own).unwrap_or_default();
-    if let Some(labels) = own.pointer_mut("/metadata/labels").and_then(Value::as_object_mut) {
-        labels.shift_remove("pod-template-hash");
-    }
-    let typed = |value: &Value| serde_json::from_value::<PodTemplateSpec>(value.clone()).ok();
-    typed(&own).is_some() && typed(&own) == typed(template)
 }
 
 /// The name of the set of a release beside a Deployment.

@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 use std::sync::PoisonError;
 
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::stream::{self, FuturesOrdered};
+use futures_util::{StreamExt, TryFutureExt, TryStreamExt};
 use serde_json::Value;
 
 use super::Work;
@@ -16,6 +17,7 @@ use crate::target::kubernetes::bundle::Bundle;
 use crate::target::kubernetes::manifests::Object;
 use crate::target::kubernetes::names::{APP, ENVIRONMENT};
 use crate::target::kubernetes::preview::trial;
+use crate::target::kubernetes::world::Snapshot;
 
 /// What holds other things is not removed because a release has no use for it: with it would go what people put there.
 const HOLDS: [&str; 4] =
@@ -32,36 +34,48 @@ impl Work {
         let objects = self.rendered(&release.id, bundle, None, &snapshot, Some(bundle));
         let brings = |kind: &str| objects.iter().any(|object| object.key.kind == kind);
         let (namespace, definition) = (brings("Namespace"), brings("CustomResourceDefinition"));
-        let tried = objects.iter().map(|object| {
-            let live = deployment(&snapshot, &object.key.name).and_then(strategy_of);
-            let (object, _) = trial(object, live);
-            async move { self.applier.rehearse(&object, self.config.take_over).await }
-        });
-        let tried: Vec<_> = tried.collect();
-        let mut tried = stream::iter(tried).buffered(AT_ONCE);
-        while let Some(one) = tried.next().await {
-            match one {
-                // What it stands on is among the objects and comes first.
-                Err(error) if error.code == "unknown-kind" && definition => {}
-                Err(error) if error.code == "not-found" && namespace => {}
-                other => other.map(drop)?,
+        // What it stands on is among the objects and comes first.
+        let passes = |error: &TargetError| match error.code {
+            "unknown-kind" => definition,
+            "not-found" => namespace,
+            _ => false,
+        };
+        let (mut left, mut under_way) = (objects.into_iter(), FuturesOrdered::new());
+        loop {
+            let next = if under_way.len() < AT_ONCE { left.next() } else { None };
+            if let Some(object) = next {
+                under_way.push_back(self.rehearsed(object, &snapshot));
+            } else if let Some(tried) = under_way.next().await {
+                tried.or_else(|error| if passes(&error) { Ok(()) } else { Err(error) })?;
+            } else {
+                return Ok(());
             }
         }
-        Ok(())
+    }
+
+    /// Has the API server check one object.
+    async fn rehearsed(&self, object: Object, snapshot: &Snapshot) -> Result<(), TargetError> {
+        let live = deployment(snapshot, &object.key.name).and_then(strategy_of);
+        let (object, _) = trial(&object, live);
+        self.applier.rehearse(&object, self.config.take_over).await.map(drop)
     }
 
     /// Keeps a release's objects.
-    pub(in super::super) async fn keep(&self, release: &Release, bundle: &Bundle) -> Result<(), TargetError> {
-        let mut bundle = bundle.clone();
+    pub(in super::super) async fn keep(
+        &self,
+        release: &Release,
+        mut bundle: Bundle,
+    ) -> Result<(), TargetError> {
         let earlier = self.store.releases().await?;
         if let Some(one) = earlier.first() {
             // What was there before the first release is known from then on.
             bundle.note_found(self.bundle(one).await?.found_before().to_vec());
         } else {
             let names: Vec<String> = bundle.objects().iter().map(|object| object.key.to_string()).collect();
-            let there: Vec<_> = bundle.objects().iter().map(|object| self.there(object)).collect();
+            let there = bundle.objects().iter().map(|object| self.there(object).map_ok(|live| live.is_some()));
+            let there: Vec<_> = there.collect();
             let there: Vec<_> = stream::iter(there).buffered(AT_ONCE).try_collect().await?;
-            let found = names.into_iter().zip(there).filter(|(_, live)| live.is_some()).map(|(name, _)| name);
+            let found = names.into_iter().zip(there).filter(|(_, is_there)| *is_there).map(|(name, _)| name);
             bundle.note_found(found.collect());
         }
         self.store.keep(&release.id, &bundle).await?;

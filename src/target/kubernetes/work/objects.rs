@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use kube::ResourceExt;
 use kube::api::DynamicObject;
 
@@ -58,8 +59,16 @@ impl Work {
     /// Applies objects, rank after rank.
     pub(super) async fn apply_all(&self, objects: &[Object], force: bool) -> Result<(), TargetError> {
         for same in objects.chunk_by(|one, other| rank(&one.key.kind) == rank(&other.key.kind)) {
-            let applied: Vec<_> = same.iter().map(|object| self.applier.apply(object, force)).collect();
-            stream::iter(applied).buffer_unordered(AT_ONCE).try_for_each(|_| async { Ok(()) }).await?;
+            let mut under_way = FuturesUnordered::new();
+            for object in same {
+                if under_way.len() == AT_ONCE {
+                    under_way.next().await.transpose()?;
+                }
+                under_way.push(self.applier.apply(object, force));
+            }
+            while let Some(applied) = under_way.next().await {
+                applied?;
+            }
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 //! Only objects with the environment's labels are watched. A watch that breaks is taken up where it was, or begins anew; as
 //! long as one is broken for more than a moment, what is seen counts as out of sight.
 
+mod slim;
 mod watched;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -29,6 +30,9 @@ const BLIND: Duration = Duration::from_secs(10);
 const FIRST_LOOK: Duration = Duration::from_secs(30);
 /// How long one call of a watch lasts, in seconds: a connection that died without a word is found out after that.
 const CALL: u32 = 25;
+
+/// How many objects the API server lists in one answer: more of them are in memory at once, whole.
+const PAGE: u32 = 200;
 
 /// The watches of one environment.
 pub(super) struct World {
@@ -71,7 +75,7 @@ impl World {
     pub(super) fn watch(client: &Client, namespace: &str, home: &Home, router: Option<RouterKind>) -> Self {
         let state = Arc::new(State { generation: watch::channel(0).0, broken: Mutex::default() });
         let mut tasks = Vec::new();
-        let wanted = watcher::Config::default().labels(&home.selector()).timeout(CALL);
+        let wanted = watcher::Config::default().labels(&home.selector()).timeout(CALL).page_size(PAGE);
         let needed = ((), true);
         // Whoever deploys none of these need not be allowed to look at them.
         let known = ((), false);

@@ -15,6 +15,7 @@ use serde::de::DeserializeOwned;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::State;
+use super::slim::Slim;
 use crate::cluster::trouble;
 use crate::target::TargetError;
 
@@ -31,7 +32,7 @@ pub(super) fn follow<K>(
 ) -> Store<K>
 where
     K: Resource + Lookup<DynamicType = <K as Resource>::DynamicType>,
-    K: Clone + DeserializeOwned + Debug + Send + Sync + 'static,
+    K: Slim + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
     <K as Resource>::DynamicType: Clone + Eq + Hash + Send + Sync + 'static,
 {
     let name = <K as Resource>::plural(&kind).into_owned();
@@ -64,10 +65,11 @@ where
     store
 }
 
-fn lighter<K: Resource>(event: Event<K>) -> Event<K> {
+fn lighter<K: Resource + Slim>(event: Event<K>) -> Event<K> {
     let slim = |mut object: K| {
         object.managed_fields_mut().clear();
         object.annotations_mut().remove(COPY);
+        object.slim();
         object
     };
     match event {
