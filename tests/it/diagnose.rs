@@ -165,3 +165,16 @@ fn the_gravest_cause_is_told_and_pods_that_are_going_tell_nothing() {
     let told = of_pods(&[going, slow, waiting("InvalidImageName", "")], 5).unwrap();
     assert_eq!(told.code, "bad-image-name");
 }
+
+#[test]
+fn of_causes_of_the_same_gravity_the_releases_own_is_told() {
+    let named = |name: &str, mut pod: Pod| {
+        pod.metadata.name = Some(name.to_owned());
+        pod
+    };
+    let late = named("a", waiting("ErrImagePull", "dial tcp: i/o timeout"));
+    let crashed =
+        named("b", pod(&json!({ "state": { "terminated": { "exitCode": 1, "reason": "Error" } } })));
+    let told = of_pods(&[late, crashed], 5).unwrap();
+    assert_eq!((told.code, told.gravity, told.is_of_release()), ("crashing", Gravity::Warning, true));
+}

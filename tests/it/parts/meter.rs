@@ -55,7 +55,7 @@ impl Shop {
         let bundle = Bundle::new(objects, &self.config).unwrap();
         let release =
             Release::new("shop", version, None, bundle.artifacts(), bundle.spec(), Timestamp::now());
-        self.target.keep(&release, &bundle).await.unwrap();
+        self.target.keep(&release, bundle).await.unwrap();
         release
     }
 

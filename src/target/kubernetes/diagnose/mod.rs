@@ -70,6 +70,13 @@ pub struct Cause {
 }
 
 impl Cause {
+    /// Whether the release brings it with it, for all that is known. What else it may be is that the cluster is behind or too small:
+    /// that costs no good pod, and passes.
+    #[must_use]
+    pub fn is_of_release(&self) -> bool {
+        !matches!(self.code, "node-silent" | "unschedulable" | "registry-unreachable")
+    }
+
     /// The same cause, better known by the last lines of its log: some runtimes start a program that the node cannot execute, and
     /// tell so nowhere else.
     #[must_use]
@@ -105,14 +112,15 @@ pub struct Evidence<'a> {
     pub scaling_up: bool,
 }
 
-/// The gravest cause at this moment, if there is one.
+/// The gravest cause at this moment, if there is one; of several the release's own.
 #[must_use]
 pub fn cause(evidence: Evidence<'_>, graces: &Graces, now: Timestamp) -> Option<Cause> {
     let pods = evidence.pods.iter().flat_map(|pod| pod::causes(pod, graces, evidence.scaling_up, now));
     let refusals = evidence.replica_sets.iter().filter_map(|set| refusal::cause(set, graces, now));
+    let rank = |cause: &Cause| (cause.gravity, cause.is_of_release());
     let mut gravest: Option<Cause> = None;
     for cause in pods.chain(refusals) {
-        if gravest.as_ref().is_none_or(|known| cause.gravity > known.gravity) {
+        if gravest.as_ref().is_none_or(|known| rank(&cause) > rank(known)) {
             gravest = Some(cause);
         }
     }

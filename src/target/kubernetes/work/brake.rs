@@ -12,7 +12,7 @@ use crate::target::kubernetes::view::{Frame, Seen, deployment_release};
 use crate::target::kubernetes::world::Snapshot;
 
 impl Work {
-    /// Stops the Deployments while the candidate shows any trouble, and lets them go on when it has passed.
+    /// Stops the Deployments while the candidate shows any trouble of its own, and lets them go on when it has passed.
     pub(super) async fn brake(
         &self,
         snapshot: &Snapshot,
@@ -20,7 +20,8 @@ impl Work {
         seen: &Seen,
     ) -> Result<(), TargetError> {
         let (true, Some(candidate)) = (frame.in_place, &frame.candidate) else { return Ok(()) };
-        let in_trouble = seen.causes.iter().any(|(release, _)| release == candidate);
+        let mut causes = seen.causes.iter();
+        let in_trouble = causes.any(|(release, cause)| release == candidate && cause.is_of_release());
         for workload in frame.shape.carriers.iter().filter(|workload| workload.kind == "Deployment") {
             let Some(live) = deployment(snapshot, &workload.name) else { continue };
             let is_new = deployment_release(live).is_some_and(|label| label == candidate.as_str());

@@ -72,7 +72,8 @@ impl Work {
             bundle.note_found(self.bundle(one).await?.found_before().to_vec());
         } else {
             let names: Vec<String> = bundle.objects().iter().map(|object| object.key.to_string()).collect();
-            let there = bundle.objects().iter().map(|object| self.there(object).map_ok(|live| live.is_some()));
+            let there =
+                bundle.objects().iter().map(|object| self.there(object).map_ok(|live| live.is_some()));
             let there: Vec<_> = there.collect();
             let there: Vec<_> = stream::iter(there).buffered(AT_ONCE).try_collect().await?;
             let found = names.into_iter().zip(there).filter(|(_, is_there)| *is_there).map(|(name, _)| name);
