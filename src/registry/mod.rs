@@ -27,7 +27,7 @@ pub use credentials::{BadCredentials, Credential, Credentials};
 pub use manifest::Platform;
 pub use reference::{BadReference, Reference};
 use session::{Failure, Session};
-pub use tags::Tags;
+pub use tags::{Tags, full_name};
 
 /// How long a registry that does not answer, or asks to come later, is asked again.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -37,7 +37,7 @@ pub enum Tags {
 }
 
 impl Registries {
-    /// The tags of the repository that an image is in. A name without a registry means Docker's, as it does for whoever pushes.
+    /// The tags of the repository that an image is in, by its [`full_name`].
     pub async fn tags(&self, image: &str, credentials: &Credentials) -> Tags {
         let reference = match Reference::parse(&full_name(image)) {
             Ok(reference) => reference,
@@ -109,8 +109,9 @@ async fn all(mut session: Session<'_>) -> Result<Vec<String>, Failure> {
     Err(Failure::Lasting(format!("it has more than {} tags", all.len())))
 }
 
-/// The name with its registry.
-fn full_name(image: &str) -> String {
+/// The name of an image with its registry: where it names none, it is Docker's, as it is for whoever pushes.
+#[must_use]
+pub fn full_name(image: &str) -> String {
     let (first, rest) = image.split_once('/').unwrap_or(("", image));
     if first.is_empty() {
         return format!("{DEFAULT_REGISTRY}/library/{rest}");

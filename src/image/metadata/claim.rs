@@ -21,6 +21,12 @@ pub struct Claim {
 }
 
 impl Claim {
+    /// The version of the release.
+    #[must_use]
+    pub fn version(&self) -> String {
+        self.release.to_string()
+    }
+
     /// The tag of the latest release among a repository's tags, where that is later than this one.
     #[must_use]
     pub fn overtaken_by<'a>(&self, tags: &'a [String]) -> Option<&'a str> {

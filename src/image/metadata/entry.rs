@@ -149,6 +149,10 @@ fn rule(kind: &str, attributes: &mut Attributes) -> Result<Ruled, Fault> {
         "match" => (matching(attributes)?, 800.0, None, &["pattern", "group", "value"]),
         "edge" => {
             let branch = attributes.take("branch").filter(|branch| !branch.is_empty());
+            if let Some(name) = branch.as_deref().and_then(|branch| branch.strip_prefix("refs/heads/")) {
+                let wrong = Wrong::new("a branch is named here, not a ref, so this entry can never apply");
+                return Err(at(wrong.cure(format!("write `branch={name}`"))));
+            }
             (Rule::Edge { branch }, 700.0, None, &["branch"])
         }
         "ref" => {

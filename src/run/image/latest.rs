@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::error::{Error, ErrorKind};
 use crate::image::metadata::Metadata;
-use crate::registry::{Credentials, Registries, Tags};
+use crate::registry::{Credentials, Image, Registries, Tags, full_name};
 
 /// How long a registry that does not answer is asked again.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -23,7 +23,9 @@ pub(super) async fn check(metadata: &mut Metadata) -> Result<(), Error> {
     });
     let asked = metadata.images.iter().map(|image| registries.tags(&image.name, &credentials));
     let answers = futures_util::future::join_all(asked).await;
-    let version = &metadata.version;
+    let version = claim.version();
+    let latest: Vec<&str> =
+        metadata.names.iter().filter(|name| name.is_latest).map(|name| name.text.as_str()).collect();
     for (image, answer) in metadata.images.iter_mut().zip(answers) {
         let name = &image.name;
         let why = match answer {
@@ -38,6 +40,12 @@ pub(super) async fn check(metadata: &mut Metadata) -> Result<(), Error> {
                 None => continue,
             },
             Tags::Absent => continue,
+            Tags::Forbidden { tried: true } if is_new(&registries, name, &latest, &credentials).await => {
+                tracing::warn!(
+                    "nothing of {name} can be read with the credentials that there are: it is taken for new"
+                );
+                continue;
+            }
             Tags::Forbidden { tried: true } => {
                 "its registry refuses to list its tags with the credentials that there are".to_owned()
             }
@@ -52,4 +60,16 @@ pub(super) async fn check(metadata: &mut Metadata) -> Result<(), Error> {
         );
     }
     Ok(())
+}
+
+/// Whether there is nothing that could go back. Registries refuse alike what is not there and what may not be read; but who may not read
+/// an image may not push it either.
+async fn is_new(registries: &Registries, image: &str, latest: &[&str], credentials: &Credentials) -> bool {
+    for tag in latest {
+        let found = registries.probe(&format!("{}:{tag}", full_name(image)), credentials).await;
+        if !matches!(found, Image::Absent | Image::Forbidden { .. }) {
+            return false;
+        }
+    }
+    true
 }

@@ -10,6 +10,25 @@ use super::kit::tells;
 use step::{SHA, Step};
 
 #[test]
+fn the_page_describes_every_input_and_every_type() {
+    let page = include_str!("../../../docs/images.md");
+    let cli = <tidegate::cli::Cli as clap::CommandFactory>::command();
+    let command = cli.find_subcommand("image").and_then(|image| image.find_subcommand("tags")).unwrap();
+    let named = |argument: &clap::Arg| {
+        let variable = argument.get_env().map(|name| name.to_string_lossy().into_owned());
+        [argument.get_long().map(|name| format!("--{name}")), variable]
+    };
+    let all: Vec<String> = command.get_arguments().flat_map(named).flatten().collect();
+    assert!(all.len() > 20, "{all:?}");
+    for name in all {
+        assert!(page.contains(&format!("`{name}`")), "docs/images.md does not tell of {name}");
+    }
+    for kind in ["schedule", "semver", "pep440", "match", "edge", "ref", "raw", "sha"] {
+        assert!(page.contains(&format!("\n| `{kind}` | ")), "docs/images.md does not tell of type={kind}");
+    }
+}
+
+#[test]
 fn an_answer_in_json_has_five_keys_and_needs_no_network() {
     let step = Step::on("push", "refs/tags/v1.2.3");
     let answer = step.json(&[

@@ -4,6 +4,7 @@ mod pep440;
 mod semver;
 
 use std::cmp::Ordering;
+use std::fmt;
 
 pub(super) use self::pep440::Pep440;
 pub(super) use self::semver::Semver;
@@ -26,6 +27,15 @@ pub(super) enum Release {
     Semver(Semver),
     /// By PEP 440.
     Pep440(Pep440),
+}
+
+impl fmt::Display for Release {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Semver(version) => version.fmt(f),
+            Self::Pep440(version) => version.fmt(f),
+        }
+    }
 }
 
 impl Release {

@@ -1,6 +1,7 @@
 //! Semantic Versioning 2.0.0: <https://semver.org>, with a `v` that may stand before it.
 
 use std::cmp::Ordering;
+use std::fmt;
 
 use super::Parts;
 
@@ -39,6 +40,12 @@ impl Semver {
     pub(in crate::image) fn parts(&self, raw: &str) -> Parts {
         let without_build = semver::Version { build: semver::BuildMetadata::EMPTY, ..self.0.clone() };
         Parts { raw: raw.to_owned(), version: without_build.to_string(), numbers: self.numbers() }
+    }
+}
+
+impl fmt::Display for Semver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
     }
 }
 

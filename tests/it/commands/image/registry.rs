@@ -116,26 +116,46 @@ fn each_image_is_asked_for_by_itself_and_one_that_is_new_gets_it() {
     assert_eq!(answer["tag-names"], json!(["1.9.1"]), "a name alone would be for both");
 }
 
+const LOGGED_IN: &str = "authorization: basic ywrhomh1bnrlcji=";
+
+/// A registry that lists nothing, and of the one who has logged in is asked for `latest` by `answer`.
+fn closed(answer: &'static str) -> SocketAddr {
+    server(move |head| {
+        match (head.contains(LOGGED_IN), head.starts_with("get /v2/acme/shop/manifests/latest ")) {
+            (true, true) => (answer.to_owned(), json!({ "errors": [], "manifests": [] }).to_string()),
+            (true, false) => ("403 Forbidden".to_owned(), String::new()),
+            (false, _) => {
+                ("401 Unauthorized\r\nwww-authenticate: Basic realm=\"x\"".to_owned(), String::new())
+            }
+        }
+    })
+}
+
+fn logged_in(registry: SocketAddr) -> Step {
+    let step = Step::on("push", "refs/tags/v1.9.1");
+    step.log_in(&registry.to_string());
+    step
+}
+
 #[test]
 fn where_it_cannot_be_told_it_stays_and_why_is_told() {
-    let closed = server(|head| match head.contains("authorization: basic ywrhomh1bnrlcji=") {
-        true => ("403 Forbidden".to_owned(), String::new()),
-        false => ("401 Unauthorized\r\nwww-authenticate: Basic realm=\"x\"".to_owned(), String::new()),
-    });
+    let there = closed("200 OK");
     let busy = server(|_| ("503 Service Unavailable\r\nretry-after: 30".to_owned(), String::new()));
     let foreign = server(|_| ("200 OK".to_owned(), "<html>".to_owned()));
-    let logged_in = Step::on("push", "refs/tags/v1.9.1");
-    logged_in.log_in(&closed.to_string());
-    let stranger = Step::on("push", "refs/tags/v1.9.1");
+    let stranger = || Step::on("push", "refs/tags/v1.9.1");
     for (step, registry, why) in [
         (
-            &stranger,
-            closed,
+            stranger(),
+            there,
             "its registry does not list its tags to everybody, and nobody has logged in before",
         ),
-        (&logged_in, closed, "its registry refuses to list its tags with the credentials that there are"),
-        (&stranger, busy, "answers 503 Service Unavailable"),
-        (&stranger, foreign, "the registry answers with what is no list of tags"),
+        (
+            logged_in(there),
+            there,
+            "its registry refuses to list its tags with the credentials that there are",
+        ),
+        (stranger(), busy, "answers 503 Service Unavailable"),
+        (stranger(), foreign, "the registry answers with what is no list of tags"),
     ] {
         let image = format!("{registry}/acme/shop");
         let said = step.run(&["--images", &image]).exits(0);
@@ -143,12 +163,26 @@ fn where_it_cannot_be_told_it_stays_and_why_is_told() {
             &said.err,
             &[
                 "`latest` of ",
-                " stays where it is, for whether there is a later release than v1.9.1 is not known: ",
+                " stays where it is, for whether there is a later release than 1.9.1 is not known: ",
                 why,
             ],
         );
         tells(&said.err, &["`latest-check: off` moves it without asking"]);
         assert!(!said.out.contains("latest") && !said.err.contains("hunter2"), "{said:?}");
+    }
+}
+
+#[test]
+fn what_nobody_may_read_who_may_push_is_not_there_yet() {
+    for answer in ["404 Not Found", "403 Forbidden"] {
+        let registry = closed(answer);
+        let image = format!("{registry}/acme/shop");
+        let said = logged_in(registry).run(&["--images", &image]).exits(0);
+        tells(&said.out, &[&format!("{image}:latest")]);
+        tells(
+            &said.err,
+            &["nothing of ", " can be read with the credentials that there are: it is taken for new"],
+        );
     }
 }
 
