@@ -85,6 +85,9 @@ pub enum Command {
     /// Work with gates
     #[command(subcommand)]
     Gate(GateCommand),
+    /// Work with images
+    #[command(subcommand)]
+    Image(ImageCommand),
     /// The embedded target's supervisor
     #[command(subcommand)]
     Local(LocalCommand),
@@ -301,6 +304,60 @@ pub struct SimulateArgs {
     /// End a trial also when the candidate is shown good
     #[arg(long)]
     pub stop_at_pass: bool,
+}
+
+/// Images.
+#[derive(Debug, Subcommand)]
+pub enum ImageCommand {
+    /// What an image is called and labelled, by the event of the workflow and by rules as docker/metadata-action has them
+    Tags(Box<TagsArgs>),
+}
+
+/// The inputs of docker/metadata-action; docs/images.md describes each. Lists have an entry a line, or a flag an entry.
+#[derive(Debug, Clone, Default, Args)]
+pub struct TagsArgs {
+    /// Base names of images; without any, tags stand alone
+    #[arg(long, env = "INPUT_IMAGES", value_name = "NAMES")]
+    pub images: Vec<String>,
+    /// What tags there are to be [default: of the schedule, the branch, the tag and the pull request]
+    #[arg(long, env = "INPUT_TAGS", value_name = "RULES")]
+    pub tags: Vec<String>,
+    /// What holds for all tags: latest, prefix, suffix
+    #[arg(long, env = "INPUT_FLAVOR", value_name = "RULES")]
+    pub flavor: Vec<String>,
+    /// Labels besides the usual ones, or in their place: key=value, or -key to leave one out
+    #[arg(long, env = "INPUT_LABELS", value_name = "LABELS", allow_hyphen_values = true)]
+    pub labels: Vec<String>,
+    /// Annotations besides the usual ones, or in their place
+    #[arg(long, env = "INPUT_ANNOTATIONS", value_name = "ANNOTATIONS", allow_hyphen_values = true)]
+    pub annotations: Vec<String>,
+    /// Where ref and commit come from: workflow or git [default: workflow, and git outside of one]
+    #[arg(long, env = "INPUT_CONTEXT", value_name = "SOURCE")]
+    pub context: Option<String>,
+    /// What stands between tags in the text form
+    #[arg(long, env = "INPUT_SEP-TAGS", value_name = "TEXT", allow_hyphen_values = true)]
+    pub sep_tags: Option<String>,
+    /// What stands between labels in the text form
+    #[arg(long, env = "INPUT_SEP-LABELS", value_name = "TEXT", allow_hyphen_values = true)]
+    pub sep_labels: Option<String>,
+    /// What stands between annotations in the text form
+    #[arg(long, env = "INPUT_SEP-ANNOTATIONS", value_name = "TEXT", allow_hyphen_values = true)]
+    pub sep_annotations: Option<String>,
+    /// Who is asked before latest moves to a release: registry, or off for nobody [default: registry]
+    #[arg(long, env = "INPUT_LATEST-CHECK", value_name = "WHO")]
+    pub latest_check: Option<String>,
+    /// The present, as 2020-01-10T00:30:00Z or in seconds since 1970 [default: $SOURCE_DATE_EPOCH, else the clock's]
+    #[arg(long, value_name = "TIME")]
+    pub now: Option<String>,
+    /// Characters of a short commit [default: 7]
+    #[arg(long, env = "DOCKER_METADATA_SHORT_SHA_LENGTH", value_name = "NUMBER")]
+    pub short_sha_length: Option<String>,
+    /// Whether the commit of a pull request is the last one of its branch, instead of the trial of the merge [default: false]
+    #[arg(long, env = "DOCKER_METADATA_PR_HEAD_SHA", value_name = "BOOL")]
+    pub pr_head_sha: Option<String>,
+    /// What annotations are at, with commas between: manifest, index, manifest-descriptor, index-descriptor [default: manifest]
+    #[arg(long, env = "DOCKER_METADATA_ANNOTATIONS_LEVELS", value_name = "LEVELS")]
+    pub annotation_levels: Option<String>,
 }
 
 /// The supervisor of the embedded target.

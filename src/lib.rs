@@ -10,14 +10,16 @@
 //!
 //! # The layers
 //! Dependencies point inwards: [`rollout`] imports nothing of this crate; the adapters ([`target`], [`journal`], [`gate`],
-//! [`report`]) import only `rollout` and what imports nothing itself ([`yaml`], [`cluster`], [`registry`], [`prometheus`]); [`engine`] sees
-//! `rollout` and the adapters' traits; only [`run`] sees all. A test reads the `use` lines and fails on a forbidden one.
+//! [`report`]) import only `rollout` and what imports nothing itself ([`yaml`], [`cluster`], [`registry`], [`prometheus`], [`github`]);
+//! [`image`] is pure and knows of `github` only the event; [`engine`] sees `rollout` and the adapters' traits; only [`run`] sees all. A test reads the `use` lines and fails on a forbidden one.
 
 pub mod cli;
 pub mod cluster;
 pub mod engine;
 pub mod error;
 pub mod gate;
+pub mod github;
+pub mod image;
 pub mod journal;
 pub mod prometheus;
 pub mod registry;

@@ -15,6 +15,7 @@ mod credentials;
 mod manifest;
 mod reference;
 mod session;
+mod tags;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -26,6 +27,7 @@ pub use credentials::{BadCredentials, Credential, Credentials};
 pub use manifest::Platform;
 pub use reference::{BadReference, Reference};
 use session::{Failure, Session};
+pub use tags::{Tags, full_name};
 
 /// How long a registry that does not answer, or asks to come later, is asked again.
 const PATIENCE: Duration = Duration::from_secs(60);

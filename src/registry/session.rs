@@ -91,7 +91,7 @@ impl<'a> Session<'a> {
     }
 
     /// The content at a path of the repository, with what the registry asks for given to it.
-    async fn get(&mut self, path: &str, accept: &str) -> Result<Vec<u8>, Failure> {
+    pub(super) async fn get(&mut self, path: &str, accept: &str) -> Result<Vec<u8>, Failure> {
         let mut response = self.send(path, accept).await?;
         if response.status() == StatusCode::UNAUTHORIZED && self.authorization.is_none() {
             self.authorization = Some(self.authorize(&response).await?);

@@ -5,6 +5,7 @@ mod busy;
 mod cluster;
 mod disk;
 mod failing;
+mod image;
 mod kit;
 mod look;
 mod output;

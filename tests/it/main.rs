@@ -6,6 +6,8 @@ mod commands;
 #[cfg(test)]
 mod diagnose;
 #[cfg(test)]
+mod image_tags;
+#[cfg(test)]
 mod kubernetes;
 #[cfg(test)]
 mod layering;

@@ -1,6 +1,7 @@
 //! What commands answer: the same facts as text for people and as json for programs.
 
 mod changes;
+mod image;
 mod plan;
 mod status;
 
@@ -18,6 +19,7 @@ use crate::rollout::analysis::simulate::SimulationResult;
 use crate::rollout::{Judgement, Outcome, OutcomeKind, Rollout};
 
 pub use changes::{ChangeAnswer, DifferenceAnswer, DriftAnswer, DriftedAnswer};
+pub use image::{Separators, TagsAnswer};
 pub use plan::{PlanAnswer, ProblemAnswer};
 pub use status::{OpenAnswer, SetAnswer, StatusAnswer};
 
@@ -278,6 +280,7 @@ pub fn schema() -> serde_json::Value {
         Local(LocalAnswer),
         Demo(DemoAnswer),
         Simulation(SimulationResult),
+        Tags(TagsAnswer),
         Error(ErrorAnswer),
     }
     let settings = schemars::generate::SchemaSettings::draft2020_12().for_serialize();
