@@ -119,13 +119,13 @@ async fn one(
 
     let before = visitors.snapshot();
     processes::kill(supervisor);
+    let gone = visitors.elapsed();
     if !processes::gone(supervisor, Duration::from_secs(10)).await {
         return Err("the supervisor does not die".to_owned());
     }
     // What was sent while the process was dying was in its hands as well, and so was every connection that was open then: a
     // request that cannot be sent twice is lost when it goes out on one before this side has heard of its end.
     let in_flight = before.in_flight() + (visitors.snapshot().requests - before.requests);
-    let gone = visitors.elapsed();
     let answer = finished(deploy).await;
     let live = visitors::live(stage, visitors).await.map_err(|what| format!("{what}\n{answer:?}"))?;
     let right = match answer.word() {
@@ -149,6 +149,9 @@ async fn one(
     tally.in_flight += in_flight;
     tally.lost += lost;
     tally.story.push(format!("  {}, {lost} lost, {in_flight} were in flight", answer.word()));
+    if as_index(ledger.lost) != ledger.losses.len() {
+        return Err(format!("{} requests were lost, too many to tell of each", ledger.lost));
+    }
     let held = |loss: &&Loss| loss.connection_age.is_some_and(|age| loss.at.saturating_sub(age) <= gone);
     let excused = ledger.losses.iter().skip(as_index(lost_before)).filter(held).count();
     if excused != as_index(lost) {

@@ -28,6 +28,7 @@ impl Slim for Pod {
             message: status.message,
             phase: status.phase,
             reason: status.reason,
+            start_time: status.start_time,
             ..PodStatus::default()
         });
     }
@@ -102,4 +103,81 @@ impl Slim for EndpointSlice {
 /// An object of a router, which is translated whole.
 impl Slim for DynamicObject {
     fn slim(&mut self) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::target::kubernetes::diagnose::{Evidence, Graces, cause};
+
+    /// A pod with everything that a diagnosis goes by, beside what it does not.
+    fn pod(status: &Value) -> Pod {
+        let mut all = json!({
+            "metadata": { "name": "shop-1" },
+            "spec": {
+                "nodeName": "node1",
+                "volumes": [{ "name": "token" }],
+                "containers": [{
+                    "name": "app", "image": "shop:1", "env": [{ "name": "A", "value": "b" }],
+                    "readinessProbe": { "httpGet": { "path": "/health", "port": 8080 }, "periodSeconds": 1 },
+                }],
+            },
+            "status": {
+                "startTime": "2026-01-01T00:00:01Z", "podIP": "10.0.0.1",
+                "conditions": [
+                    { "type": "PodScheduled", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z" },
+                    { "type": "ContainersReady", "status": "False", "lastTransitionTime": "2026-01-01T00:00:02Z" },
+                ],
+            },
+        });
+        for (name, value) in status.as_object().unwrap() {
+            all["status"][name] = value.clone();
+        }
+        serde_json::from_value(all).unwrap()
+    }
+
+    #[test]
+    fn what_is_kept_of_a_pod_is_enough_for_every_diagnosis() {
+        let container = |more: Value| {
+            let mut one = json!({ "name": "app", "image": "shop:1", "imageID": "x", "ready": false, "restartCount": 0 });
+            one.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            json!({ "containerStatuses": [one] })
+        };
+        let waiting = |reason: &str| {
+            container(json!({ "state": { "waiting": { "reason": reason, "message": "not found" } } }))
+        };
+        let ended = json!({ "terminated": { "exitCode": 137, "reason": "OOMKilled" } });
+        let unready =
+            json!({ "started": true, "state": { "running": { "startedAt": "2026-01-01T00:00:02Z" } } });
+        let never = json!([{ "type": "PodScheduled", "status": "False", "message": "no room",
+            "lastTransitionTime": "2026-01-01T00:00:00Z" }]);
+        let statuses = [
+            (json!({}), None),
+            (json!({ "startTime": null }), Some("node-silent")),
+            (json!({ "conditions": never, "startTime": null }), Some("unschedulable")),
+            (json!({ "reason": "Evicted", "message": "memory" }), Some("evicted")),
+            (container(unready), Some("unready")),
+            (
+                container(json!({ "restartCount": 3, "state": ended, "lastState": ended })),
+                Some("out-of-memory"),
+            ),
+            (waiting("ErrImagePull"), Some("image-absent")),
+            (waiting("InvalidImageName"), Some("bad-image-name")),
+            (waiting("CreateContainerConfigError"), Some("configuration-missing")),
+        ];
+        let now: Timestamp = "2026-01-01T00:05:00Z".parse().unwrap();
+        for (status, code) in statuses {
+            let whole = pod(&status);
+            let mut slim = whole.clone();
+            slim.slim();
+            let of =
+                |pod: &Pod| cause(Evidence { pods: &[pod], ..Evidence::default() }, &Graces::default(), now);
+            assert_eq!(of(&whole).map(|cause| cause.code), code, "{status}");
+            assert_eq!(of(&slim), of(&whole), "{status}");
+            assert!(slim.spec.is_some_and(|spec| spec.volumes.is_none()), "{status}");
+        }
+    }
 }
