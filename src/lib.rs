@@ -18,6 +18,7 @@ pub mod cluster;
 pub mod engine;
 pub mod error;
 pub mod gate;
+pub mod image;
 pub mod journal;
 pub mod prometheus;
 pub mod registry;

@@ -10,6 +10,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("cluster", &["cluster"]),
     ("trust", &["trust"]),
     ("registry", &["registry", "trust"]),
+    ("image", &["image", "registry"]),
     ("prometheus", &["prometheus", "trust"]),
     ("settings", &["rollout", "settings", "yaml"]),
     ("target", &["rollout", "target", "yaml", "cluster", "registry", "prometheus"]),
