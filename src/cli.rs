@@ -85,6 +85,9 @@ pub enum Command {
     /// Work with gates
     #[command(subcommand)]
     Gate(GateCommand),
+    /// Work with images and registries
+    #[command(subcommand)]
+    Image(ImageCommand),
     /// The embedded target's supervisor
     #[command(subcommand)]
     Local(LocalCommand),
@@ -301,6 +304,94 @@ pub struct SimulateArgs {
     /// End a trial also when the candidate is shown good
     #[arg(long)]
     pub stop_at_pass: bool,
+}
+
+/// Images.
+#[derive(Debug, Subcommand)]
+pub enum ImageCommand {
+    /// Give an image to registries: an OCI layout, or one made of a program or a directory
+    Push(ImagePushArgs),
+    /// Copy an image from one registry to others, with all its platforms and attestations
+    Copy(ImageCopyArgs),
+    /// Show what a registry has under a name
+    Inspect(ImageInspectArgs),
+}
+
+/// What is pushed, and where to.
+#[derive(Debug, Clone, Args)]
+pub struct ImagePushArgs {
+    /// An OCI layout (directory or tar), a program for Linux, or a directory with what goes into the image
+    pub source: PathBuf,
+    /// Where to: REGISTRY/REPOSITORY[:TAG]
+    #[arg(required = true, value_name = "NAME")]
+    pub names: Vec<String>,
+    /// The same program for another platform; all go into one index
+    #[arg(long, value_name = "PROGRAM")]
+    pub also: Vec<PathBuf>,
+    /// The image to build upon: REGISTRY/REPOSITORY@DIGEST [default: none]
+    #[arg(long, value_name = "NAME")]
+    pub base: Option<String>,
+    /// Where in the image it goes [default: /PROGRAM, or /app for a directory]
+    #[arg(long, value_name = "PATH")]
+    pub at: Option<String>,
+    /// A word of what is run; repeated for more [default: the program]
+    #[arg(long, value_name = "WORD", allow_hyphen_values = true)]
+    pub entrypoint: Vec<String>,
+    /// Who runs it: user, or user and group with a colon between them
+    #[arg(long, default_value = crate::image::assemble::NOBODY)]
+    pub user: String,
+    /// The platform of a directory [default: linux on this machine's architecture]
+    #[arg(long, value_name = "OS/ARCHITECTURE")]
+    pub platform: Option<String>,
+    /// How layers are packed
+    #[arg(long, value_enum, default_value_t = Packing::Gzip)]
+    pub compression: Packing,
+    /// Leave out the list of what is in the image (SPDX)
+    #[arg(long)]
+    pub no_sbom: bool,
+    /// How registries are asked.
+    #[command(flatten)]
+    pub registry: RegistryArgs,
+}
+
+/// How layers are packed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Packing {
+    /// Compressed.
+    Gzip,
+    /// As they are.
+    None,
+}
+
+/// What is copied, and where to.
+#[derive(Debug, Clone, Args)]
+pub struct ImageCopyArgs {
+    /// The image: REGISTRY/REPOSITORY[:TAG][@DIGEST]
+    pub from: String,
+    /// Where to: REGISTRY/REPOSITORY[:TAG]
+    #[arg(required = true, value_name = "TO")]
+    pub to: Vec<String>,
+    /// How registries are asked.
+    #[command(flatten)]
+    pub registry: RegistryArgs,
+}
+
+/// Which image.
+#[derive(Debug, Clone, Args)]
+pub struct ImageInspectArgs {
+    /// The image: REGISTRY/REPOSITORY[:TAG][@DIGEST]
+    pub name: String,
+    /// How registries are asked.
+    #[command(flatten)]
+    pub registry: RegistryArgs,
+}
+
+/// How registries are asked.
+#[derive(Debug, Clone, Args)]
+pub struct RegistryArgs {
+    /// Follow a registry also to private addresses
+    #[arg(long)]
+    pub allow_private_redirects: bool,
 }
 
 /// The supervisor of the embedded target.

@@ -17,6 +17,7 @@ pub mod close;
 pub mod demo;
 pub mod deploy;
 pub mod ground;
+pub mod image;
 pub mod init;
 pub mod inspect;
 pub mod local;
@@ -96,6 +97,7 @@ async fn look(command: Command, common: &Common) -> Result<ExitCode, Error> {
         Command::Lock(arguments) => print(common, &close::lock(common, &arguments).await?, 0),
         Command::Unlock(arguments) => print(common, &close::unlock(common, &arguments).await?, 0),
         Command::Gate(GateCommand::Simulate(arguments)) => print(common, &simulate::simulate(&arguments)?, 0),
+        Command::Image(command) => image::image(command, common).await?,
         Command::Local(LocalCommand::Status(arguments)) => {
             print(common, &local::status(common, &arguments).await?, 0)
         }

@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::demo::DemoAnswer;
+use super::image::{ImageAnswer, PushAnswer};
 use super::local::LocalAnswer;
 use crate::error::Error;
 use crate::report::lines::printable;
@@ -278,6 +279,8 @@ pub fn schema() -> serde_json::Value {
         Local(LocalAnswer),
         Demo(DemoAnswer),
         Simulation(SimulationResult),
+        Pushed(PushAnswer),
+        Image(ImageAnswer),
         Error(ErrorAnswer),
     }
     let settings = schemars::generate::SchemaSettings::draft2020_12().for_serialize();
