@@ -86,6 +86,7 @@ pub enum Command {
     #[command(subcommand)]
     Gate(GateCommand),
     /// Work with images
+    /// Work with images and registries
     #[command(subcommand)]
     Image(ImageCommand),
     /// The embedded target's supervisor
@@ -311,6 +312,12 @@ pub struct SimulateArgs {
 pub enum ImageCommand {
     /// What an image is called and labelled, by the event of the workflow and by rules as docker/metadata-action has them
     Tags(Box<TagsArgs>),
+    /// Give an image to registries: an OCI layout, or one made of a program or a directory
+    Push(ImagePushArgs),
+    /// Copy an image from one registry to others, with all its platforms and attestations
+    Copy(ImageCopyArgs),
+    /// Show what a registry has under a name
+    Inspect(ImageInspectArgs),
 }
 
 /// The inputs of docker/metadata-action; docs/images.md describes each. Lists have an entry a line, or a flag an entry.
@@ -358,6 +365,83 @@ pub struct TagsArgs {
     /// What annotations are at, with commas between: manifest, index, manifest-descriptor, index-descriptor [default: manifest]
     #[arg(long, env = "DOCKER_METADATA_ANNOTATIONS_LEVELS", value_name = "LEVELS")]
     pub annotation_levels: Option<String>,
+}
+
+/// What is pushed, and where to.
+#[derive(Debug, Clone, Args)]
+pub struct ImagePushArgs {
+    /// An OCI layout (directory or tar), a program for Linux, or a directory with what goes into the image
+    pub source: PathBuf,
+    /// Where to: REGISTRY/REPOSITORY[:TAG]
+    #[arg(required = true, value_name = "NAME")]
+    pub names: Vec<String>,
+    /// The same program for another platform; all go into one index
+    #[arg(long, value_name = "PROGRAM")]
+    pub also: Vec<PathBuf>,
+    /// The image to build upon: REGISTRY/REPOSITORY@DIGEST [default: none]
+    #[arg(long, value_name = "NAME")]
+    pub base: Option<String>,
+    /// Where in the image it goes [default: /PROGRAM, or /app for a directory]
+    #[arg(long, value_name = "PATH")]
+    pub at: Option<String>,
+    /// A word of what is run; repeated for more [default: the program]
+    #[arg(long, value_name = "WORD", allow_hyphen_values = true)]
+    pub entrypoint: Vec<String>,
+    /// Who runs it: user, or user and group with a colon between them
+    #[arg(long, default_value = crate::image::assemble::NOBODY)]
+    pub user: String,
+    /// The platform of a directory [default: linux on this machine's architecture]
+    #[arg(long, value_name = "OS/ARCHITECTURE")]
+    pub platform: Option<String>,
+    /// How layers are packed
+    #[arg(long, value_enum, default_value_t = Packing::Gzip)]
+    pub compression: Packing,
+    /// Leave out the list of what is in the image (SPDX)
+    #[arg(long)]
+    pub no_sbom: bool,
+    /// How registries are asked.
+    #[command(flatten)]
+    pub registry: RegistryArgs,
+}
+
+/// How layers are packed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Packing {
+    /// Compressed.
+    Gzip,
+    /// As they are.
+    None,
+}
+
+/// What is copied, and where to.
+#[derive(Debug, Clone, Args)]
+pub struct ImageCopyArgs {
+    /// The image: REGISTRY/REPOSITORY[:TAG][@DIGEST]
+    pub from: String,
+    /// Where to: REGISTRY/REPOSITORY[:TAG]
+    #[arg(required = true, value_name = "TO")]
+    pub to: Vec<String>,
+    /// How registries are asked.
+    #[command(flatten)]
+    pub registry: RegistryArgs,
+}
+
+/// Which image.
+#[derive(Debug, Clone, Args)]
+pub struct ImageInspectArgs {
+    /// The image: REGISTRY/REPOSITORY[:TAG][@DIGEST]
+    pub name: String,
+    /// How registries are asked.
+    #[command(flatten)]
+    pub registry: RegistryArgs,
+}
+
+/// How registries are asked.
+#[derive(Debug, Clone, Args)]
+pub struct RegistryArgs {
+    /// Follow a registry also to private addresses
+    #[arg(long)]
+    pub allow_private_redirects: bool,
 }
 
 /// The supervisor of the embedded target.

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use crate::cluster::Trouble;
 use crate::engine::EngineError;
 use crate::journal::{JournalError, LockError};
+use crate::registry::RegistryError;
 use crate::target::TargetError;
 
 /// What kind of failure it is; decides the exit code.
@@ -36,13 +37,13 @@ impl ErrorKind {
         }
     }
 
-    /// What kind of failure it is when a code of the journal, the target or the cluster keeps a command from beginning.
+    /// What kind of failure it is when a code of the journal, the target, the cluster or a registry keeps a command from beginning.
     #[must_use]
     pub fn of(code: &str) -> Self {
         match code {
-            "corrupt" | "newer-format" => Self::Stuck,
-            "forbidden" | "unauthorized" => Self::Refused,
-            "bad-kubeconfig" => Self::Usage,
+            "corrupt" | "newer-format" | "half-tagged" => Self::Stuck,
+            "forbidden" | "unauthorized" | "registry-refused" | "unsafe-redirect" => Self::Refused,
+            "bad-kubeconfig" | "bad-image" | "bad-credentials" => Self::Usage,
             _ => Self::Failed,
         }
     }
@@ -127,6 +128,13 @@ impl From<Trouble> for Error {
     fn from(trouble: Trouble) -> Self {
         let (kind, hints) = (ErrorKind::of(trouble.code), trouble.hint.into_iter().collect());
         Self { kind, code: trouble.code.to_owned(), sentence: trouble.sentence, hints }
+    }
+}
+
+impl From<RegistryError> for Error {
+    fn from(error: RegistryError) -> Self {
+        let hints = error.hint.map(str::to_owned).into_iter().collect();
+        Self { kind: ErrorKind::of(error.code), code: error.code.to_owned(), sentence: error.sentence, hints }
     }
 }
 

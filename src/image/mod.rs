@@ -1,5 +1,5 @@
-//! Images: what they are called and labelled.
-//!
-//! Pure: everything that is known of the event, the repository and the time is given.
+//! Images: what they are called and labelled, how they lie on this machine, and how they are assembled without any other tool.
 
+pub mod assemble;
+pub mod layout;
 pub mod metadata;

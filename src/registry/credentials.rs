@@ -8,7 +8,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 
-use super::Reference;
+use super::failure::RegistryError;
+use super::{Reference, helper};
 
 /// Who one is to one registry.
 #[derive(Clone, PartialEq, Eq)]
@@ -38,11 +39,17 @@ impl fmt::Debug for Credential {
 
 /// Who one is to which registry.
 ///
-/// They are those of Docker's configuration file as it stands: helpers that keep them elsewhere (`credsStore`, `credHelpers`) are
-/// not asked.
+/// They are those of Docker's configuration file as it stands. Helpers that keep them elsewhere (`credsStore`, `credHelpers`) are
+/// asked where images are carried, and not where they are only probed.
 #[derive(Debug, Clone, Default)]
 pub struct Credentials {
+    /// The one of Tidegate's own variables, which goes before all others.
+    own: Option<(Place, Credential)>,
     all: Vec<(Place, Credential)>,
+    /// Helpers by registry.
+    helpers: BTreeMap<String, String>,
+    /// The helper for all other registries.
+    store: Option<String>,
 }
 
 /// For what a credential is: a registry, in which each name of a host may be `*`, and perhaps a folder in it.
@@ -72,9 +79,13 @@ pub enum BadCredentials {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct File {
     #[serde(default)]
     auths: BTreeMap<String, Entry>,
+    #[serde(default)]
+    cred_helpers: BTreeMap<String, String>,
+    creds_store: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -107,6 +118,26 @@ impl Credentials {
         Ok(credentials)
     }
 
+    /// Those of the environment, and after them those of Docker's configuration file. Of the environment count `TIDEGATE_REGISTRY`
+    /// with `TIDEGATE_REGISTRY_USER` and `TIDEGATE_REGISTRY_PASSWORD`, for that registry alone, and `DOCKER_AUTH_CONFIG`, which
+    /// holds what the file would.
+    ///
+    /// # Errors
+    /// When one of them is there and cannot be used.
+    pub fn of_user() -> Result<Self, BadCredentials> {
+        let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let mut credentials = Self::default();
+        let all = ["", "_USER", "_PASSWORD"].map(|end| set(&format!("TIDEGATE_REGISTRY{end}")));
+        if let [Some(registry), Some(user), Some(password)] = all {
+            credentials.own = Some((Place::read(&registry), Credential::Password { user, password }));
+        }
+        if let Some(json) = set("DOCKER_AUTH_CONFIG") {
+            credentials.add("DOCKER_AUTH_CONFIG", json.as_bytes())?;
+        }
+        credentials.extend(Self::of_docker()?);
+        Ok(credentials)
+    }
+
     /// Adds those of a configuration of Docker's in JSON, which is what a Secret of type `kubernetes.io/dockerconfigjson` holds in
     /// `.dockerconfigjson`. `what` names it in errors.
     ///
@@ -122,12 +153,21 @@ impl Credentials {
             }
         }
         self.all.extend(added);
+        for (registry, helper) in file.cred_helpers {
+            self.helpers.entry(registry).or_insert(helper);
+        }
+        self.store = self.store.take().or(file.creds_store.filter(|store| !store.is_empty()));
         Ok(())
     }
 
     /// Adds those of others, which count after these.
     pub fn extend(&mut self, others: Self) {
+        self.own = self.own.take().or(others.own);
         self.all.extend(others.all);
+        for (registry, helper) in others.helpers {
+            self.helpers.entry(registry).or_insert(helper);
+        }
+        self.store = self.store.take().or(others.store);
     }
 
     /// Whether there are any for an image.
@@ -141,6 +181,27 @@ impl Credentials {
         let mut fitting: Vec<_> = self.all.iter().filter(|(place, _)| place.holds(reference)).collect();
         fitting.sort_by_key(|(place, _)| std::cmp::Reverse(place.folder.len()));
         fitting.into_iter().map(|(_, credential)| credential).collect()
+    }
+}
+
+impl Credentials {
+    /// The closest for an image: of Tidegate's own variables, of the registry's own helper, as it stands, or of the helper for all.
+    pub(super) async fn closest(&self, reference: &Reference) -> Result<Option<Credential>, RegistryError> {
+        if let Some((_, own)) = self.own.as_ref().filter(|(place, _)| place.holds(reference)) {
+            return Ok(Some(own.clone()));
+        }
+        if let Some(helper) = self.helpers.get(&reference.registry)
+            && let Some(found) = helper::ask(helper, &reference.registry).await?
+        {
+            return Ok(Some(found));
+        }
+        if let Some(found) = self.of(reference).into_iter().next() {
+            return Ok(Some(found.clone()));
+        }
+        match &self.store {
+            Some(helper) => helper::ask(helper, &reference.registry).await,
+            None => Ok(None),
+        }
     }
 }
 
@@ -219,6 +280,24 @@ mod tests {
         let mut credentials = Credentials::default();
         credentials.add("a secret", json.as_bytes()).unwrap();
         assert!(credentials.know("registry.test/shop:1") && !credentials.know("other.test/shop:1"));
+    }
+
+    #[tokio::test]
+    async fn helpers_are_asked_in_their_turn_and_their_faults_are_told() {
+        let json = r#"{"auths": {"registry.test": {"username": "a", "password": "1"}},
+            "credHelpers": {"helped.test": "tidegate-is-not-there", "odd.test": "../odd"}, "credsStore": "tidegate-neither"}"#;
+        let mut credentials = Credentials::default();
+        credentials.add("a file", json.as_bytes()).unwrap();
+        let closest = async |image: &str| credentials.closest(&Reference::parse(image).unwrap()).await;
+        assert_eq!(closest("registry.test/shop").await.unwrap(), Some(password("a", "1")));
+        for (image, helper) in [
+            ("helped.test/shop", "docker-credential-tidegate-is-not-there cannot be run"),
+            ("odd.test/shop", "docker-credential-../odd has no proper name"),
+            ("other.test/shop", "docker-credential-tidegate-neither cannot be run"),
+        ] {
+            let told = closest(image).await.unwrap_err();
+            assert!(told.code == "bad-credentials" && told.sentence.contains(helper), "{told}");
+        }
     }
 
     #[test]

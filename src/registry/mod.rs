@@ -1,21 +1,36 @@
 //! Registries of images, spoken to by the distribution specification
-//! (<https://github.com/opencontainers/distribution-spec/blob/main/spec.md>): whether an image is there, and for what.
+//! (<https://github.com/opencontainers/distribution-spec/blob/main/spec.md>): whether an image is there, and for what; and images
+//! carried there and from one to another.
 //!
 //! ```text
-//! name → Reference ─┐
-//! Credentials ──────┴→ Session (https or http, token) → manifest → digest, platforms
+//! name → Reference ─┐                                ┌→ Session → manifest → digest, platforms        (probing)
+//! Credentials ──────┴→ Access (https or http, token) ┤
+//!                                                    └→ Repository: blobs, manifests
+//! files, or a Repository → Package: documents, each with its blobs ─→ push: blobs at once, manifests, tags last
 //! ```
-//! Written on the HTTP client that the crate has anyway: the client libraries for registries bring twenty crates for what are
-//! three requests here, and do not tell a refusal by the token server from its being busy, on which the answer turns here.
+//! Written on the HTTP client that the crate has anyway: the client libraries for registries bring twenty crates, do not tell a
+//! refusal by the token server from its being busy, on which the answer turns here, and do not go on with an upload that broke.
+//! The documents are read by the types of `oci-spec`.
 //!
 //! Nothing here imports another module of the crate. No secret stands in any message.
 
+mod access;
+mod again;
+mod blob;
 mod challenge;
 mod credentials;
+mod failure;
+mod helper;
 mod manifest;
+mod package;
+mod push;
+mod redirect;
 mod reference;
+mod repository;
 mod session;
 mod tags;
+mod token;
+mod upload;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -23,10 +38,17 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use tokio::time::{Instant, sleep};
 
+pub use again::Pace;
+pub use blob::{Blob, Content};
 pub use credentials::{BadCredentials, Credential, Credentials};
+use failure::Failure;
+pub use failure::RegistryError;
 pub use manifest::Platform;
+pub use package::{Document, Package, digest_of};
+pub use push::{Pushed, push};
 pub use reference::{BadReference, Reference};
-use session::{Failure, Session};
+pub use repository::{Carrier, Received, Repository, Right};
+use session::Session;
 pub use tags::{Tags, full_name};
 
 /// How long a registry that does not answer, or asks to come later, is asked again.
@@ -118,7 +140,8 @@ impl Registries {
                 }
                 Err(Failure::Lasting(why)) => return Image::Unknown { why },
                 Err(Failure::Absent) => return Image::Absent,
-                Err(Failure::Refused) => {
+                Err(Failure::Named(error)) => return Image::Unknown { why: error.sentence },
+                Err(Failure::Refused(_)) => {
                     return Image::Forbidden { tried: !credentials.of(&reference).is_empty() };
                 }
             }
@@ -143,10 +166,10 @@ impl Registries {
     async fn ask(&self, reference: &Reference, credentials: &Credentials) -> Result<Image, Failure> {
         let known = credentials.of(reference);
         let tries = if known.is_empty() { vec![None] } else { known.into_iter().map(Some).collect() };
-        let mut last = Err(Failure::Refused);
+        let mut last = Err(Failure::Refused(String::new()));
         for credential in tries {
             last = Session::new(&self.client, reference, credential).image().await;
-            if !matches!(last, Err(Failure::Refused)) {
+            if !matches!(last, Err(Failure::Refused(_))) {
                 break;
             }
         }
@@ -159,7 +182,7 @@ pub async fn probe(image: &str, credentials: &Credentials) -> Image {
     match Registries::new() {
         Ok(registries) => registries.probe(image, credentials).await,
         Err(error) => {
-            Image::Unknown { why: format!("the HTTP client cannot be set up: {}", session::cause(&error)) }
+            Image::Unknown { why: format!("the HTTP client cannot be set up: {}", failure::cause(&error)) }
         }
     }
 }

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
-use super::session::{Failure, Session};
-use super::{Credential, Credentials, FIRST_PAUSE, LONGEST_PAUSE, Reference, Registries};
+use super::failure::Failure;
+use super::session::Session;
+use super::{Credential, Credentials, FIRST_PAUSE, LONGEST_PAUSE, REQUEST, Reference, Registries};
 
 /// The registry of images whose name says none, as those who build and push images mean it.
 const DEFAULT_REGISTRY: &str = "index.docker.io";
@@ -43,10 +44,18 @@ impl Registries {
             Ok(reference) => reference,
             Err(error) => return Tags::Unknown { why: error.to_string() },
         };
+        let asked = self.list_patiently(&reference, credentials);
+        // A slow registry may take its time for each of many pages.
+        tokio::time::timeout(self.patience + REQUEST, asked)
+            .await
+            .unwrap_or_else(|_| Tags::Unknown { why: "its list of tags takes too long".to_owned() })
+    }
+
+    async fn list_patiently(&self, reference: &Reference, credentials: &Credentials) -> Tags {
         let end = Instant::now() + self.patience;
         let mut pause = FIRST_PAUSE;
         loop {
-            match self.list(&reference, credentials).await {
+            match self.list(reference, credentials).await {
                 Ok(tags) => return Tags::Known(tags),
                 Err(Failure::Passing { why, wait }) => {
                     let next = wait.unwrap_or(pause);
@@ -57,9 +66,10 @@ impl Registries {
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }
                 Err(Failure::Lasting(why)) => return Tags::Unknown { why },
+                Err(Failure::Named(error)) => return Tags::Unknown { why: error.sentence },
                 Err(Failure::Absent) => return Tags::Absent,
-                Err(Failure::Refused) => {
-                    return Tags::Forbidden { tried: !credentials.of(&reference).is_empty() };
+                Err(Failure::Refused(_)) => {
+                    return Tags::Forbidden { tried: !credentials.of(reference).is_empty() };
                 }
             }
         }
@@ -70,10 +80,10 @@ impl Registries {
         let known = credentials.of(reference);
         let tries: Vec<Option<&Credential>> =
             if known.is_empty() { vec![None] } else { known.into_iter().map(Some).collect() };
-        let mut last = Err(Failure::Refused);
+        let mut last = Err(Failure::Refused(String::new()));
         for credential in tries {
             last = all(Session::new(&self.client, reference, credential)).await;
-            if !matches!(last, Err(Failure::Refused)) {
+            if !matches!(last, Err(Failure::Refused(_))) {
                 break;
             }
         }
@@ -81,32 +91,43 @@ impl Registries {
     }
 }
 
-/// Page by page, each from the last tag of the one before, until one brings nothing new.
-async fn all(mut session: Session<'_>) -> Result<Vec<String>, Failure> {
+/// Page by page, as the registry names them. Of one that names none more is asked for from the last tag on, until nothing new
+/// comes.
+async fn all(session: Session) -> Result<Vec<String>, Failure> {
     let mut all = BTreeSet::new();
-    let mut last: Option<String> = None;
-    for _ in 0..PAGES {
-        let from = last.as_ref().map(|tag| format!("&last={tag}")).unwrap_or_default();
-        let body = session.get(&format!("tags/list?n={PAGE}{from}"), "application/json").await?;
-        let read = serde_json::from_slice::<Value>(&body).unwrap_or_default();
-        let is_list = read.get("tags").is_some_and(|tags| tags.is_array() || tags.is_null());
-        if !is_list {
-            return Err(Failure::Lasting("the registry answers with what is no list of tags".to_owned()));
-        }
-        let page: Vec<String> = read["tags"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(|tag| tag.as_str().map(str::to_owned))
-            .collect();
-        let before = all.len();
-        last = page.last().cloned();
+    let mut path = format!("tags/list?n={PAGE}");
+    for number in 0..PAGES {
+        let (body, next) =
+            session.page(&path, "application/json").await.map_err(|failure| match failure {
+                Failure::Absent if number > 0 => Failure::Lasting("its list of tags breaks off".to_owned()),
+                other => other,
+            })?;
+        let page = tags_of(&body)?;
+        let (before, last) = (all.len(), page.last().cloned());
         all.extend(page);
-        if all.len() == before {
-            return Ok(all.into_iter().collect());
-        }
+        path = match (next, last) {
+            (Some(_), _) if all.len() == before => {
+                return Err(Failure::Lasting("its list of tags goes round in circles".to_owned()));
+            }
+            (Some(next), _) => next,
+            (None, Some(last)) if all.len() > before => {
+                format!("tags/list?n={PAGE}&last={last}")
+            }
+            (None, _) => return Ok(all.into_iter().collect()),
+        };
     }
     Err(Failure::Lasting(format!("it has more than {} tags", all.len())))
+}
+
+fn tags_of(body: &[u8]) -> Result<Vec<String>, Failure> {
+    let mut read = serde_json::from_slice::<Value>(body).unwrap_or_default();
+    match read.get_mut("tags").map(Value::take) {
+        Some(Value::Null) => Ok(Vec::new()),
+        Some(Value::Array(tags)) => {
+            Ok(tags.iter().filter_map(|tag| tag.as_str().map(str::to_owned)).collect())
+        }
+        _ => Err(Failure::Lasting("the registry answers with what is no list of tags".to_owned())),
+    }
 }
 
 /// The name of an image with its registry: where it names none, it is Docker's, as it is for whoever pushes.

@@ -8,7 +8,7 @@ use clap::Parser as _;
 use serde::Serialize;
 use tracing_subscriber::EnvFilter;
 
-use crate::cli::{Cli, Command, Common, GateCommand, ImageCommand, LocalCommand, LogFormat, Output};
+use crate::cli::{Cli, Command, Common, GateCommand, LocalCommand, LogFormat, Output};
 use crate::error::Error;
 
 pub mod answer;
@@ -97,7 +97,7 @@ async fn look(command: Command, common: &Common) -> Result<ExitCode, Error> {
         Command::Lock(arguments) => print(common, &close::lock(common, &arguments).await?, 0),
         Command::Unlock(arguments) => print(common, &close::unlock(common, &arguments).await?, 0),
         Command::Gate(GateCommand::Simulate(arguments)) => print(common, &simulate::simulate(&arguments)?, 0),
-        Command::Image(ImageCommand::Tags(arguments)) => print(common, &image::tags(&arguments).await?, 0),
+        Command::Image(command) => image::image(command, common).await?,
         Command::Local(LocalCommand::Status(arguments)) => {
             print(common, &local::status(common, &arguments).await?, 0)
         }

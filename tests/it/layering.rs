@@ -12,7 +12,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("registry", &["registry", "trust"]),
     ("prometheus", &["prometheus", "trust"]),
     ("github", &["github", "trust"]),
-    ("image", &["image", "github", "yaml"]),
+    ("image", &["image", "github", "yaml", "registry"]),
     ("settings", &["rollout", "settings", "yaml"]),
     ("target", &["rollout", "target", "yaml", "cluster", "registry", "prometheus"]),
     ("journal", &["rollout", "journal", "cluster"]),

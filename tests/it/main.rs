@@ -20,6 +20,8 @@ mod prometheus;
 #[cfg(test)]
 mod proxy;
 #[cfg(test)]
+mod push;
+#[cfg(test)]
 mod rbac;
 #[cfg(test)]
 mod real;

@@ -11,6 +11,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::demo::DemoAnswer;
+use super::image::{ImageAnswer, PushAnswer};
 use super::local::LocalAnswer;
 use crate::error::Error;
 use crate::report::lines::printable;
@@ -281,6 +282,8 @@ pub fn schema() -> serde_json::Value {
         Demo(DemoAnswer),
         Simulation(SimulationResult),
         Tags(TagsAnswer),
+        Pushed(PushAnswer),
+        Image(ImageAnswer),
         Error(ErrorAnswer),
     }
     let settings = schemars::generate::SchemaSettings::draft2020_12().for_serialize();

@@ -1,61 +1,105 @@
-//! `image tags`: reads what the workflow gives, applies the rules, and asks registries before `latest` moves.
+//! `image`: what images are called, images given to registries, copied between them, looked at.
 
+mod answer;
+mod copy;
 mod facts;
 mod git;
 mod inputs;
+mod inspect;
 mod latest;
+mod push;
+mod tags;
 
-use super::answer::{Separators, TagsAnswer};
-use crate::cli::TagsArgs;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use crate::cli::{Common, ImageCommand, RegistryArgs};
 use crate::error::{Error, ErrorKind};
-use crate::image::metadata::{Context, Fault, Rules};
-use inputs::Settings;
+use crate::registry::{BadReference, Carrier, Credentials, Pace, Package, Reference, Right};
 
-/// What an image is called and labelled, by the event and the inputs.
+pub use answer::{DestinationAnswer, ImageAnswer, ManifestAnswer, PushAnswer};
+
+/// Runs a command on images.
 ///
 /// # Errors
-/// When an input is wrong, or what GitHub gives cannot be read.
-pub async fn tags(arguments: &TagsArgs) -> Result<TagsAnswer, Error> {
-    let settings = Settings::read(arguments)?;
-    let rules = Rules::read(&settings.inputs)?;
-    let event = facts::event(settings.source, settings.at_head)?;
-    let repository = facts::repository(&event).await;
-    let commit_date = facts::commit_date(&event, settings.now, rules.want_commit_date());
-    let (now, short_sha) = (settings.now, settings.short_sha);
-    let context = Context { event, repository, now, commit_date, short_sha };
-    let mut metadata = rules.apply(&context)?;
-    for note in &metadata.notes {
-        tracing::warn!("{note}");
-    }
-    if metadata.names.is_empty() {
-        let (event, reference) = (&context.event.name, &context.event.reference);
-        tracing::warn!("no tag comes of the inputs for the event `{event}` with the ref `{reference}`");
-    } else if metadata.has_images && metadata.images.is_empty() {
-        tracing::warn!("no image is enabled, so there are no tags with names");
-    }
-    if settings.asks_registry {
-        latest::check(&mut metadata).await?;
-    }
-    Ok(TagsAnswer {
-        tags: metadata.tags(),
-        tag_names: metadata.tag_names(),
-        version: metadata.version,
-        labels: metadata.labels,
-        annotations: metadata.annotations,
-        separators: Separators {
-            tags: arguments.sep_tags.clone().filter(|text| !text.is_empty()),
-            labels: arguments.sep_labels.clone().filter(|text| !text.is_empty()),
-            annotations: arguments.sep_annotations.clone().filter(|text| !text.is_empty()),
-        },
+/// When it could not do what it was asked to.
+pub async fn image(command: ImageCommand, common: &Common) -> Result<ExitCode, Error> {
+    Ok(match command {
+        ImageCommand::Tags(arguments) => super::print(common, &tags::tags(&arguments).await?, 0),
+        ImageCommand::Push(arguments) => super::print(common, &push::push(&arguments).await?, 0),
+        ImageCommand::Copy(arguments) => super::print(common, &copy::copy(&arguments).await?, 0),
+        ImageCommand::Inspect(arguments) => super::print(common, &inspect::inspect(&arguments).await?, 0),
     })
 }
 
-impl From<Fault> for Error {
-    fn from(fault: Fault) -> Self {
-        let error = Self::new(ErrorKind::Usage, "bad-input", fault.to_string());
-        match fault.cure {
-            Some(cure) => error.hint(cure),
-            None => error,
+fn carrier(arguments: &RegistryArgs) -> Result<Carrier, Error> {
+    let credentials = Credentials::of_user();
+    let credentials =
+        credentials.map_err(|error| Error::new(ErrorKind::Usage, "bad-credentials", error.to_string()))?;
+    Ok(Carrier::new(credentials, arguments.allow_private_redirects, Pace::default())?)
+}
+
+fn reference(name: &str) -> Result<Reference, Error> {
+    Reference::parse(name).map_err(|error| {
+        // Nodes are not asked here, and so have no say in where an image is.
+        let why = match error {
+            BadReference::NoRegistry => "it does not begin with a registry".to_owned(),
+            unreadable @ BadReference::Unreadable => unreadable.to_string(),
+        };
+        let sentence = format!("{name} names no image in a registry: {why}");
+        Error::new(ErrorKind::Usage, "bad-image-name", sentence).hint("write it as REGISTRY/REPOSITORY:TAG")
+    })
+}
+
+/// A repository that is pushed to, and under which tags.
+struct Destination {
+    reference: Reference,
+    tags: Vec<String>,
+}
+
+/// The names by repository, in their order.
+fn destinations(names: &[String]) -> Result<Vec<Destination>, Error> {
+    let mut all: Vec<Destination> = Vec::new();
+    for name in names {
+        let read = reference(name)?;
+        if read.version.contains(':') {
+            let sentence = format!("{name} has a digest, which is for the image to say");
+            return Err(Error::new(ErrorKind::Usage, "bad-image-name", sentence)
+                .hint("name a tag, or nothing after the repository"));
+        }
+        let known = all.iter_mut().find(|one| {
+            one.reference.registry == read.registry && one.reference.repository == read.repository
+        });
+        match known {
+            Some(one) if one.tags.contains(&read.version) => {}
+            Some(one) => one.tags.push(read.version),
+            None => all.push(Destination { tags: vec![read.version.clone()], reference: read }),
         }
     }
+    Ok(all)
+}
+
+/// Brings an image to all places. `near` is where its content may be had from without sending it, in its own registry.
+async fn deliver(
+    carrier: &Carrier,
+    package: &Package,
+    to: &[Destination],
+    near: Option<&Reference>,
+    began: Instant,
+) -> Result<PushAnswer, Error> {
+    let mut near: Vec<Reference> = near.into_iter().cloned().collect();
+    let mut answer = PushAnswer::new(package);
+    for one in to {
+        let from = near.iter().find(|known| known.registry == one.reference.registry);
+        let from =
+            from.map(|known| known.repository.clone()).filter(|from| *from != one.reference.repository);
+        let mounts: Vec<String> = from.iter().cloned().collect();
+        let repository = carrier.repository(&one.reference, Right::Push(&mounts)).await?;
+        let pushed = crate::registry::push(package, &repository, &one.tags, from.as_deref()).await;
+        let pushed = pushed.map_err(|error| answer.amend(error.into()))?;
+        answer.add(&repository.name(), &one.tags, &pushed);
+        near.push(one.reference.clone());
+    }
+    answer.end(began.elapsed());
+    Ok(answer)
 }

@@ -13,6 +13,7 @@ mod journal;
 pub mod kube;
 mod meter;
 mod preflight;
+mod push;
 mod registry;
 mod rights;
 mod services;

@@ -1,0 +1,142 @@
+//! Pushes to the real registry: a program that others pull, and a thousand pushes over a way that breaks.
+
+use std::net::SocketAddr;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use testbed::{Home, Part, address};
+use tidegate::image::assemble::{NOBODY, Platform, Recipe, assemble};
+use tidegate::registry::{Pace, Package, push};
+
+use super::kube::image;
+use super::{bed, run};
+use crate::push::cut::way;
+use crate::push::kit::repository_as;
+use crate::tiers::tell;
+
+const TIDEGATE: &str = env!("CARGO_BIN_EXE_tidegate");
+
+fn tidegate(words: &[&str]) -> String {
+    run(Command::new(TIDEGATE).arg("image").args(words).env("DOCKER_CONFIG", "/nowhere"))
+}
+
+/// Asks another client whether all that a name stands for is there.
+fn is_valid(name: &str) {
+    let crane = Home::of_user().unwrap().program("crane");
+    // Without a platform it would take what is attached for an image, too, and miss its layers.
+    run(Command::new(crane).args(["validate", "--platform", "linux/amd64", "--insecure", "--remote", name]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_is_pushed_and_others_pull_it() {
+    let Some(bed) = bed("a push to a registry", &[Part::Registry]).await else { return };
+    let name = image(&format!("pushed-{}:1", std::process::id()));
+    let copy = image(&format!("copied-{}:1", std::process::id()));
+    let program = bed.home().program("podinfo").display().to_string();
+    tidegate(&["push", &program, &name]);
+    assert!(tidegate(&["push", &program, &name]).starts_with("unchanged: "));
+    tidegate(&["copy", &name, &copy]);
+    is_valid(&name);
+    let digest =
+        |name: &str| run(Command::new(bed.home().program("crane")).args(["digest", "--insecure", name]));
+    assert_eq!(digest(&name), digest(&copy));
+    let inspected = bed
+        .inside("skopeo")
+        .unwrap()
+        .args(["inspect", "--config", "--tls-verify=false"])
+        .arg(format!("docker://{copy}"))
+        .output()
+        .unwrap();
+    let config: serde_json::Value = serde_json::from_slice(&inspected.stdout).unwrap();
+    assert_eq!(config["config"]["User"], "65532:65532");
+    assert_eq!(config["config"]["Entrypoint"][0], "/podinfo");
+}
+
+/// Numbers that look like chance, and are the same for each seed.
+struct Chance(u64);
+
+impl Chance {
+    fn below(&mut self, limit: u64) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from((self.0 >> 33) % limit).unwrap()
+    }
+}
+
+/// An image of a directory with a file of a length in it, which no compression makes smaller; another one for each seed.
+fn site(seed: u64, length: usize) -> Package {
+    let folder = tempfile::tempdir().unwrap();
+    let mut chance = Chance(seed);
+    let bytes: Vec<u8> = (0..length).map(|_| u8::try_from(chance.below(256)).unwrap()).collect();
+    std::fs::write(folder.path().join("noise"), bytes).unwrap();
+    let recipe = Recipe {
+        sources: vec![folder.path().to_owned()],
+        at: None,
+        entrypoint: Vec::new(),
+        user: NOBODY.to_owned(),
+        created: 0,
+        is_compressed: true,
+        has_sbom: true,
+        platform: Platform::parse("linux/amd64").unwrap(),
+    };
+    assemble(&recipe, &|_| Ok(None)).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thousand_pushes_over_a_way_that_breaks_end_in_whole_images() {
+    // Any registry on this machine that takes pushes from anybody will do, where one is named.
+    let named = std::env::var("TIDEGATE_PUSH_REGISTRY").ok();
+    let bed = match named {
+        Some(_) => None,
+        None => match bed("a thousand pushes", &[Part::Registry]).await {
+            Some(bed) => Some(bed),
+            None => return,
+        },
+    };
+    let usual = || address::bed(address::REGISTRY).to_string();
+    let registry: SocketAddr = named.unwrap_or_else(usual).parse().unwrap();
+    let began = Instant::now();
+    let pace = Pace {
+        tries: 9,
+        first: Duration::from_millis(5),
+        longest: Duration::from_millis(100),
+        stall: Duration::from_secs(10),
+    };
+    let (mut broken, mut chance) = (0, Chance(u64::from(std::process::id())));
+    for number in 0..1000_u64 {
+        let seed = number + (u64::from(std::process::id()) << 20);
+        // One in fifty has a layer that goes in a stream of its own.
+        let large = if number % 50 == 0 { 5 << 20 } else { 20_000 };
+        let package = site(seed, large);
+        let times = 1 + chance.below(4);
+        let place = |_| match chance.below(2) {
+            0 => (chance.below(large as u64 + 4000), usize::MAX),
+            _ => (usize::MAX, chance.below(2000)),
+        };
+        let (address, cuts) = way(registry, (0..times).map(place).collect()).await;
+        let to = repository_as(address, "broken", "{}", pace).await;
+        let tag = format!("n{number}");
+        push(&package, &to, std::slice::from_ref(&tag), None)
+            .await
+            .unwrap_or_else(|error| panic!("{number}: {error}"));
+        broken += usize::from(cuts.lock().unwrap().is_empty());
+        if number % 10 == 0 {
+            is_valid(&format!("{registry}/broken:{tag}"));
+        }
+    }
+    tell(&format!(
+        "1,000 pushes, {broken} over a way that broke at every place it should, in {:.0} s",
+        began.elapsed().as_secs_f64()
+    ));
+    let Some(bed) = bed else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let pulled = folder.path().join("image").display().to_string();
+    let name = format!("docker://{}", image("broken:n50"));
+    run(bed.inside("skopeo").unwrap().args([
+        "--insecure-policy",
+        "copy",
+        "--all",
+        "--src-tls-verify=false",
+        &name,
+        &format!("dir:{pulled}"),
+    ]));
+}
