@@ -71,8 +71,9 @@ async fn pin_sysctls() -> Result<(), BedError> {
 /// A group of our own in every hierarchy, beneath which pods and containers get theirs; `testbed down` removes it. In the one
 /// hierarchy of version 2 a group has only the controllers that those above it pass on.
 ///
-/// It weighs more than what else runs on the machine, and this process with all parts that it starts is in it, too: beside a compiler or
-/// a dozen tests, pods would wait for a processor for seconds, and nodes be lost. A cluster has its machines for its own.
+/// It weighs as much as sixteen processes of the machine, for all pods together would otherwise weigh as much as one, and starve for
+/// seconds beside a compiler or a dozen tests: on a cluster's nodes it is pods that the processors are for. They need little. The
+/// parts themselves, which need more, are in no such group: they would starve what is tested.
 async fn cgroups() -> Result<(), BedError> {
     let name = home::CGROUP;
     sh(&format!(
@@ -89,15 +90,10 @@ async fn cgroups() -> Result<(), BedError> {
          for one in $all; do \
            mkdir -p $one/{name}/node1 $one/{name}/node2 $one/{name}/node3 $one/{name}/docker; \
          done; \
-         weigh() {{ \
-           for group in $(ls -d */{name} {name} 2>/dev/null); do \
-             if [ -e $group/$1 ]; then \
-               mkdir -p $group/parts; echo $2 > $group/$1; echo $3 > $group/parts/$1; \
-               echo $PPID > $group/parts/cgroup.procs; \
-             fi; \
-           done; \
-         }}; \
-         weigh cpu.shares 65536 4096; weigh cpu.weight 10000 400"
+         for one in $(ls -d */{name} {name} 2>/dev/null); do \
+           if [ -e $one/cpu.shares ]; then echo 16384 > $one/cpu.shares; fi; \
+           if [ -e $one/cpu.weight ]; then echo 1600 > $one/cpu.weight; fi; \
+         done"
     ))
     .await
 }
