@@ -2,6 +2,8 @@
 //!
 //! A pod that is ready for a second and then dies would otherwise cost a good one each time.
 
+use std::sync::PoisonError;
+
 use k8s_openapi::api::apps::v1::Deployment;
 use serde_json::{Value, json};
 
@@ -22,12 +24,14 @@ impl Work {
         let (true, Some(candidate)) = (frame.in_place, &frame.candidate) else { return Ok(()) };
         let mut causes = seen.causes.iter();
         let in_trouble = causes.any(|(release, cause)| release == candidate && cause.is_of_release());
+        // Once no pod of another release is left, there is none to save, and a rollout that ends now must not leave it stopped.
+        let saves = seen.sets.iter().any(|(release, set)| release != candidate && set.running > 0);
+        let wanted = in_trouble && saves;
         for workload in frame.shape.carriers.iter().filter(|workload| workload.kind == "Deployment") {
             let Some(live) = deployment(snapshot, &workload.name) else { continue };
             let is_new = deployment_release(live).is_some_and(|label| label == candidate.as_str());
-            if is_new && in_trouble != is_stopped(live) {
-                let paused = if in_trouble { Value::Bool(true) } else { Value::Null };
-                self.patch_deployment(&workload.name, &json!({ "spec": { "paused": paused } })).await?;
+            if is_new && wanted != is_stopped(live) {
+                self.stop(&workload.name, wanted).await?;
             }
         }
         Ok(())
@@ -36,9 +40,30 @@ impl Work {
     /// Lets every Deployment of the objects go on that was stopped.
     pub(super) async fn release_brake(&self, snapshot: &Snapshot, frame: &Frame) -> Result<(), TargetError> {
         for workload in &frame.shape.carriers {
-            if deployment(snapshot, &workload.name).is_some_and(is_stopped) {
-                self.patch_deployment(&workload.name, &json!({ "spec": { "paused": Value::Null } })).await?;
+            // What was stopped a moment ago the watches may not show yet.
+            let is_known =
+                self.stopped.lock().unwrap_or_else(PoisonError::into_inner).contains(&workload.name);
+            if is_known || deployment(snapshot, &workload.name).is_some_and(is_stopped) {
+                match self.stop(&workload.name, false).await {
+                    // Who took it away has let it go.
+                    Err(error) if error.code == "not-found" => {}
+                    other => other?,
+                }
             }
+        }
+        Ok(())
+    }
+
+    /// Stops a Deployment, or lets it go on.
+    async fn stop(&self, name: &str, stopped: bool) -> Result<(), TargetError> {
+        let known = || self.stopped.lock().unwrap_or_else(PoisonError::into_inner);
+        if stopped {
+            known().insert(name.to_owned());
+        }
+        let paused = if stopped { Value::Bool(true) } else { Value::Null };
+        self.patch_deployment(name, &json!({ "spec": { "paused": paused } })).await?;
+        if !stopped {
+            known().remove(name);
         }
         Ok(())
     }

@@ -23,7 +23,7 @@ mod still;
 mod traffic;
 mod watchdog;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -64,6 +64,8 @@ pub(super) struct Work {
     forwards: Mutex<BTreeMap<String, address::Forward>>,
     settling: Settling,
     look_soon: AtomicBool,
+    /// The Deployments that this run has stopped.
+    stopped: Mutex<BTreeSet<String>>,
 }
 
 impl Work {
@@ -82,6 +84,7 @@ impl Work {
             forwards: Mutex::default(),
             settling: Settling::default(),
             look_soon: AtomicBool::new(false),
+            stopped: Mutex::default(),
             client,
             config,
             home,
