@@ -4,6 +4,9 @@ use fancy_regex::{Regex, RegexBuilder};
 
 use super::fault::{Wrong, shown};
 
+/// How often something may be repeated by number. The limit on backtracking does not count these steps.
+const MOST_REPEATS: u64 = 100_000;
+
 /// A regular expression.
 #[derive(Debug, Clone)]
 pub(super) struct Pattern {
@@ -35,6 +38,10 @@ impl Pattern {
                 shown(&flag.to_string())
             ));
             return Err(wrong.cure("flags are `g`, `i`, `m`, `s`, `u` and `y`"));
+        }
+        if repeats(inner) > MOST_REPEATS {
+            let wrong = Wrong::new(format!("{} repeats something more than {MOST_REPEATS} times", shown(text)));
+            return Err(wrong.cure("tags are short: write `*`, or lower the numbers in braces"));
         }
         // Sticky: the match begins where the text does.
         let inner = if flags.contains('y') { format!("\\A(?:{inner})") } else { inner.to_owned() };
@@ -87,6 +94,18 @@ impl Pattern {
     }
 }
 
+/// How often a pattern may repeat something, at most, where its numbers (`{9}`, `{1,9}`) stand one within the other.
+fn repeats(pattern: &str) -> u64 {
+    let counts = pattern.split('{').skip(1).filter_map(|rest| rest.split_once('}')).map(|(inner, _)| inner);
+    let most = |inner: &str| {
+        let numbers = inner.split(',').map(str::trim).filter(|number| !number.is_empty());
+        // What is too long for a number is too many; what is no number is no repeat, but a name or a character.
+        let read = numbers.filter(|number| number.bytes().all(|byte| byte.is_ascii_digit()));
+        read.map(|number| number.parse().unwrap_or(u64::MAX)).max().unwrap_or(1).max(1)
+    };
+    counts.map(most).fold(1, u64::saturating_mul)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -111,6 +130,9 @@ mod tests {
     fn what_is_no_expression_is_told() {
         let wrong = |pattern: &str| format!("{:?}", Pattern::with_flags(pattern).unwrap_err());
         assert!(wrong("(").contains("is no regular expression"));
+        assert!(wrong("((?=v){99999999999})").contains("repeats something more than 100000 times"));
+        assert!(wrong("(a{4294967296}){4294967296}").contains("repeats something more"));
+        assert!(Pattern::read(r"\d{4}-\d{2}-\d{2,}\p{L}{1,1000}").is_ok());
         assert!(wrong("/a/q").contains("has the flag `q`"));
         assert!(Pattern::read("a").unwrap().check_group(1).is_err());
         assert!(Pattern::read("(a)").unwrap().check_group(1).is_ok());
