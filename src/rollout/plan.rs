@@ -33,6 +33,9 @@ pub struct Plan {
     /// with them: as a Deployment of Kubernetes does. No weights are then asked for, on the way forward or back.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub in_place: bool,
+    /// The candidate was here before and is gone back to by hand: what it did once and for all then is not done again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub returns: bool,
     /// What is done, in order.
     pub steps: Vec<Step>,
     /// Limits in time.

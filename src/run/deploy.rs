@@ -64,6 +64,9 @@ async fn begin(
     refuse_when_closed(&place).await?;
     let wanted = release::build(&place, version)?;
     Findings::of(&place, &wanted).tell()?;
+    if if_busy == Busy::Supersede {
+        preflight::before_superseding(&place, &wanted).await?;
+    }
     let candidate = wanted.release.clone();
     let wish = |environment: &Environment| supersede(environment, &candidate);
     let on_lock = match if_busy {

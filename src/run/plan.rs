@@ -27,6 +27,8 @@ pub struct Basis {
     pub baseline: Option<Release>,
     /// Its objects.
     pub found: Option<Bundle>,
+    /// The release was here before, and is gone back to by hand.
+    pub returns: bool,
 }
 
 impl Basis {
@@ -52,7 +54,9 @@ impl Basis {
             _ => None,
         };
         let (baseline, found) = found.unzip();
-        Ok(Self { instances, baseline, found })
+        // Of a release that is put together anew its objects are known; those of an earlier one are kept.
+        let returns = matches!(target, AnyTarget::Kubernetes(_)) && wanted.bundle.is_none();
+        Ok(Self { instances, baseline, found, returns })
     }
 
     /// Has the target keep what it will need to go back to.
@@ -74,7 +78,7 @@ impl Basis {
             TargetSettings::Local(local) => local.instances,
             TargetSettings::Kubernetes(_) => carried(environment),
         };
-        Self { instances, baseline: None, found: None }
+        Self { instances, baseline: None, found: None, returns: false }
     }
 }
 
@@ -128,6 +132,7 @@ pub fn plan(
         kept,
         keep: settings.keep,
         in_place,
+        returns: basis.returns,
         steps,
         budgets: budgets(settings.budgets, settings.health.as_ref().map(|health| health.start_within)),
     }
@@ -287,7 +292,14 @@ mod tests {
         seen: &Observation,
         baseline: Option<Release>,
     ) -> Plan {
-        plan("shop", settings, known, release(version), seen, &Basis { instances: 4, baseline, found: None })
+        plan(
+            "shop",
+            settings,
+            known,
+            release(version),
+            seen,
+            &Basis { instances: 4, baseline, found: None, returns: false },
+        )
     }
 
     #[test]

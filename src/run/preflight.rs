@@ -45,6 +45,24 @@ pub async fn demand(
     refusal(verdict.problems).map_or(Ok(()), Err)
 }
 
+/// Asks what can be asked without a plan, where another release is under way: that one is not to be taken back for one that the
+/// cluster would refuse. Nothing is changed.
+///
+/// # Errors
+/// With all that stands in the way.
+pub async fn before_superseding(place: &Place, wanted: &Wanted) -> Result<(), Error> {
+    let (Ground::Cluster(cluster), Some(bundle)) = (&place.ground, &wanted.bundle) else { return Ok(()) };
+    let environment = place.ground.replay().await?;
+    if environment.open().is_none_or(|open| open.plan.candidate.id == wanted.release.id) {
+        return Ok(());
+    }
+    let (client, namespace) = (&cluster.client, &cluster.config.namespace);
+    let images = telling(look_up(client, namespace, bundle.objects())).await?;
+    let needs = Needs { features: features_of(place, bundle), images, ..Needs::default() };
+    let verdict = preflight(client, namespace, bundle.objects(), &needs).await;
+    refusal(verdict.problems).map_or(Ok(()), Err)
+}
+
 /// What the cluster would refuse of a plan, and what may be wrong.
 ///
 /// # Errors

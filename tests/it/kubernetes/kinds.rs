@@ -85,4 +85,10 @@ async fn a_release_of_many_kinds_goes_forward_and_back_as_one() {
         at(&stage, "2.0.0", "job", "prepare");
         stage.space.kubectl(&["wait", "--for=condition=complete", "job/prepare"]);
     }
+    // By hand, too, nothing is done twice: neither once more, nor what the former release did.
+    stage.settings(ROLLING);
+    deploy("2.0.0", "2.0.0").await.exits(0);
+    stage.run(&["rollback"]).await.exits(0);
+    all_at(&stage, "1.0.0");
+    at(&stage, "2.0.0", "job", "prepare");
 }

@@ -55,6 +55,9 @@ async fn a_newer_release_takes_the_place_of_the_one_under_way() {
     let visitors = stage.visitors(RATE).await;
     let first = half_way(&stage, "2.0.0").await;
     stage.settings(CANARY);
+    // What the cluster would refuse takes nobody's place.
+    assert_eq!(stage.deploy("none").await.exits(1).reason(), "image-absent");
+    assert!(share(&stage, "2.0.0").await > 49.0, "the rollout under way goes on");
     let newer = stage.deploy("1.1.0").await.exits(0).json();
     assert_eq!((outcome(&newer), &newer["previous_version"]), (("promoted", "promoted"), &"1.0.0".into()));
     let first = said(first, &["deploy"]).await.exits(4).json();

@@ -81,6 +81,7 @@ impl Shop {
             kept: 0,
             keep: Duration::ZERO,
             in_place: !compare,
+            returns: false,
             steps,
             budgets: Budgets::default(),
         };

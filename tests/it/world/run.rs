@@ -136,6 +136,7 @@ impl World {
             kept,
             keep: self.setting.keep,
             in_place: false,
+            returns: false,
             steps,
             budgets: self.budgets,
         }

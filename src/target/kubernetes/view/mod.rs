@@ -31,6 +31,8 @@ pub(super) struct Frame {
     pub(super) instances: u32,
     /// The target replaces instances by itself.
     pub(super) in_place: bool,
+    /// The candidate was here before: its Jobs are done.
+    pub(super) returns: bool,
     /// The pods of one release end before those of the next begin.
     pub(super) recreate: bool,
     /// Both releases serve at once for a while.

@@ -104,10 +104,13 @@ impl Work {
         snapshot: &Snapshot,
     ) -> Result<(), TargetError> {
         let objects = self.rendered(release, bundle, Some(release), snapshot, stable);
+        let returns = self.frame().returns;
         let is_own = |object: &&Object| {
             let shared = SHARED.contains(&object.key.kind.as_str())
                 && stable.is_some_and(|stable| stable.find(&object.key.kind, &object.key.name).is_some());
-            !shared && !bundle.shape().carries(object)
+            // A release that was here before has done then what its Jobs do.
+            let is_done = returns && is_job(&object.key);
+            !shared && !bundle.shape().carries(object) && !is_done
         };
         let own: Vec<Object> = objects.iter().filter(is_own).cloned().collect();
         self.apply_all(&own, self.config.take_over).await

@@ -102,6 +102,7 @@ impl Work {
             rollout: rollout.id.to_string(),
             instances: plan.instances.max(1),
             in_place: plan.in_place,
+            returns: plan.returns,
             recreate: plan.exclusive(),
             divides: plan.steps.iter().any(divides),
             candidate: Some(plan.candidate.id.clone()),

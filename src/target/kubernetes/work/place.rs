@@ -45,7 +45,7 @@ impl Work {
         let same = Some(release) == frame.stable.as_ref();
         let former = if same { Some(bundle) } else { former.as_deref() };
         let mut objects = self.rendered(release, bundle, None, &snapshot, former);
-        if same {
+        if same || frame.returns {
             // What its Jobs did they did when it came; on the way back nothing is done twice.
             objects.retain(|object| !is_job(&object.key));
         }
