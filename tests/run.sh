@@ -42,10 +42,11 @@ done
 # One tier's run of cargo test; what it prints is shown, and counted at the end. A failure does not keep the rest from running:
 # one run tells all that is wrong.
 tier() {
-    local name=$1
+    local name=$1 began=$SECONDS
     shift
     printf '\n== tier %s: cargo test %s\n' "$name" "$*"
     "$cargo" test "$@" 2>&1 | tee -a "$logs/$name" || broken+=("$name: cargo test $*")
+    printf '== %d s\n' $((SECONDS - began))
 }
 
 if wants testbed; then
@@ -107,5 +108,6 @@ for tier in $tiers; do
     total=$((total + count))
 done
 failed=$(cat "$logs"/* | grep -c '^test .* \.\.\. FAILED$' || true)
+printf 'all of it took %d min %d s\n' $((SECONDS / 60)) $((SECONDS % 60))
 printf '%s passed, %s failed\n' "$total" "$failed"
 [ ${#broken[@]} -eq 0 ]
