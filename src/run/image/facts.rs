@@ -31,12 +31,12 @@ pub(super) fn event(source: Source, at_head: bool) -> Result<Event, Error> {
 }
 
 /// A variable of the environment; empty where there is none.
-fn variable(name: &str) -> String {
+pub(super) fn variable(name: &str) -> String {
     std::env::var(name).unwrap_or_default().trim().to_owned()
 }
 
 /// The event's payload; nothing where none is named.
-fn payload() -> Result<Value, Error> {
+pub(super) fn payload() -> Result<Value, Error> {
     let Some(path) = std::env::var_os("GITHUB_EVENT_PATH").filter(|path| !path.is_empty()).map(PathBuf::from)
     else {
         return Ok(Value::Null);
