@@ -3,3 +3,4 @@
 pub mod assemble;
 pub mod layout;
 pub mod metadata;
+pub mod provenance;
