@@ -1,5 +1,7 @@
 //! The command line: clap's structures, nothing else.
 
+mod gate;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -7,6 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 mod build;
 
 pub use build::BuildArgs;
+pub use gate::{FailOn, GateCheckArgs, GateCommand, SimulateArgs};
 
 /// Takes a commit to production, and takes it back by itself when a gate fails.
 #[derive(Debug, Parser)]
@@ -268,48 +271,6 @@ pub struct DemoArgs {
     /// Write the report in Markdown to this file
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
-}
-
-/// Gates.
-#[derive(Debug, Subcommand)]
-pub enum GateCommand {
-    /// The judge of canaries on simulated requests: how soon it stops a bad one, how often a good one
-    Simulate(SimulateArgs),
-}
-
-/// A simulation.
-#[derive(Debug, Clone, Args)]
-pub struct SimulateArgs {
-    /// Share of the stable release's requests that fail, from 0 to 1
-    #[arg(long, default_value_t = 0.001)]
-    pub stable_error: f64,
-    /// Share of the candidate's requests that fail, from 0 to 1
-    #[arg(long, default_value_t = 0.05)]
-    pub canary_error: f64,
-    /// Requests a second that the candidate gets
-    #[arg(long, default_value_t = 5.0)]
-    pub rate: f64,
-    /// The candidate's share of the traffic, in percent
-    #[arg(long, default_value_t = 5.0)]
-    pub weight: f64,
-    /// Probability that a good candidate is stopped
-    #[arg(long, default_value_t = 0.01)]
-    pub alpha: f64,
-    /// Excess of the error share below which the candidate counts as good
-    #[arg(long, default_value_t = 0.01)]
-    pub margin: f64,
-    /// How many rollouts
-    #[arg(long, default_value_t = 1000)]
-    pub trials: u32,
-    /// Begin of the random numbers
-    #[arg(long, default_value_t = 1)]
-    pub seed: u64,
-    /// Candidate requests after which a trial ends undecided
-    #[arg(long, default_value_t = 10_000)]
-    pub max_requests: u64,
-    /// End a trial also when the candidate is shown good
-    #[arg(long)]
-    pub stop_at_pass: bool,
 }
 
 /// Images.

@@ -5,3 +5,4 @@ pub mod assemble;
 pub mod build;
 pub mod layout;
 pub mod metadata;
+pub mod provenance;

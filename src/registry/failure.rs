@@ -13,6 +13,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 const WORDS: usize = 300;
 /// Words by which registries say that there is no room; the specification has no code for it.
 const FULL: [&str; 5] = ["quota", "storage limit", "no space", "insufficient storage", "disk full"];
+/// What the kernel tells a registry then, by number: no space left on the device, and the disk's quota exceeded.
+const NO_SPACE: [u64; 2] = [28, 122];
 
 /// Why something could not be had from a registry or given to it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -127,7 +129,8 @@ pub(super) fn verdict(status: StatusCode, headers: &HeaderMap, body: &[u8], who:
     let told = if words.is_empty() { String::new() } else { format!(": {words}") };
     let low = words.to_lowercase();
     let is_full = matches!(status, StatusCode::PAYLOAD_TOO_LARGE | StatusCode::INSUFFICIENT_STORAGE)
-        || (status.is_client_error() && FULL.iter().any(|word| low.contains(word)));
+        || (status.is_client_error() && FULL.iter().any(|word| low.contains(word)))
+        || (status.is_server_error() && details(body).iter().any(says_no_space));
     if is_full {
         let full = RegistryError::new("registry-full", format!("{who} has no room ({status}{told})"));
         return Failure::Named(full.hint("remove old images there, or raise the quota"));
@@ -156,6 +159,29 @@ pub(super) fn mismatch(sentence: String) -> RegistryError {
         .hint("look for what changes content on the way, such as a proxy or a failing disk, and try again")
 }
 
+/// What a registry tells of its own failure, besides its words to people. The distribution project's (2.x) answers 500 when its disk
+/// is full, as for all else that it cannot do.
+fn details(body: &[u8]) -> Vec<Value> {
+    let read = serde_json::from_slice::<Value>(body).unwrap_or_default();
+    let all = read["errors"].as_array().map(Vec::as_slice).unwrap_or_default();
+    all.iter().map(|one| one["detail"].clone()).collect()
+}
+
+/// Whether a detail is the kernel's word that there is no room: in text, or by the number of an error.
+fn says_no_space(detail: &Value) -> bool {
+    match detail {
+        Value::String(text) => {
+            let low = text.to_lowercase();
+            FULL.iter().any(|word| low.contains(word))
+        }
+        Value::Object(parts) => parts.iter().any(|(key, value)| {
+            (key == "Err" && value.as_u64().is_some_and(|number| NO_SPACE.contains(&number)))
+                || says_no_space(value)
+        }),
+        _ => false,
+    }
+}
+
 /// The codes in a registry's answer, and what it says to people, on one line.
 fn words(body: &[u8]) -> (Vec<String>, String) {
     let read = serde_json::from_slice::<Value>(body).unwrap_or_default();
@@ -168,4 +194,34 @@ fn words(body: &[u8]) -> (Vec<String>, String) {
         of("code"),
         text.split_whitespace().map(|word| word.replace(char::is_control, "")).collect::<Vec<_>>().join(" "),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_told_apart_from_what_else_a_registry_cannot_do() {
+        let enclosed =
+            |number: u64| json!({ "DriverName": "filesystem", "Enclosed": { "Op": "write", "Err": number } });
+        for (status, detail, expected) in [
+            (500, json!("write /data: no space left on device"), true),
+            (500, enclosed(28), true),
+            (503, enclosed(122), true),
+            (500, enclosed(5), false),
+            (500, json!({ "Err": "28" }), false),
+            (500, Value::Null, false),
+            // What the client did wrong is not explained by a detail.
+            (400, enclosed(28), false),
+        ] {
+            let body =
+                json!({ "errors": [{ "code": "UNKNOWN", "message": "unknown error", "detail": detail }] });
+            let status = StatusCode::from_u16(status).unwrap();
+            let failure = verdict(status, &HeaderMap::new(), body.to_string().as_bytes(), "registry x");
+            let is_full = matches!(&failure, Failure::Named(error) if error.code == "registry-full");
+            assert_eq!(is_full, expected, "{status} {detail}");
+        }
+    }
 }

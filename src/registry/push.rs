@@ -1,4 +1,12 @@
 //! An image given to a repository: its blobs at once, its manifests, its tags last, so that a tag never names what is not all there.
+//!
+//! ```text
+//! at once: blobs brought │ which manifests are there │ what the tags name
+//!   └→ images' manifests at once → indexes that name them → tags, which bring the root
+//! ```
+//! Where nothing has changed, the first line is all: one way to the registry and back.
+
+use std::collections::BTreeSet;
 
 use futures_util::{StreamExt as _, TryStreamExt as _};
 
@@ -45,7 +53,28 @@ pub async fn push(
     let Some(root) = package.root() else {
         return Err(RegistryError::new("bad-image", "there is no manifest in what is to be pushed"));
     };
-    let mut pushed = Pushed { digest: root.digest.clone(), ..Pushed::default() };
+    let (mut pushed, missing, named) =
+        tokio::try_join!(bring(package, to, from), missing(package, to), named(to, tags))?;
+    pushed.digest.clone_from(&root.digest);
+    // A tag that is set brings the root with it.
+    let is_set = |named: &[Option<String>]| named.iter().any(|one| one.as_ref() != Some(&root.digest));
+    let documents: Vec<&Document> = package
+        .documents
+        .iter()
+        .filter(|one| missing.contains(&one.digest) && !(one.digest == root.digest && is_set(&named)))
+        .collect();
+    write(to, &documents).await?;
+    pushed.manifests = documents.len();
+    // What tags named before an upload may be long ago.
+    let is_fresh = pushed.uploaded + pushed.mounted + pushed.manifests == 0;
+    let named = if is_fresh { named } else { self::named(to, tags).await? };
+    set(to, root, tags.iter().zip(named), &mut pushed).await?;
+    Ok(pushed)
+}
+
+/// Brings the blobs.
+async fn bring(package: &Package, to: &Repository, from: Option<&str>) -> Result<Pushed, RegistryError> {
+    let mut pushed = Pushed::default();
     let blobs = futures_util::stream::iter(package.blobs().map(|blob| to.bring(blob, from)));
     let mut blobs = blobs.buffer_unordered(AT_A_TIME);
     while let Some(came) = blobs.try_next().await? {
@@ -59,37 +88,55 @@ pub async fn push(
             }
         }
     }
-    for document in &package.documents {
-        pushed.manifests += usize::from(write(to, document).await?);
-    }
-    set(to, root, tags, &mut pushed).await?;
     Ok(pushed)
 }
 
-/// Writes a manifest under its digest, unless it is there.
-async fn write(to: &Repository, document: &Document) -> Result<bool, RegistryError> {
-    let Document { media_type, digest, bytes, .. } = document;
-    if to.digest(digest).await?.is_some() {
-        return Ok(false);
+/// The digests of the manifests that are not there.
+async fn missing(package: &Package, to: &Repository) -> Result<BTreeSet<String>, RegistryError> {
+    let asked = package
+        .documents
+        .iter()
+        .map(|one| async { Ok(to.digest(&one.digest).await?.is_none().then(|| one.digest.clone())) });
+    futures_util::stream::iter(asked)
+        .buffer_unordered(AT_A_TIME)
+        .try_filter_map(async |one| Ok(one))
+        .try_collect()
+        .await
+}
+
+/// What each of the tags names.
+async fn named(to: &Repository, tags: &[String]) -> Result<Vec<Option<String>>, RegistryError> {
+    let asked = tags.iter().map(|tag| to.digest(tag));
+    futures_util::stream::iter(asked).buffered(AT_A_TIME).try_collect().await
+}
+
+/// Writes manifests under their digests: those of images at once, and then those that name others, in their order.
+async fn write(to: &Repository, documents: &[&Document]) -> Result<(), RegistryError> {
+    let put = |one: &Document| {
+        let Document { media_type, digest, bytes, .. } = one.clone();
+        async move { to.put_manifest(&digest, &media_type, &digest, &bytes).await }
+    };
+    // An image has at least its configuration.
+    let (images, indexes): (Vec<&Document>, Vec<&Document>) =
+        documents.iter().partition(|one| !one.blobs.is_empty());
+    futures_util::stream::iter(images.into_iter().map(put))
+        .buffer_unordered(AT_A_TIME)
+        .try_collect::<()>()
+        .await?;
+    for one in indexes {
+        put(one).await?;
     }
-    to.put_manifest(digest, media_type, digest, bytes).await?;
-    Ok(true)
+    Ok(())
 }
 
 /// Sets the tags. Where one cannot be set, those that were are set back as far as that goes.
-async fn set(
+async fn set<'a>(
     to: &Repository,
     root: &Document,
-    tags: &[String],
+    named: impl Iterator<Item = (&'a String, Option<String>)>,
     pushed: &mut Pushed,
 ) -> Result<(), RegistryError> {
-    let mut former = Vec::new();
-    for tag in tags {
-        let before = to.digest(tag).await?;
-        if before.as_deref() != Some(&root.digest) {
-            former.push((tag, before));
-        }
-    }
+    let former: Vec<_> = named.filter(|(_, before)| before.as_ref() != Some(&root.digest)).collect();
     for (done, (tag, _)) in former.iter().enumerate() {
         if let Err(error) = to.put_manifest(tag, &root.media_type, &root.digest, &root.bytes).await {
             return Err(taken_back(to, &former[..done], tag, error).await);

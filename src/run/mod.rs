@@ -13,6 +13,7 @@ use crate::error::Error;
 
 pub mod answer;
 pub mod busy;
+pub mod check;
 pub mod close;
 pub mod demo;
 pub mod deploy;
@@ -96,6 +97,11 @@ async fn look(command: Command, common: &Common) -> Result<ExitCode, Error> {
         Command::History(arguments) => print(common, &inspect::history(common, &arguments).await?, 0),
         Command::Lock(arguments) => print(common, &close::lock(common, &arguments).await?, 0),
         Command::Unlock(arguments) => print(common, &close::unlock(common, &arguments).await?, 0),
+        Command::Gate(GateCommand::Check(arguments)) => {
+            let answer = check::check(&arguments)?;
+            let code = answer.exit_code;
+            print(common, &answer, code)
+        }
         Command::Gate(GateCommand::Simulate(arguments)) => print(common, &simulate::simulate(&arguments)?, 0),
         Command::Build(arguments) => print(common, &image::build::run(&arguments).await?, 0),
         Command::Image(command) => image::image(command, common).await?,

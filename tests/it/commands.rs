@@ -2,6 +2,7 @@
 //! wrong.
 
 mod busy;
+mod check;
 mod cluster;
 mod disk;
 mod failing;

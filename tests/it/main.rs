@@ -30,6 +30,8 @@ mod registry;
 #[cfg(test)]
 mod sample;
 #[cfg(test)]
+mod scan;
+#[cfg(test)]
 mod scenarios;
 #[cfg(test)]
 mod settings;

@@ -4,7 +4,7 @@
 mod assemble;
 mod command;
 pub(crate) mod cut;
-mod fake;
+pub(crate) mod fake;
 mod faults;
 pub(crate) mod kit;
 mod property;

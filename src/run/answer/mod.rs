@@ -10,6 +10,7 @@ use std::fmt::{self, Write as _};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::check::CheckAnswer;
 use super::demo::DemoAnswer;
 use super::image::build::BuildAnswer;
 use super::image::{ImageAnswer, PushAnswer};
@@ -282,6 +283,7 @@ pub fn schema() -> serde_json::Value {
         Local(LocalAnswer),
         Demo(DemoAnswer),
         Simulation(SimulationResult),
+        Check(CheckAnswer),
         Tags(TagsAnswer),
         Pushed(PushAnswer),
         Built(BuildAnswer),

@@ -163,6 +163,19 @@ pub struct ManifestAnswer {
     pub about: Option<String>,
     /// What it says about that one: types of in-toto predicates.
     pub predicates: Vec<String>,
+    /// Where that one comes from, where a provenance is among them.
+    pub provenance: Option<ProvenanceAnswer>,
+}
+
+/// Where an image comes from, by the provenance that is attached to it. It is told as it stands there, not verified.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct ProvenanceAnswer {
+    /// Who built it.
+    pub builder: Option<String>,
+    /// How, as the name of a kind.
+    pub build_type: Option<String>,
+    /// What went into it.
+    pub materials: Vec<String>,
 }
 
 impl fmt::Display for ImageAnswer {
@@ -172,6 +185,7 @@ impl fmt::Display for ImageAnswer {
             if let Some(about) = &one.about {
                 writeln!(f, "attached   {} to {about}", one.digest)?;
                 one.predicates.iter().try_for_each(|kind| writeln!(f, "           {}", printable(kind)))?;
+                one.provenance.iter().try_for_each(|provenance| write!(f, "{provenance}"))?;
                 continue;
             }
             let platform = one.platform.as_deref().unwrap_or("no platform");
@@ -186,6 +200,16 @@ impl fmt::Display for ImageAnswer {
             }
         }
         Ok(())
+    }
+}
+
+impl fmt::Display for ProvenanceAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = self.build_type.as_deref().unwrap_or("a kind that is not told");
+        let builder =
+            self.builder.as_deref().map_or_else(String::new, |who| format!(" by {}", printable(who)));
+        writeln!(f, "           built{builder}, as {}, of:", printable(kind))?;
+        self.materials.iter().try_for_each(|one| writeln!(f, "             {}", printable(one)))
     }
 }
 

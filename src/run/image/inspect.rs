@@ -4,13 +4,18 @@ use std::sync::Arc;
 
 use oci_spec::image::{Descriptor, ImageConfiguration, ImageIndex, ImageManifest};
 
-use super::{ImageAnswer, ManifestAnswer, carrier, reference};
+use super::{ImageAnswer, ManifestAnswer, ProvenanceAnswer, carrier, reference};
 use crate::cli::ImageInspectArgs;
 use crate::error::Error;
+use crate::image::provenance::Provenance;
 use crate::registry::{Carrier, Document, Package, Reference, Repository, Right};
 
 /// The annotation of an index by which a manifest is about another one.
 const ABOUT: &str = "vnd.docker.reference.digest";
+/// The annotation of a layer by which it says what it is about another manifest.
+const PREDICATE: &str = "in-toto.io/predicate-type";
+/// A larger statement is listed and not read, in bytes.
+const LARGEST: u64 = 4 << 20;
 
 /// What a registry has under a name.
 ///
@@ -59,10 +64,12 @@ async fn manifest(
     let created = configuration.as_ref().and_then(|all| all.created().clone());
     let platform =
         configuration.filter(|_| about.is_none()).map(|all| format!("{}/{}", all.os(), all.architecture()));
-    let contents = about
+    let attached: Vec<(&Descriptor, &String)> = about
         .iter()
         .flat_map(|_| manifest.layers())
-        .filter_map(|layer| layer.annotations().as_ref()?.get("in-toto.io/predicate-type").cloned());
+        .filter_map(|layer| Some((layer, layer.annotations().as_ref()?.get(PREDICATE)?)))
+        .collect();
+    let provenance = provenance(repository, &attached).await?;
     Ok(Some(ManifestAnswer {
         digest: document.digest.clone(),
         media_type: document.media_type.clone(),
@@ -74,7 +81,22 @@ async fn manifest(
         entrypoint: config.as_ref().and_then(|config| config.entrypoint().clone()).unwrap_or_default(),
         command: config.as_ref().and_then(|config| config.cmd().clone()).unwrap_or_default(),
         labels: config.and_then(|config| config.labels().clone()).unwrap_or_default().into_iter().collect(),
-        predicates: contents.collect(),
+        predicates: attached.into_iter().map(|(_, kind)| kind.clone()).collect(),
+        provenance,
         about,
+    }))
+}
+
+/// What the first provenance says, where one is attached.
+async fn provenance(
+    repository: &Repository,
+    attached: &[(&Descriptor, &String)],
+) -> Result<Option<ProvenanceAnswer>, Error> {
+    let found = attached.iter().find(|(layer, kind)| Provenance::is_kind(kind) && layer.size() <= LARGEST);
+    let Some((layer, _)) = found else { return Ok(None) };
+    let statement = repository.small(layer.digest().as_ref()).await?;
+    Ok(Provenance::read(&statement).map(|read| {
+        let Provenance { builder, build_type, materials } = read;
+        ProvenanceAnswer { builder, build_type, materials }
     }))
 }

@@ -18,7 +18,7 @@ use crate::cli::{Common, ImageCommand, RegistryArgs};
 use crate::error::{Error, ErrorKind};
 use crate::registry::{BadReference, Carrier, Credentials, Pace, Package, Reference, Right};
 
-pub use answer::{DestinationAnswer, ImageAnswer, ManifestAnswer, PushAnswer};
+pub use answer::{DestinationAnswer, ImageAnswer, ManifestAnswer, ProvenanceAnswer, PushAnswer};
 
 /// Runs a command on images.
 ///

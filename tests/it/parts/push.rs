@@ -4,11 +4,12 @@ use std::net::SocketAddr;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use testbed::{Home, Part, address};
+use testbed::{Bed, Home, Part, address};
 use tidegate::image::assemble::{NOBODY, Platform, Recipe, assemble};
 use tidegate::registry::{Pace, Package, push};
 
 use super::kube::image;
+use super::own::Containerd;
 use super::{bed, run};
 use crate::push::cut::way;
 use crate::push::kit::repository_as;
@@ -40,6 +41,8 @@ async fn a_program_is_pushed_and_others_pull_it() {
     let digest =
         |name: &str| run(Command::new(bed.home().program("crane")).args(["digest", "--insecure", name]));
     assert_eq!(digest(&name), digest(&copy));
+    Containerd::start().pull(&copy);
+    skopeo_pulls(&bed, &copy);
     let inspected = bed
         .inside("skopeo")
         .unwrap()
@@ -50,6 +53,15 @@ async fn a_program_is_pushed_and_others_pull_it() {
     let config: serde_json::Value = serde_json::from_slice(&inspected.stdout).unwrap();
     assert_eq!(config["config"]["User"], "65532:65532");
     assert_eq!(config["config"]["Entrypoint"][0], "/podinfo");
+}
+
+/// Pulls all of an image by skopeo into a folder, which goes.
+fn skopeo_pulls(bed: &Bed, name: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let to = format!("dir:{}", folder.path().join("image").display());
+    let mut skopeo = bed.inside("skopeo").unwrap();
+    skopeo.args(["--insecure-policy", "copy", "--all", "--src-tls-verify=false"]);
+    run(skopeo.arg(format!("docker://{name}")).arg(to));
 }
 
 /// Numbers that look like chance, and are the same for each seed.
@@ -101,9 +113,13 @@ async fn pushes_over_a_way_that_breaks_end_in_whole_images() {
         longest: Duration::from_millis(100),
         stall: Duration::from_secs(10),
     };
-    // A thousand of them take some five minutes.
-    let pushes = std::env::var("TIDEGATE_PUSHES").map_or(100, |number| number.parse::<u64>().unwrap());
-    let (mut broken, mut chance) = (0, Chance(u64::from(std::process::id())));
+    // A thousand of them take some five minutes, and as long again where skopeo and containerd pull each of them.
+    let number = |name: &str, usual| std::env::var(name).map_or(usual, |text| text.parse::<u64>().unwrap());
+    let (pushes, every) = (number("TIDEGATE_PUSHES", 100), number("TIDEGATE_PULL_EVERY", 10));
+    let containerd = Containerd::start();
+    let crane = Home::of_user().unwrap().program("crane");
+    let (mut broken, mut given_up, mut pulled) = (0, 0, 0);
+    let mut chance = Chance(u64::from(std::process::id()));
     for number in 0..pushes {
         let seed = number + (u64::from(std::process::id()) << 20);
         // One in fifty has a layer that goes in a stream of its own.
@@ -115,30 +131,41 @@ async fn pushes_over_a_way_that_breaks_end_in_whole_images() {
             _ => (usize::MAX, chance.below(2000)),
         };
         let (address, cuts) = way(registry, (0..times).map(place).collect()).await;
+        let tags = [format!("n{number}"), format!("also{number}")];
+        // One in five has too little patience: what it leaves is no tag, or one that names all.
+        if number % 5 == 4 {
+            let hasty = Pace { tries: 1 + u32::from(number % 2 == 0), ..pace };
+            let to = repository_as(address, "broken", "{}", hasty).await;
+            if push(&package, &to, &tags, None).await.is_err() {
+                given_up += 1;
+                let straight = repository_as(registry, "broken", "{}", pace).await;
+                for tag in &tags {
+                    if straight.digest(tag).await.unwrap().is_some() {
+                        is_valid(&format!("{registry}/broken:{tag}"));
+                    }
+                }
+            }
+        }
         let to = repository_as(address, "broken", "{}", pace).await;
-        let tag = format!("n{number}");
-        push(&package, &to, std::slice::from_ref(&tag), None)
-            .await
-            .unwrap_or_else(|error| panic!("{number}: {error}"));
+        push(&package, &to, &tags, None).await.unwrap_or_else(|error| panic!("{number}: {error}"));
         broken += usize::from(cuts.lock().unwrap().is_empty());
-        if number % 10 == 0 {
-            is_valid(&format!("{registry}/broken:{tag}"));
+        let names = tags.map(|tag| format!("{registry}/broken:{tag}"));
+        is_valid(&names[0]);
+        let digest = |name: &String| run(Command::new(&crane).args(["digest", "--insecure", name]));
+        assert_eq!(digest(&names[0]), digest(&names[1]), "{number}: the tags name different images");
+        if number % every == 0 {
+            pulled += 1;
+            containerd.pull(&names[0]);
+            if let Some(bed) = &bed {
+                skopeo_pulls(bed, &names[0]);
+            }
         }
     }
     tell(&format!(
-        "{pushes} pushes, {broken} over a way that broke at every place it should, in {:.0} s",
+        "{pushes} pushes, {broken} over a way that broke at every place it should, {given_up} given up and made again, all \
+         validated by crane, {pulled} pulled by containerd{}, in {:.0} s",
+        if bed.is_some() { " and skopeo" } else { "" },
         began.elapsed().as_secs_f64()
     ));
-    let Some(bed) = bed else { return };
-    let folder = tempfile::tempdir().unwrap();
-    let pulled = folder.path().join("image").display().to_string();
-    let name = format!("docker://{}", image("broken:n50"));
-    run(bed.inside("skopeo").unwrap().args([
-        "--insecure-policy",
-        "copy",
-        "--all",
-        "--src-tls-verify=false",
-        &name,
-        &format!("dir:{pulled}"),
-    ]));
+    assert!(broken > 0 && pulled > 0);
 }

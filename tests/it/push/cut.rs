@@ -55,3 +55,34 @@ async fn carry(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut left: usize)
         left = left.saturating_sub(read);
     }
 }
+
+/// The address of a way to `target` that changes one byte of each connection that has so many.
+pub(crate) async fn bending(target: SocketAddr, at: usize) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((near, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let Ok(far) = TcpStream::connect(target).await else { return };
+                let ((mut near_in, near_out), (far_in, mut far_out)) = (near.into_split(), far.into_split());
+                let there = async {
+                    let (mut part, mut seen) = (vec![0; 16 << 10], 0);
+                    while let Ok(read @ 1..) = near_in.read(&mut part).await {
+                        if (seen..seen + read).contains(&at) {
+                            part[at - seen] ^= 1;
+                        }
+                        seen += read;
+                        if far_out.write_all(&part[..read]).await.is_err() {
+                            return;
+                        }
+                    }
+                };
+                tokio::select! {
+                    () = there => {}
+                    () = carry(far_in, near_out, usize::MAX) => {}
+                }
+            });
+        }
+    });
+    address
+}

@@ -18,27 +18,27 @@ use tokio::net::TcpListener;
 
 /// What is asked of the registry.
 #[derive(Debug, Clone)]
-pub(super) struct Asked {
-    pub(super) method: Method,
-    pub(super) path: String,
-    pub(super) query: String,
-    pub(super) authorization: String,
+pub(crate) struct Asked {
+    pub(crate) method: Method,
+    pub(crate) path: String,
+    pub(crate) query: String,
+    pub(crate) authorization: String,
 }
 
 /// What a fault answers instead: status, headers, body.
-pub(super) type Answer = (u16, Vec<(&'static str, String)>, String);
+pub(crate) type Answer = (u16, Vec<(&'static str, String)>, String);
 
 type Fault = dyn Fn(&Asked) -> Option<Answer> + Send + Sync;
 
 /// How the registry behaves.
 #[derive(Clone)]
-pub(super) struct Manner {
+pub(crate) struct Manner {
     /// Answers in the registry's place where it wants to.
-    pub(super) fault: Arc<Fault>,
+    pub(crate) fault: Arc<Fault>,
     /// Whether it tells how far an upload has come.
-    pub(super) tells_range: bool,
+    pub(crate) tells_range: bool,
     /// Whether it mounts.
-    pub(super) mounts: bool,
+    pub(crate) mounts: bool,
 }
 
 impl Default for Manner {
@@ -49,29 +49,29 @@ impl Default for Manner {
 
 /// What it has.
 #[derive(Debug, Default)]
-pub(super) struct Kept {
+pub(crate) struct Kept {
     /// Blobs by repository and digest.
-    pub(super) blobs: BTreeMap<(String, String), Bytes>,
+    pub(crate) blobs: BTreeMap<(String, String), Bytes>,
     /// Manifests by repository and digest, with their media type.
-    pub(super) manifests: BTreeMap<(String, String), (String, Bytes)>,
+    pub(crate) manifests: BTreeMap<(String, String), (String, Bytes)>,
     /// Digests by repository and tag.
-    pub(super) tags: BTreeMap<(String, String), String>,
+    pub(crate) tags: BTreeMap<(String, String), String>,
     uploads: BTreeMap<u64, Vec<u8>>,
     next: u64,
     /// Each request: method and path.
-    pub(super) asked: Vec<String>,
+    pub(crate) asked: Vec<String>,
 }
 
 /// A registry on the loopback.
 #[derive(Clone)]
-pub(super) struct Fake {
-    pub(super) address: SocketAddr,
-    pub(super) kept: Arc<Mutex<Kept>>,
+pub(crate) struct Fake {
+    pub(crate) address: SocketAddr,
+    pub(crate) kept: Arc<Mutex<Kept>>,
     manner: Manner,
 }
 
 impl Fake {
-    pub(super) async fn new(manner: Manner) -> Self {
+    pub(crate) async fn new(manner: Manner) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let fake = Self { address: listener.local_addr().unwrap(), kept: Arc::default(), manner };
         let serving = fake.clone();
@@ -89,12 +89,12 @@ impl Fake {
     }
 
     /// How often something was asked whose line begins so.
-    pub(super) fn count(&self, begin: &str) -> usize {
+    pub(crate) fn count(&self, begin: &str) -> usize {
         self.kept.lock().unwrap().asked.iter().filter(|line| line.starts_with(begin)).count()
     }
 
     /// Whether a tag names an image of which everything is there, and is what its digest says.
-    pub(super) fn is_whole(&self, repository: &str, tag: &str) -> bool {
+    pub(crate) fn is_whole(&self, repository: &str, tag: &str) -> bool {
         let kept = self.kept.lock().unwrap();
         let Some(root) = kept.tags.get(&(repository.to_owned(), tag.to_owned())) else { return false };
         let mut open = vec![root.clone()];
