@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::ground::{Ground, Machine};
+use super::reports::Listener;
 use crate::cli::Common;
 use crate::error::{Error, ErrorKind};
 use crate::report::lines::printable;
@@ -22,6 +23,8 @@ pub struct Place {
     pub ground: Ground,
     /// What is left in the cluster to end a rollout whose runner dies.
     pub watchdog: Option<Watchdog>,
+    /// Who hears of the rollouts there, besides the usual reports.
+    pub listeners: Vec<Listener>,
 }
 
 impl Place {
@@ -35,7 +38,7 @@ impl Place {
         let folder = beside(&settings.file);
         let directory = state_directory(common, &folder, &environment.name);
         let ground = Ground::of(&settings.app, &environment, directory).await?;
-        Ok(Self { app: settings.app, environment, folder, ground, watchdog: None })
+        Ok(Self { app: settings.app, environment, folder, ground, watchdog: None, listeners: Vec::new() })
     }
 
     /// As [`Place::find`], for a process that runs in the cluster: it reaches it by its service account, whatever the settings say.
@@ -52,7 +55,7 @@ impl Place {
         let folder = beside(&settings.file);
         let directory = state_directory(common, &folder, &environment.name);
         let ground = Ground::of(&settings.app, &environment, directory).await?;
-        Ok(Self { app: settings.app, environment, folder, ground, watchdog: None })
+        Ok(Self { app: settings.app, environment, folder, ground, watchdog: None, listeners: Vec::new() })
     }
 
     /// The public address, where there is one.

@@ -5,6 +5,7 @@ mod busy;
 mod cluster;
 mod disk;
 mod failing;
+mod github;
 mod image;
 mod kit;
 mod look;
