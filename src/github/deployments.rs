@@ -186,7 +186,7 @@ pub async fn list(client: &Client, environment: &str) -> Result<Vec<Known>, Fail
 /// Why GitHub does not say.
 pub async fn state(client: &Client, id: u64) -> Result<String, Failure> {
     let all = client.get(&format!("/deployments/{id}/statuses?per_page=1")).await?;
-    Ok(all[0]["state"].as_str().unwrap_or("pending").to_owned())
+    Ok(all[0]["state"].as_str().map_or_else(|| "pending".to_owned(), str::to_owned))
 }
 
 #[cfg(test)]

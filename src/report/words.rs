@@ -99,7 +99,7 @@ pub fn way_back(rollout: &Rollout) -> String {
     let stable = plan.stable.as_ref().map(|release| release.version.as_str());
     match (rollout.outcome.as_ref(), stable) {
         (Some((_, outcome)), _) if outcome.kind == OutcomeKind::Stuck => {
-            format!("`tidegate resume {environment}` goes on with it, once a person has mended the cause")
+            format!("tidegate resume {environment} goes on with it, once a person has mended the cause")
         }
         (Some((at, _)), Some(stable)) if rollout.promoted.is_some() => {
             let kept = plan.steps.iter().find_map(|step| match step {
@@ -111,15 +111,17 @@ pub fn way_back(rollout: &Rollout) -> String {
                 Some(until) => format!("at once until {}, started anew later", until.strftime("%F %T UTC")),
                 None => "started anew".to_owned(),
             };
-            format!("`tidegate rollback {environment}` brings {stable} back: {how}")
+            format!("tidegate rollback {environment} brings {stable} back: {how}")
         }
         (Some(_), None) if rollout.promoted.is_some() => {
             "there is no earlier release to go back to".to_owned()
         }
-        (Some(_), Some(stable)) => format!("it has been gone: {stable} serves"),
-        (Some(_), None) => "it has been gone: nothing is left".to_owned(),
-        (None, Some(stable)) => format!("`tidegate abort {environment}` takes {candidate} back for {stable}"),
-        (None, None) => format!("`tidegate abort {environment}` takes {candidate} away"),
+        (Some(_), Some(stable)) => format!("done: {stable} serves"),
+        (Some(_), None) => "done: nothing is left of it".to_owned(),
+        (None, Some(stable)) => {
+            format!("tidegate abort {environment} takes {candidate} back, and {stable} serves")
+        }
+        (None, None) => format!("tidegate abort {environment} takes {candidate} away"),
     }
 }
 

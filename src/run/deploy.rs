@@ -66,7 +66,11 @@ async fn begin(
 ) -> Result<RolloutAnswer, Error> {
     refuse_when_closed(&place).await?;
     let wanted = release::build(&place, version)?;
-    Findings::of(&place, &wanted).tell()?;
+    let findings = Findings::of(&place, &wanted);
+    if let Some(annotator) = &place.annotator {
+        annotator.annotate(findings.annotations());
+    }
+    findings.tell()?;
     let candidate = wanted.release.clone();
     let wish = |environment: &Environment| supersede(environment, &candidate);
     let on_lock = match if_busy {

@@ -62,6 +62,18 @@ pub struct GitHubReports {
     worker: JoinHandle<()>,
 }
 
+/// Adds words about lines of files to a check run. Clones add to the same one.
+#[derive(Debug, Clone)]
+pub struct Annotator(Arc<Shared>);
+
+impl Annotator {
+    /// Adds these.
+    pub fn annotate(&self, annotations: impl IntoIterator<Item = Annotation>) {
+        self.0.known().annotations.extend(annotations);
+        self.0.changed.notify_one();
+    }
+}
+
 /// How reports ended.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Told {
@@ -91,10 +103,10 @@ impl GitHubReports {
         Box::new(Handover(Arc::clone(&self.shared)))
     }
 
-    /// Adds words about lines of files to the check run.
-    pub fn annotate(&self, annotations: impl IntoIterator<Item = Annotation>) {
-        self.shared.known().annotations.extend(annotations);
-        self.shared.changed.notify_one();
+    /// By which words about lines of files are added to the check run.
+    #[must_use]
+    pub fn annotator(&self) -> Annotator {
+        Annotator(Arc::clone(&self.shared))
     }
 
     /// Tells how the command ended, and waits until all is told, for `patience` at most.

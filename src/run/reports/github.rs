@@ -10,7 +10,6 @@ use serde_json::Value;
 use super::Listener;
 use crate::cli::ReportArgs;
 use crate::error::Error;
-use crate::github::checks::Annotation;
 use crate::github::{Client, Patience, Workflow};
 use crate::report::github::{About, Ending, GitHubReports, PATIENCE};
 use crate::report::markdown::Around;
@@ -61,15 +60,9 @@ impl GitHub {
         let kept = Kept::default();
         place.listeners.push(Listener::new(Box::new(kept.clone())));
         place.listeners.extend(reports.as_ref().map(|reports| Listener::new(reports.sink())));
+        place.annotator = reports.as_ref().map(GitHubReports::annotator);
         let summary = variable("GITHUB_STEP_SUMMARY").filter(|path| !path.is_empty()).map(PathBuf::from);
         Self { reports, kept, around, summary, why }
-    }
-
-    /// Adds words about lines of files to the check run.
-    pub fn annotate(&self, annotations: impl IntoIterator<Item = Annotation>) {
-        if let Some(reports) = &self.reports {
-            reports.annotate(annotations);
-        }
     }
 
     /// Tells how the command ended, waits a bounded time until that is told, and writes the job summary. What could not be told is told by

@@ -8,7 +8,7 @@ use tidegate::report::github::Ending;
 use tidegate::rollout::strategy::{Strategy, StrategyName};
 
 use super::kit::*;
-use crate::tiers::wanted;
+use crate::tiers::{tell as tell_count, wanted};
 use crate::world::Behaviour;
 
 fn canary() -> Strategy {
@@ -64,7 +64,8 @@ async fn a_canary_is_told_everywhere_in_the_same_sentence() {
 
     let sent = github.log().len() - before;
     assert_eq!(told.calls, u64::try_from(sent).unwrap());
-    assert!(sent <= 16, "{sent} requests for a canary");
+    tell_count(&format!("a canary told to GitHub: {sent} requests"));
+    assert!(sent <= 12, "{sent} requests for a canary");
     github.finish().unwrap();
 }
 
@@ -159,6 +160,24 @@ async fn a_rollout_is_followed_through_its_life() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn news_within_a_moment_is_told_together() {
+    if !wanted("testbed", "news told together") {
+        return;
+    }
+    let github = started(shop(), token()).await;
+    let heard = recorded("v2", Behaviour::default(), canary());
+    let reports = reports(&github);
+    // Some forty events in two seconds, half of which have words.
+    tell(&reports, &heard[1], Duration::from_millis(2000) / u32::try_from(heard[1].len()).unwrap()).await;
+    reports.finish(ending(&heard[1]), Duration::from_secs(20)).await;
+    let updates = calls(&github, "checks/update");
+    assert!((2..=3).contains(&updates), "in progress, concluded: {updates} updates");
+    assert_eq!(calls(&github, "repos/create-deployment-status"), 3, "queued, in progress, success");
+    assert!(calls(&github, "issues/update-comment") <= 1);
+    github.finish().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_rollout_that_waited_is_gone_on_with_in_its_own_check_and_deployment() {
     if !wanted("testbed", "a pause told to GitHub") {
         return;
@@ -203,7 +222,7 @@ async fn annotations_go_by_fifties() {
     }
     let github = started(shop(), token()).await;
     let reports = reports(&github);
-    reports.annotate((1..=120).map(|line| Annotation {
+    reports.annotator().annotate((1..=120).map(|line| Annotation {
         path: "deploy/web.yaml".to_owned(),
         line,
         level: Level::Warning,
