@@ -158,7 +158,8 @@ impl Annotation {
 
 /// The text's beginning, in so many bytes at most.
 fn within(text: &str, most: usize) -> &str {
-    &text[..text.floor_char_boundary(most)]
+    let end = (0..=most.min(text.len())).rev().find(|at| text.is_char_boundary(*at));
+    &text[..end.unwrap_or(0)]
 }
 
 /// Makes a check run and gives its number.

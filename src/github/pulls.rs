@@ -45,7 +45,7 @@ impl Readiness {
     /// Why it may not be deployed, in one sentence.
     #[must_use]
     pub fn objection(&self) -> Option<String> {
-        let short = &self.head[..self.head.floor_char_boundary(7)];
+        let short = self.head.get(..7).unwrap_or(&self.head);
         if !self.is_open {
             return Some("the pull request is closed".to_owned());
         }
