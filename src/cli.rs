@@ -177,6 +177,9 @@ pub struct ReportArgs {
     /// Write metrics in Prometheus text form to this file at the end
     #[arg(long, value_name = "FILE")]
     pub metrics_file: Option<PathBuf>,
+    /// Tell GitHub, as the workflow that this runs in: check run, deployment, comment on the pull request, job summary
+    #[arg(long, env = "TIDEGATE_REPORT_GITHUB")]
+    pub report_github: bool,
 }
 
 /// How to take an environment back.

@@ -1,116 +1,116 @@
 //! The report in Markdown: what happened, on what evidence, from the same events as everything else.
+//!
+//! Its parts are what the check run, the comment on a pull request and the job summary are put together from, so that all of them
+//! say the same.
 
 use std::fmt::Write as _;
 
-use super::words;
+use super::{safe, words};
 use crate::rollout::{Event, Fact, OutcomeKind, Rollout};
+
+/// What is known beside the rollout itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Around {
+    /// The public address.
+    pub url: Option<String>,
+    /// Where the log of the run is.
+    pub run: Option<String>,
+}
 
 /// The report of one rollout.
 #[must_use]
 pub fn render(rollout: &Rollout, events: &[Event]) -> String {
-    let mut text = String::new();
-    // Writing to a string cannot fail.
-    let _ = write(&mut text, rollout, events);
-    text
+    head(rollout) + &evidence(rollout, &Around::default()) + "\n" + &course(rollout, events)
 }
 
-fn write(text: &mut String, rollout: &Rollout, events: &[Event]) -> std::fmt::Result {
-    let plan = &rollout.plan;
+/// One line with what is rolled out where and, by a sign, how it stands.
+#[must_use]
+pub fn heading(rollout: &Rollout) -> String {
     let sign = match rollout.outcome.as_ref().map(|(_, outcome)| outcome.kind) {
         Some(OutcomeKind::Promoted) => "✅",
         Some(OutcomeKind::RolledBack | OutcomeKind::Failed) => "↩️",
         Some(OutcomeKind::Stuck) => "🛑",
+        None if rollout.paused.is_none() => "⏳",
         _ => "⏸️",
     };
-    writeln!(
-        text,
-        "## {sign} {} {} → {}\n",
-        escape(&plan.app),
-        escape(&plan.candidate.version),
-        escape(&plan.environment)
-    )?;
-    if let Some((_, outcome)) = &rollout.outcome {
-        writeln!(text, "**{}**\n", escape(&outcome.sentence))?;
-    }
-    writeln!(text, "| | |\n| --- | --- |")?;
-    writeln!(text, "| Rollout | `{}` |", rollout.id)?;
-    writeln!(text, "| Strategy | {} |", plan.strategy)?;
-    let before = plan.stable.as_ref().map_or("none", |release| release.version.as_str());
-    writeln!(text, "| Before | {} |", escape(before))?;
-    writeln!(text, "| Release | `{}` |", plan.candidate.id)?;
-    let end = rollout
-        .outcome
-        .as_ref()
-        .map_or_else(|| events.last().map_or(rollout.started, |e| e.at), |(at, _)| *at);
-    writeln!(text, "| Time | {:.1} s |", end.duration_since(rollout.started).as_secs_f64())?;
-    gates(text, rollout)?;
-    log_tail(text, rollout)?;
-    writeln!(text, "\n<details><summary>What happened</summary>\n\n| Time | |\n| --- | --- |")?;
-    for event in events {
-        if let Some(sentence) =
-            words::sentence(rollout, event).filter(|_| !matches!(event.fact, Fact::Started { .. }))
-        {
-            let since = event.at.duration_since(rollout.started).as_secs_f64();
-            writeln!(text, "| {since:.1} s | {} |", escape(&sentence))?;
-        }
-    }
-    writeln!(text, "\n</details>")
+    let plan = &rollout.plan;
+    let (app, version) = (safe::text(&plan.app), safe::text(&plan.candidate.version));
+    format!("{sign} {app} {version} → {}", safe::text(&plan.environment))
 }
 
-fn gates(text: &mut String, rollout: &Rollout) -> std::fmt::Result {
-    if rollout.judgements.is_empty() {
-        return Ok(());
+/// The heading, and how it stands in one sentence.
+#[must_use]
+pub fn head(rollout: &Rollout) -> String {
+    format!("## {}\n\n**{}**\n\n", heading(rollout), safe::text(&words::standing(rollout)))
+}
+
+/// The facts, the gates' evidence and a failing instance's last words.
+#[must_use]
+pub fn evidence(rollout: &Rollout, around: &Around) -> String {
+    facts(rollout, around) + &gates(rollout) + &log_tail(rollout)
+}
+
+fn facts(rollout: &Rollout, around: &Around) -> String {
+    let plan = &rollout.plan;
+    let before = plan.stable.as_ref().map_or("none", |release| release.version.as_str());
+    let mut rows = vec![
+        ("Rollout", format!("`{}`", rollout.id)),
+        ("Strategy", plan.strategy.to_string()),
+        ("Before", safe::text(before)),
+        ("Release", format!("`{}`", plan.candidate.id)),
+    ];
+    rows.extend(
+        plan.candidate.artifacts.iter().take(3).map(|artifact| ("Digest", safe::text(&artifact.digest))),
+    );
+    rows.extend(around.url.as_ref().map(|url| ("Address", link(url, url))));
+    // One that goes on is told of only when there is news.
+    let time = rollout.outcome.as_ref().map(|(at, _)| at.duration_since(rollout.started).as_secs_f64());
+    rows.extend(time.map(|time| ("Time", format!("{time:.1} s"))));
+    rows.push(("Way back", safe::text(&words::way_back(rollout))));
+    rows.extend(around.run.as_ref().map(|run| ("Run", link("log of the run", run))));
+    let rows: String = rows.into_iter().map(|(name, value)| format!("| {name} | {value} |\n")).collect();
+    format!("| | |\n| --- | --- |\n{rows}")
+}
+
+/// A link, or the text alone where the address is none that may be linked.
+fn link(text: &str, address: &str) -> String {
+    match safe::address(address) {
+        Some(address) if text == address => format!("<{address}>"),
+        Some(address) => format!("[{}](<{address}>)", safe::text(text)),
+        None => safe::text(text),
     }
-    writeln!(text, "\n| Step | Gate | Evidence |\n| --- | --- | --- |")?;
+}
+
+fn gates(rollout: &Rollout) -> String {
+    if rollout.judgements.is_empty() {
+        return String::new();
+    }
+    let mut text = "\n| Step | Gate | Evidence |\n| --- | --- | --- |\n".to_owned();
     for (step, judgement) in &rollout.judgements {
         let verdict = words::verdict(judgement.verdict);
-        writeln!(text, "| {} | {verdict} | {} |", step + 1, escape(&judgement.sentence))?;
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "| {} | {verdict} | {} |", step + 1, safe::text(&judgement.sentence));
     }
-    Ok(())
+    text
 }
 
-fn log_tail(text: &mut String, rollout: &Rollout) -> std::fmt::Result {
-    let Some(cause) = rollout.cause.as_ref().filter(|cause| !cause.log_tail.is_empty()) else {
-        return Ok(());
-    };
-    // A fence longer than any in the log, so that the log cannot end it.
-    let longest =
-        cause.log_tail.iter().map(|line| line.chars().take_while(|c| *c == '`').count()).max().unwrap_or(0);
-    let fence = "`".repeat(longest.max(2) + 1);
-    writeln!(text, "\nThe instance's last words:\n\n{fence}text")?;
-    for line in &cause.log_tail {
-        writeln!(text, "{}", super::lines::printable(line))?;
+fn log_tail(rollout: &Rollout) -> String {
+    match rollout.cause.as_ref().filter(|cause| !cause.log_tail.is_empty()) {
+        Some(cause) => format!("\nThe instance's last words:\n\n{}", safe::fenced(&cause.log_tail)),
+        None => String::new(),
     }
-    writeln!(text, "{fence}")
 }
 
-/// Text from outside, so that it is shown as it is: no markup, no table cell, no mention, no line break.
-fn escape(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '~' | '#' => {
-                safe.push('\\');
-                safe.push(c);
-            }
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '&' => safe.push_str("&amp;"),
-            '@' => safe.push_str("@\u{200b}"),
-            c if c.is_control() => safe.push(' '),
-            c => safe.push(c),
+/// Every event in words, folded.
+#[must_use]
+pub fn course(rollout: &Rollout, events: &[Event]) -> String {
+    let mut text = "<details><summary>What happened</summary>\n\n| Time | |\n| --- | --- |\n".to_owned();
+    for event in events.iter().filter(|event| !matches!(event.fact, Fact::Started { .. })) {
+        if let Some(sentence) = words::sentence(rollout, event) {
+            let since = event.at.duration_since(rollout.started).as_secs_f64();
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "| {since:.1} s | {} |", safe::text(&sentence));
         }
     }
-    safe
-}
-
-#[cfg(test)]
-mod tests {
-    use super::escape;
-
-    #[test]
-    fn hostile_text_is_only_text() {
-        let hostile = "v1|`x`<img src=x>@all\n## big";
-        assert_eq!(escape(hostile), "v1\\|\\`x\\`&lt;img src=x&gt;@\u{200b}all \\#\\# big");
-    }
+    text + "\n</details>\n"
 }

@@ -2,11 +2,16 @@
 
 use crate::rollout::{Event, Rollout};
 
+pub mod github;
 pub mod lines;
 pub mod log;
 pub mod markdown;
 pub mod metrics;
+pub mod picture;
 pub mod progress;
+pub mod safe;
+pub mod story;
+pub mod summary;
 pub mod words;
 
 /// Hears of every event, after it is in the journal.

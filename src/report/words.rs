@@ -2,7 +2,9 @@
 
 use crate::rollout::event::{Request, Way};
 use crate::rollout::unwind::unwind;
-use crate::rollout::{Action, Event, Fact, Plan, Release, ReleaseId, Rollout, Split, Step, Verdict, Weight};
+use crate::rollout::{
+    Action, Event, Fact, OutcomeKind, Plan, Release, ReleaseId, Role, Rollout, Split, Step, Verdict, Weight,
+};
 
 /// One sentence for the event; `None` for those that only the journal needs.
 #[must_use]
@@ -68,6 +70,59 @@ pub fn sentence(rollout: &Rollout, event: &Event) -> Option<String> {
         Fact::GivenUp { sentence, .. } | Fact::Warned { sentence, .. } => format!("warning: {sentence}"),
         Fact::Finished { outcome } => format!("{}: {}", outcome.kind, outcome.sentence),
     })
+}
+
+/// How a rollout stands, in one sentence: how it ended, what it waits for, or what it is doing.
+#[must_use]
+pub fn standing(rollout: &Rollout) -> String {
+    if let Some((_, outcome)) = &rollout.outcome {
+        return outcome.sentence.clone();
+    }
+    if let Some((_, sentence)) = &rollout.paused {
+        return format!("waits for a person: {sentence}");
+    }
+    let steps = rollout.steps();
+    let back = if rollout.way == Way::Back { "back, " } else { "" };
+    match rollout.step.as_ref().and_then(|current| Some((current.index, steps.get(current.index)?))) {
+        Some((index, step)) => {
+            format!("{back}step {} of {}: {}", index + 1, steps.len(), self::step(rollout, step))
+        }
+        None => format!("{back}{} of {} steps are done", rollout.done, steps.len()),
+    }
+}
+
+/// What a way back from where it stands would be, in one sentence.
+#[must_use]
+pub fn way_back(rollout: &Rollout) -> String {
+    let plan = &rollout.plan;
+    let (environment, candidate) = (&plan.environment, &plan.candidate.version);
+    let stable = plan.stable.as_ref().map(|release| release.version.as_str());
+    match (rollout.outcome.as_ref(), stable) {
+        (Some((_, outcome)), _) if outcome.kind == OutcomeKind::Stuck => {
+            format!("tidegate resume {environment} goes on with it, once a person has mended the cause")
+        }
+        (Some((at, _)), Some(stable)) if rollout.promoted.is_some() => {
+            let kept = plan.steps.iter().find_map(|step| match step {
+                Step::Retire { role: Role::Stable, instances: 0, after } if !after.is_zero() => Some(*after),
+                _ => None,
+            });
+            let until = kept.and_then(|kept| at.checked_add(kept).ok());
+            let how = match until {
+                Some(until) => format!("at once until {}, started anew later", until.strftime("%F %T UTC")),
+                None => "started anew".to_owned(),
+            };
+            format!("tidegate rollback {environment} brings {stable} back: {how}")
+        }
+        (Some(_), None) if rollout.promoted.is_some() => {
+            "there is no earlier release to go back to".to_owned()
+        }
+        (Some(_), Some(stable)) => format!("done: {stable} serves"),
+        (Some(_), None) => "done: nothing is left of it".to_owned(),
+        (None, Some(stable)) => {
+            format!("tidegate abort {environment} takes {candidate} back, and {stable} serves")
+        }
+        (None, None) => format!("tidegate abort {environment} takes {candidate} away"),
+    }
 }
 
 /// The step with the versions' names in it.

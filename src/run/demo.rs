@@ -119,7 +119,7 @@ async fn show(common: &Common, arguments: &DemoArgs, directory: &Path) -> Result
     let visits_began = Timestamp::now();
     let visits = visitors.start();
     rollouts.push(stage.deploy("v2", 0.0, &ReportArgs::default()).await?);
-    let reports = ReportArgs { report: arguments.report.clone(), metrics_file: None };
+    let reports = ReportArgs { report: arguments.report.clone(), ..ReportArgs::default() };
     rollouts.push(stage.deploy("v3", 0.05, &reports).await?);
     tokio::time::sleep(AFTER).await;
     let ledger = visits.stop().await;

@@ -10,6 +10,7 @@ use super::plan::{Basis, is_live, plan};
 use super::policy::Findings;
 use super::preflight;
 use super::release::{self, Wanted};
+use super::reports::github::{GitHub, told};
 use super::session::Session;
 use super::watchdog;
 use crate::cli::{Busy, Common, DeployArgs, ReportArgs};
@@ -31,7 +32,9 @@ pub async fn deploy(common: &Common, arguments: &DeployArgs) -> Result<RolloutAn
     let mut place = Place::find(common, arguments.release.environment.as_deref()).await?;
     place.watchdog = watchdog::wanted(common, &place, arguments)?;
     let version = arguments.release.version.as_deref();
-    roll_out(place, common, version, arguments.if_busy, &arguments.reports, Vec::new()).await
+    let github = GitHub::wanted(&arguments.reports, &mut place);
+    let result = roll_out(place, common, version, arguments.if_busy, &arguments.reports, Vec::new()).await;
+    told(github, result).await
 }
 
 /// Rolls out what the settings and the working tree of `place` describe, under `version`.
@@ -63,7 +66,11 @@ async fn begin(
 ) -> Result<RolloutAnswer, Error> {
     refuse_when_closed(&place).await?;
     let wanted = release::build(&place, version)?;
-    Findings::of(&place, &wanted).tell()?;
+    let findings = Findings::of(&place, &wanted);
+    if let Some(annotator) = &place.annotator {
+        annotator.annotate(findings.annotations());
+    }
+    findings.tell()?;
     if if_busy == Busy::Supersede {
         preflight::before_superseding(&place, &wanted).await?;
     }

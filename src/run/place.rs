@@ -3,8 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use super::ground::{Ground, Machine};
+use super::reports::Listener;
 use crate::cli::Common;
 use crate::error::{Error, ErrorKind};
+use crate::report::github::Annotator;
 use crate::report::lines::printable;
 use crate::settings::{self, EnvironmentSettings, Settings, SettingsError, TargetSettings};
 use crate::target::kubernetes::Watchdog;
@@ -22,6 +24,10 @@ pub struct Place {
     pub ground: Ground,
     /// What is left in the cluster to end a rollout whose runner dies.
     pub watchdog: Option<Watchdog>,
+    /// Who hears of the rollouts there, besides the usual reports.
+    pub listeners: Vec<Listener>,
+    /// Where words about lines of files go, besides the log.
+    pub annotator: Option<Annotator>,
 }
 
 impl Place {
@@ -35,7 +41,7 @@ impl Place {
         let folder = beside(&settings.file);
         let directory = state_directory(common, &folder, &environment.name);
         let ground = Ground::of(&settings.app, &environment, directory).await?;
-        Ok(Self { app: settings.app, environment, folder, ground, watchdog: None })
+        Ok(Self::new(settings.app, environment, folder, ground))
     }
 
     /// As [`Place::find`], for a process that runs in the cluster: it reaches it by its service account, whatever the settings say.
@@ -52,7 +58,11 @@ impl Place {
         let folder = beside(&settings.file);
         let directory = state_directory(common, &folder, &environment.name);
         let ground = Ground::of(&settings.app, &environment, directory).await?;
-        Ok(Self { app: settings.app, environment, folder, ground, watchdog: None })
+        Ok(Self::new(settings.app, environment, folder, ground))
+    }
+
+    fn new(app: String, environment: EnvironmentSettings, folder: PathBuf, ground: Ground) -> Self {
+        Self { app, environment, folder, ground, watchdog: None, listeners: Vec::new(), annotator: None }
     }
 
     /// The public address, where there is one.

@@ -1,9 +1,12 @@
 //! What the rules find in the manifests of a release, told or refused as the settings say.
 
+use std::path::{Path, PathBuf};
+
 use super::ground::Ground;
 use super::place::Place;
 use super::release::Wanted;
 use crate::error::{Error, ErrorKind};
+use crate::github::checks::{self as annotation, Annotation};
 use crate::target::kubernetes::bundle::Bundle;
 use crate::target::kubernetes::policy::{Level, Policy, PolicyFinding, check};
 
@@ -92,6 +95,22 @@ impl Findings {
         self.warned.iter().map(|finding| format!("{}; {}", told(finding), finding.hint)).collect()
     }
 
+    /// All that is found, each at its line, for whoever reads the change that is deployed.
+    #[must_use]
+    pub fn annotations(&self) -> Vec<Annotation> {
+        let at = |level: annotation::Level| {
+            move |finding: &PolicyFinding| Annotation {
+                path: within_repository(&finding.source.file),
+                line: u64::try_from(finding.source.line).unwrap_or(1),
+                level,
+                title: finding.rule.to_string(),
+                message: format!("{}; {}", finding.sentence, finding.hint),
+            }
+        };
+        let refused = self.refused.iter().map(at(annotation::Level::Failure));
+        refused.chain(self.warned.iter().map(at(annotation::Level::Warning))).collect()
+    }
+
     /// All that is refused, if anything is.
     #[must_use]
     pub fn refusal(&self) -> Option<Error> {
@@ -113,6 +132,14 @@ impl Findings {
     }
 }
 
+/// The file as the repository has it, where a runner has checked that out; else as it is named.
+fn within_repository(file: &Path) -> String {
+    let root = std::env::var_os("GITHUB_WORKSPACE").map(PathBuf::from);
+    let whole = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
+    let within = root.and_then(|root| whole.strip_prefix(root).ok().map(Path::to_owned));
+    within.unwrap_or_else(|| file.to_owned()).display().to_string()
+}
+
 /// Place, cause and rule.
 fn told(finding: &PolicyFinding) -> String {
     format!("{}: {} (rule `{}`)", finding.source, finding.sentence, finding.rule)
@@ -120,7 +147,6 @@ fn told(finding: &PolicyFinding) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
     use std::time::Duration;
 
     use super::*;
@@ -171,6 +197,24 @@ mod tests {
             found.sentences()[0].starts_with("web.yaml:1: Deployment web: container app takes web, which")
         );
         assert!(found.refusal().is_none());
+    }
+
+    #[test]
+    fn what_is_refused_is_annotated_first_and_each_at_its_line() {
+        let levels = [(Rule::ImageTag, Level::Warn), (Rule::NoLimits, Level::Refuse)];
+        let all = Findings::by(&policy(&levels), &bundle()).annotations();
+        let told: Vec<_> = all.iter().map(|one| (one.title.as_str(), one.line, one.level)).collect();
+        let (failure, warning) = (annotation::Level::Failure, annotation::Level::Warning);
+        assert_eq!(
+            told,
+            [
+                ("no-limits", 1, failure),
+                ("no-limits", 1, failure),
+                ("image-tag", 1, warning),
+                ("image-tag", 1, warning)
+            ]
+        );
+        assert!(all[0].path.ends_with("web.yaml") && all[0].message.contains("; "), "{:?}", all[0]);
     }
 
     #[test]

@@ -1,8 +1,11 @@
 //! Which sinks hear of a rollout, and the files written at its end.
 
+pub mod github;
+
 use std::collections::BTreeMap;
 use std::io::{IsTerminal as _, stderr};
 use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::place::Place;
 use crate::cli::{LogFormat, ReportArgs};
@@ -11,6 +14,24 @@ use crate::report::log::Log;
 use crate::report::progress::Progress;
 use crate::report::{Sink, markdown, metrics, words};
 use crate::rollout::{Action, Environment, Event, Fact, ReleaseId, Rollout, Weight};
+
+/// A sink that hears of every rollout of a command, not only of the first. Clones are the same one.
+#[derive(Clone)]
+pub struct Listener(Arc<Mutex<Box<dyn Sink>>>);
+
+impl Listener {
+    /// That sink.
+    #[must_use]
+    pub fn new(sink: Box<dyn Sink>) -> Self {
+        Self(Arc::new(Mutex::new(sink)))
+    }
+}
+
+impl Sink for Listener {
+    fn publish(&mut self, rollout: &Rollout, event: &Event) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).publish(rollout, event);
+    }
+}
 
 /// The sinks for a rollout: a live view on a terminal, lines otherwise, or structured logs.
 #[must_use]

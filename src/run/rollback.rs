@@ -5,6 +5,7 @@ use super::busy::OnLock;
 use super::deploy;
 use super::place::Place;
 use super::release::Wanted;
+use super::reports::github::{GitHub, told};
 use super::session::{Session, again};
 use crate::cli::{Common, RollbackArgs};
 use crate::error::{Error, ErrorKind};
@@ -16,7 +17,21 @@ use crate::rollout::{Environment, Outcome, OutcomeKind, Release, Rollout, Rollou
 /// # Errors
 /// When there is nothing to go back to, or it had to be left half way.
 pub async fn rollback(common: &Common, arguments: &RollbackArgs) -> Result<RolloutAnswer, Error> {
-    let place = Place::find(common, arguments.environment.as_deref()).await?;
+    let mut place = Place::find(common, arguments.environment.as_deref()).await?;
+    let github = GitHub::wanted(&arguments.reports, &mut place);
+    let result = take_back(place, common, arguments).await;
+    told(github, result).await
+}
+
+/// As [`rollback`], at a place that is known.
+///
+/// # Errors
+/// As [`rollback`].
+pub async fn take_back(
+    place: Place,
+    common: &Common,
+    arguments: &RollbackArgs,
+) -> Result<RolloutAnswer, Error> {
     let known = place.ground.replay().await?;
     let wanted = arguments.to.as_deref();
     if let Some(version) = wanted.filter(|version| known.version(version).is_none()) {

@@ -1,13 +1,11 @@
 //! One command's work on an environment: lock, journal, target, sinks, signals, engine.
 
-use std::sync::{Arc, Mutex, PoisonError};
-
 use jiff::Timestamp;
 
 use super::busy::{OnLock, take_lock};
 use super::ground::{AnyJournal, AnyLock, AnyTarget};
 use super::place::Place;
-use super::reports;
+use super::reports::{self, Listener};
 use super::signals::Signals;
 use super::tidy;
 use super::watchdog;
@@ -18,7 +16,7 @@ use crate::gate::http::HttpCollector;
 use crate::journal::{Held as _, Journal as _};
 use crate::report::Sink;
 use crate::rollout::event::{Asked, Cause, Request};
-use crate::rollout::{Environment, Event, Fact, Outcome, OutcomeKind, Plan, Release, Rollout, RolloutId};
+use crate::rollout::{Environment, Fact, Outcome, OutcomeKind, Plan, Release, Rollout, RolloutId};
 
 /// An environment whose lock is held by this command.
 pub struct Session {
@@ -35,16 +33,6 @@ pub struct Session {
     common: Common,
     reports: ReportArgs,
     listeners: Vec<Listener>,
-}
-
-/// A listener that hears of every rollout of the session, not only of the first.
-#[derive(Clone)]
-struct Listener(Arc<Mutex<Box<dyn Sink>>>);
-
-impl Sink for Listener {
-    fn publish(&mut self, rollout: &Rollout, event: &Event) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).publish(rollout, event);
-    }
 }
 
 impl Session {
@@ -85,13 +73,13 @@ impl Session {
                 return Err(error);
             }
         };
-        let (common, reports) = (common.clone(), reports.clone());
-        Ok(Self { place, journal, environment, by, lock, signals, common, reports, listeners: Vec::new() })
+        let (common, reports, listeners) = (common.clone(), reports.clone(), place.listeners.clone());
+        Ok(Self { place, journal, environment, by, lock, signals, common, reports, listeners })
     }
 
     /// One more listener.
     pub fn listen(&mut self, sink: Box<dyn Sink>) {
-        self.listeners.push(Listener(Arc::new(Mutex::new(sink))));
+        self.listeners.push(Listener::new(sink));
     }
 
     /// The signal that this command got, if any.

@@ -53,7 +53,16 @@ async fn go_on(session: &mut Session) -> Result<RolloutAnswer, Error> {
 /// # Errors
 /// When there is none, or it had to be left half way.
 pub async fn abort(common: &Common, arguments: &SteerArgs) -> Result<RolloutAnswer, Error> {
-    steer(common, arguments.environment.as_deref(), Request::Abort, arguments.reason.clone(), as_asked).await
+    let place = Place::find(common, arguments.environment.as_deref()).await?;
+    abort_at(place, common, arguments.reason.clone()).await
+}
+
+/// As [`abort`], at a place that is known.
+///
+/// # Errors
+/// As [`abort`].
+pub async fn abort_at(place: Place, common: &Common, reason: Option<String>) -> Result<RolloutAnswer, Error> {
+    steer(place, common, Request::Abort, reason, as_asked).await
 }
 
 /// Lets a rollout go on that waits for a person.
@@ -61,8 +70,21 @@ pub async fn abort(common: &Common, arguments: &SteerArgs) -> Result<RolloutAnsw
 /// # Errors
 /// When there is none, or it had to be left half way.
 pub async fn promote(common: &Common, arguments: &PromoteArgs) -> Result<RolloutAnswer, Error> {
-    let request = Request::GoOn { full: arguments.full };
-    steer(common, arguments.environment.as_deref(), request, arguments.reason.clone(), exit_code).await
+    let place = Place::find(common, arguments.environment.as_deref()).await?;
+    promote_at(place, common, arguments.full, arguments.reason.clone()).await
+}
+
+/// As [`promote`], at a place that is known.
+///
+/// # Errors
+/// As [`promote`].
+pub async fn promote_at(
+    place: Place,
+    common: &Common,
+    full: bool,
+    reason: Option<String>,
+) -> Result<RolloutAnswer, Error> {
+    steer(place, common, Request::GoOn { full }, reason, exit_code).await
 }
 
 /// Keeps the rollout under way where it is.
@@ -73,18 +95,18 @@ pub async fn pause(common: &Common, arguments: &SteerArgs) -> Result<RolloutAnsw
     let paused = |outcome: &Outcome, signal| {
         if outcome.kind == OutcomeKind::Paused { 0 } else { exit_code(outcome, signal) }
     };
-    steer(common, arguments.environment.as_deref(), Request::Pause, arguments.reason.clone(), paused).await
+    let place = Place::find(common, arguments.environment.as_deref()).await?;
+    steer(place, common, Request::Pause, arguments.reason.clone(), paused).await
 }
 
 /// Leaves the request with the process that works on the rollout, or takes its place where there is none.
 async fn steer(
+    place: Place,
     common: &Common,
-    environment: Option<&str>,
     request: Request,
     reason: Option<String>,
     code: fn(&Outcome, Option<i32>) -> u8,
 ) -> Result<RolloutAnswer, Error> {
-    let place = Place::find(common, environment).await?;
     let open = place.ground.replay().await?.open().cloned().ok_or_else(|| nothing_here(&place))?;
     if place.ground.sight().await?.is_some() {
         let asked = Asked { id: nonce(), request: request.clone(), by: who(), reason: reason.clone() };

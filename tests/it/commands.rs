@@ -6,6 +6,7 @@ mod check;
 mod cluster;
 mod disk;
 mod failing;
+mod github;
 mod image;
 mod kit;
 mod look;

@@ -6,6 +6,8 @@ mod commands;
 #[cfg(test)]
 mod diagnose;
 #[cfg(test)]
+mod github;
+#[cfg(test)]
 mod image_tags;
 #[cfg(test)]
 mod kubernetes;

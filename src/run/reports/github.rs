@@ -1,0 +1,163 @@
+//! Reports to GitHub: whether they are wanted, what they are about, and the job summary at their end.
+
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::Listener;
+use crate::cli::ReportArgs;
+use crate::error::Error;
+use crate::github::{Client, Patience, Workflow};
+use crate::report::github::{About, Ending, GitHubReports, PATIENCE};
+use crate::report::markdown::Around;
+use crate::report::summary::{self, Kept};
+use crate::run::answer::RolloutAnswer;
+use crate::run::place::Place;
+
+/// A runner that was told to stop gives a step some seconds: then the reports have no more than these.
+const CANCELLED: Duration = Duration::from_secs(4);
+
+/// What GitHub is told of one command on one environment.
+#[derive(Debug)]
+pub struct GitHub {
+    /// Nothing outside of a workflow and without a token: then only the summary tells.
+    reports: Option<GitHubReports>,
+    kept: Kept,
+    around: Around,
+    summary: Option<PathBuf>,
+    /// Why there is nothing but the summary.
+    why: Option<String>,
+}
+
+impl GitHub {
+    /// As the command line wants it; nothing where it does not.
+    #[must_use]
+    pub fn wanted(wanted: &ReportArgs, place: &mut Place) -> Option<Self> {
+        wanted.report_github.then(|| Self::begin(place))
+    }
+
+    /// Begins to report what happens at that place, which is heard from now on. Must be called within a runtime of tokio. What is missing
+    /// for it is told at the end and stops nothing.
+    #[must_use]
+    pub fn begin(place: &mut Place) -> Self {
+        let variable = |name: &str| std::env::var(name).ok();
+        let payload = variable("GITHUB_EVENT_PATH").and_then(|path| std::fs::read(path).ok());
+        let payload =
+            payload.and_then(|text| serde_json::from_slice::<Value>(&text).ok()).unwrap_or_default();
+        let workflow = Workflow::of(&variable, &payload);
+        let around = Around { url: place.url(), run: workflow.as_ref().and_then(|it| it.run.clone()) };
+        let (reports, why) = match workflow.map(|workflow| reports(workflow, place)) {
+            None => (
+                None,
+                Some("there is no token, repository or commit of a workflow in the environment".to_owned()),
+            ),
+            Some(Err(why)) => (None, Some(why)),
+            Some(Ok(reports)) => (Some(reports), None),
+        };
+        let kept = Kept::default();
+        place.listeners.push(Listener::new(Box::new(kept.clone())));
+        place.listeners.extend(reports.as_ref().map(|reports| Listener::new(reports.sink())));
+        place.annotator = reports.as_ref().map(GitHubReports::annotator);
+        let summary = variable("GITHUB_STEP_SUMMARY").filter(|path| !path.is_empty()).map(PathBuf::from);
+        Self { reports, kept, around, summary, why }
+    }
+
+    /// Tells how the command ended, waits a bounded time until that is told, and writes the job summary. What could not be told is told by
+    /// a warning, in the summary, and to the caller.
+    pub async fn finish(self, result: &Result<RolloutAnswer, Error>) -> Vec<String> {
+        let ending = ending(result);
+        let patience = if matches!(ending.exit, 130 | 143) { CANCELLED } else { PATIENCE };
+        let sentence = ending.sentence.clone();
+        let mut untold: Vec<String> =
+            self.why.into_iter().map(|why| format!("only the job summary tells this: {why}")).collect();
+        if let Some(reports) = self.reports {
+            let told = reports.finish(ending, patience).await;
+            tracing::debug!(calls = told.calls, "GitHub was told");
+            untold.extend(told.untold);
+        }
+        untold.iter().for_each(|why| tracing::warn!("{why}"));
+        if let Some(file) = &self.summary {
+            let text = summary::render(&self.kept.stories(), &sentence, &self.around, &untold);
+            let written = OpenOptions::new().append(true).create(true).open(file);
+            if let Err(error) = written.and_then(|mut file| file.write_all(text.as_bytes())) {
+                tracing::warn!("the job summary could not be written to {}: {error}", file.display());
+            }
+        }
+        untold
+    }
+}
+
+/// Ends the reports, where there are some, and hands the result on.
+///
+/// # Errors
+/// That of the result.
+pub async fn told(
+    github: Option<GitHub>,
+    result: Result<RolloutAnswer, Error>,
+) -> Result<RolloutAnswer, Error> {
+    if let Some(github) = github {
+        github.finish(&result).await;
+    }
+    result
+}
+
+fn reports(workflow: Workflow, place: &Place) -> Result<GitHubReports, String> {
+    let client = Client::new(workflow.access.clone(), Patience::default());
+    let client = client.map_err(|failure| failure.sentence)?;
+    let environment = place.environment.name.clone();
+    let about = About {
+        workflow,
+        app: place.app.clone(),
+        url: place.url(),
+        is_production: is_production(&environment),
+        is_transient: is_transient(&environment),
+        environment,
+    };
+    Ok(GitHubReports::start(about, client))
+}
+
+/// Whether end users meet an environment of that name.
+fn is_production(name: &str) -> bool {
+    let first = name.split(['-', '_', '.', '/']).next().unwrap_or_default();
+    ["production", "prod", "live"].contains(&first)
+}
+
+/// Whether an environment of that name goes away some day.
+fn is_transient(name: &str) -> bool {
+    let first = name.split(['-', '_', '.', '/']).next().unwrap_or_default();
+    ["preview", "pr", "review"].contains(&first)
+}
+
+fn ending(result: &Result<RolloutAnswer, Error>) -> Ending {
+    match result {
+        Ok(answer) => Ending {
+            sentence: answer.sentence.clone(),
+            reason: answer.reason.clone(),
+            exit: answer.exit_code,
+        },
+        Err(error) => {
+            Ending { sentence: error.sentence.clone(), reason: error.code.clone(), exit: error.kind.code() }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kind_of_an_environment_is_in_its_name() {
+        for name in ["production", "production-eu", "prod", "live.de"] {
+            assert!(is_production(name) && !is_transient(name), "{name}");
+        }
+        for name in ["preview", "preview-7", "pr-7"] {
+            assert!(is_transient(name) && !is_production(name), "{name}");
+        }
+        for name in ["staging", "development", "products", "price"] {
+            assert!(!is_transient(name) && !is_production(name), "{name}");
+        }
+    }
+}

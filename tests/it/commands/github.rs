@@ -1,0 +1,103 @@
+//! `--report-github`: the command tells GitHub as the step of a workflow, and writes the job summary.
+
+use std::fs;
+
+use serde_json::json;
+use testbed::github::{Area, Commit, GitHub, Issue, Pull, Repository, Token, World};
+
+use super::kit::{App, Config, tells};
+use crate::tiers::wanted;
+
+const MAIN: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+const HEAD: &str = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
+
+async fn github() -> GitHub {
+    let shop = Repository::new("acme/shop")
+        .commit(Commit::new(MAIN, "main"))
+        .commit(Commit::new(HEAD, "topic").after(MAIN))
+        .branch("main", MAIN)
+        .issue(Issue::new(7, "Faster").pull(Pull::new(("topic", HEAD), ("main", MAIN))));
+    let token =
+        Token::workflow("ghs_secret").write(Area::Checks).write(Area::Deployments).write(Area::PullRequests);
+    GitHub::start(World::new().repository(shop).token(token)).await.unwrap()
+}
+
+/// The variables of a step on pull request 7.
+fn step(app: &mut App, api: &str, token: &str) {
+    let payload = json!({"number": 7, "pull_request": {"number": 7, "head": {"sha": HEAD, "ref": "topic"}}});
+    fs::write(app.path("event.json"), payload.to_string()).unwrap();
+    let [event, summary] = ["event.json", "summary.md"].map(|name| app.path(name).display().to_string());
+    for (name, value) in [
+        ("GITHUB_API_URL", api),
+        ("GITHUB_EVENT_NAME", "pull_request"),
+        ("GITHUB_EVENT_PATH", &event),
+        ("GITHUB_REPOSITORY", "acme/shop"),
+        ("GITHUB_RUN_ID", "42"),
+        ("GITHUB_SHA", MAIN),
+        ("GITHUB_STEP_SUMMARY", &summary),
+        ("INPUT_GITHUB-TOKEN", token),
+        ("TIDEGATE_REPORT_GITHUB", "true"),
+    ] {
+        app.variable(name, value);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deploy_and_a_rollback_tell_github_and_write_the_summary() {
+    if !wanted("testbed", "--report-github") {
+        return;
+    }
+    let github = github().await;
+    let mut app = App::new(&Config::default());
+    step(&mut app, &github.url(), "ghs_secret");
+    for version in ["v1", "v2"] {
+        let answer = app.json(&["deploy", "--version", version]);
+        let shop = github.repository("acme/shop").unwrap();
+        let run = shop.check_runs.last().unwrap();
+        assert_eq!(
+            (run.conclusion.as_deref(), run.title.as_deref()),
+            (Some("success"), answer["sentence"].as_str())
+        );
+        assert_eq!((run.name.as_str(), run.head_sha.as_str()), ("tidegate / shop / dev", HEAD));
+        let summary = fs::read_to_string(app.path("summary.md")).unwrap();
+        tells(&summary, &[&format!("shop {version} → dev"), answer["sentence"].as_str().unwrap()]);
+    }
+    app.run(&["rollback"]).exits(0);
+    let shop = github.repository("acme/shop").unwrap();
+    let states: Vec<&str> = shop.deployments.iter().map(|deployment| deployment.state()).collect();
+    assert_eq!(states, ["inactive", "inactive", "success"]);
+    let comments = &shop.issues[&7].comments;
+    assert_eq!(comments.len(), 1, "{comments:#?}");
+    tells(&comments[0].body, &["shop v1 → dev", "Earlier rollouts", "| v2 |"]);
+    let refused = app.run(&["rollback", "--to", "v9"]);
+    refused.exits(2);
+    let run = github.repository("acme/shop").unwrap().check_runs.last().unwrap().clone();
+    assert_eq!(run.conclusion.as_deref(), Some("failure"));
+    assert!(run.title.unwrap().contains("has no release `v9`"));
+    github.finish().unwrap();
+}
+
+#[test]
+fn a_github_that_is_not_there_fails_no_deploy() {
+    // It waits its twenty seconds.
+    if !wanted("local", "a GitHub that is not there") {
+        return;
+    }
+    let mut app = App::new(&Config::default());
+    step(&mut app, "http://127.0.0.1:1", "ghs_secret");
+    let said = app.run(&["deploy", "--version", "v1"]).exits(0);
+    tells(&said.err, &["GitHub could not be told everything", "check run"]);
+    let summary = fs::read_to_string(app.path("summary.md")).unwrap();
+    tells(&summary, &["shop v1 → dev", "⚠️ GitHub could not be told everything"]);
+    assert!(!said.err.contains("ghs_secret") && !summary.contains("ghs_secret"));
+}
+
+#[test]
+fn without_a_token_the_summary_tells_it_all() {
+    let mut app = App::new(&Config::default());
+    step(&mut app, "http://127.0.0.1:1", "");
+    let said = app.run(&["deploy", "--version", "v1"]).exits(0);
+    tells(&said.err, &["only the job summary tells this: there is no token"]);
+    let summary = fs::read_to_string(app.path("summary.md")).unwrap();
+    tells(&summary, &["✅ shop v1 → dev", "only the job summary tells this"]);
+}
