@@ -6,7 +6,7 @@ use super::ground::{Ground, Machine};
 use crate::cli::Common;
 use crate::error::{Error, ErrorKind};
 use crate::report::lines::printable;
-use crate::settings::{self, EnvironmentSettings, Settings, SettingsError, TargetSettings};
+use crate::settings::{self, EnvironmentSettings, ImageSettings, Settings, SettingsError, TargetSettings};
 use crate::target::kubernetes::Watchdog;
 
 /// An environment of a configuration, with the ground that it stands on.
@@ -14,6 +14,8 @@ use crate::target::kubernetes::Watchdog;
 pub struct Place {
     /// The app.
     pub app: String,
+    /// The image that environments in a cluster run, where the configuration names it.
+    pub image: Option<ImageSettings>,
     /// The environment's settings.
     pub environment: EnvironmentSettings,
     /// The folder of the configuration.
@@ -35,7 +37,7 @@ impl Place {
         let folder = beside(&settings.file);
         let directory = state_directory(common, &folder, &environment.name);
         let ground = Ground::of(&settings.app, &environment, directory).await?;
-        Ok(Self { app: settings.app, environment, folder, ground, watchdog: None })
+        Ok(Self { app: settings.app, image: settings.image, environment, folder, ground, watchdog: None })
     }
 
     /// As [`Place::find`], for a process that runs in the cluster: it reaches it by its service account, whatever the settings say.
@@ -52,7 +54,7 @@ impl Place {
         let folder = beside(&settings.file);
         let directory = state_directory(common, &folder, &environment.name);
         let ground = Ground::of(&settings.app, &environment, directory).await?;
-        Ok(Self { app: settings.app, environment, folder, ground, watchdog: None })
+        Ok(Self { app: settings.app, image: settings.image, environment, folder, ground, watchdog: None })
     }
 
     /// The public address, where there is one.
@@ -122,6 +124,6 @@ fn choose<'a>(settings: &'a Settings, name: Option<&str>) -> Result<&'a Environm
     }
 }
 
-fn beside(file: &Path) -> PathBuf {
+pub(super) fn beside(file: &Path) -> PathBuf {
     file.parent().map(Path::to_owned).unwrap_or_default()
 }
