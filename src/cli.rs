@@ -4,6 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+mod build;
+
+pub use build::BuildArgs;
+
 /// Takes a commit to production, and takes it back by itself when a gate fails.
 #[derive(Debug, Parser)]
 #[command(name = "tidegate", version, about, max_term_width = 110)]
@@ -85,7 +89,8 @@ pub enum Command {
     /// Work with gates
     #[command(subcommand)]
     Gate(GateCommand),
-    /// Work with images
+    /// Build an image, unless a registry has it already
+    Build(Box<BuildArgs>),
     /// Work with images and registries
     #[command(subcommand)]
     Image(ImageCommand),
@@ -441,7 +446,7 @@ pub struct ImageInspectArgs {
 }
 
 /// How registries are asked.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args, serde::Serialize)]
 pub struct RegistryArgs {
     /// Follow a registry also to private addresses
     #[arg(long)]

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use crate::cluster::Trouble;
 use crate::engine::EngineError;
+use crate::image::build::BuildError;
 use crate::journal::{JournalError, LockError};
 use crate::registry::RegistryError;
 use crate::target::TargetError;
@@ -135,6 +136,22 @@ impl From<RegistryError> for Error {
     fn from(error: RegistryError) -> Self {
         let hints = error.hint.map(str::to_owned).into_iter().collect();
         Self { kind: ErrorKind::of(error.code), code: error.code.to_owned(), sentence: error.sentence, hints }
+    }
+}
+
+impl From<BuildError> for Error {
+    fn from(error: BuildError) -> Self {
+        let kind = match (error.signal, error.code) {
+            (Some(signal), _) => ErrorKind::Cancelled(signal),
+            (None, "builder-lacks") => ErrorKind::Usage,
+            (None, code) => ErrorKind::of(code),
+        };
+        Self {
+            kind,
+            code: error.code.to_owned(),
+            sentence: error.sentence,
+            hints: error.hint.into_iter().collect(),
+        }
     }
 }
 

@@ -33,6 +33,12 @@ impl Cancel {
         *self.0.borrow()
     }
 
+    /// What tells it, for what waits without an engine.
+    #[must_use]
+    pub fn receiver(&self) -> watch::Receiver<Option<i32>> {
+        self.0.clone()
+    }
+
     async fn changed(&mut self) {
         if self.0.changed().await.is_err() {
             // Nobody can tell us any more.

@@ -7,6 +7,7 @@
 //! Reading is pure: variables and the payload are given. Only [`ask`] uses the network, for what a payload lacks.
 
 mod api;
+pub mod command;
 mod event;
 mod repository;
 

@@ -8,7 +8,7 @@ mod failing;
 mod image;
 mod kit;
 mod look;
-mod output;
+pub(crate) mod output;
 mod reasons;
 mod refusal;
 mod secret;

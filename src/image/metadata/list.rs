@@ -63,6 +63,22 @@ pub(super) fn lines(input: &'static str, text: &str) -> Result<Vec<(Place, Strin
     Ok(all)
 }
 
+/// The entries of an input, a line each: what is in a line, with its commas, is the entry's own.
+///
+/// # Errors
+/// When a quote is not closed, or something follows a closed one.
+pub fn entries(input: &'static str, text: &str) -> Result<Vec<String>, Fault> {
+    Ok(lines(input, text)?.into_iter().map(|(_, line)| line).filter(|line| !line.is_empty()).collect())
+}
+
+/// The entries of an input, apart by commas and lines.
+///
+/// # Errors
+/// As for [`entries`].
+pub fn fields(input: &'static str, text: &str) -> Result<Vec<String>, Fault> {
+    Ok(records(input, text)?.into_iter().flat_map(|record| record.fields).collect())
+}
+
 /// Where a key ends: at the first `=` outside of expressions.
 pub(super) fn equals(text: &str) -> Option<usize> {
     let is_outside = |at: &usize| text[..*at].matches("{{").count() <= text[..*at].matches("}}").count();

@@ -28,6 +28,7 @@ mod value;
 pub use claim::Claim;
 pub use context::Context;
 pub use fault::Fault;
+pub use list::{entries, fields};
 pub use result::{Image, Metadata, Name};
 
 use entry::Entry;

@@ -11,6 +11,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::demo::DemoAnswer;
+use super::image::build::BuildAnswer;
 use super::image::{ImageAnswer, PushAnswer};
 use super::local::LocalAnswer;
 use crate::error::Error;
@@ -295,6 +296,7 @@ pub fn schema() -> serde_json::Value {
         Simulation(SimulationResult),
         Tags(TagsAnswer),
         Pushed(PushAnswer),
+        Built(BuildAnswer),
         Image(ImageAnswer),
         Error(ErrorAnswer),
     }

@@ -7,7 +7,7 @@ use oci_spec::image::{Descriptor, ImageConfiguration, ImageIndex, ImageManifest}
 use super::{ImageAnswer, ManifestAnswer, carrier, reference};
 use crate::cli::ImageInspectArgs;
 use crate::error::Error;
-use crate::registry::{Document, Package, Repository, Right};
+use crate::registry::{Carrier, Document, Package, Reference, Repository, Right};
 
 /// The annotation of an index by which a manifest is about another one.
 const ABOUT: &str = "vnd.docker.reference.digest";
@@ -17,8 +17,15 @@ const ABOUT: &str = "vnd.docker.reference.digest";
 /// # Errors
 /// When there is nothing, or it cannot be had or read.
 pub(super) async fn inspect(arguments: &ImageInspectArgs) -> Result<ImageAnswer, Error> {
-    let name = reference(&arguments.name)?;
-    let repository = Arc::new(carrier(&arguments.registry)?.repository(&name, Right::Pull).await?);
+    look(&carrier(&arguments.registry)?, &reference(&arguments.name)?).await
+}
+
+/// What a registry has under this name.
+///
+/// # Errors
+/// As for [`inspect`].
+pub(super) async fn look(carrier: &Carrier, name: &Reference) -> Result<ImageAnswer, Error> {
+    let repository = Arc::new(carrier.repository(name, Right::Pull).await?);
     let package = Package::of(&repository, &name.version).await?;
     let named: Vec<Descriptor> = package
         .documents

@@ -1,12 +1,14 @@
-//! `image`: what images are called, images given to registries, copied between them, looked at.
+//! `build` and `image`: images built, what they are called, images given to registries, copied between them, looked at.
 
 mod answer;
+pub mod build;
 mod copy;
 mod facts;
 mod git;
 mod inputs;
 mod inspect;
 mod latest;
+mod make;
 mod named;
 mod push;
 mod tags;
@@ -66,6 +68,15 @@ pub(super) fn reference(name: &str) -> Result<Reference, Error> {
 struct Destination {
     reference: Reference,
     tags: Vec<String>,
+}
+
+impl Destination {
+    /// The same with one more tag, which is set last.
+    fn and(&self, tag: String) -> Self {
+        let mut tags = self.tags.clone();
+        tags.push(tag);
+        Self { reference: self.reference.clone(), tags }
+    }
 }
 
 /// The names by repository, in their order.

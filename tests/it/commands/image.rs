@@ -1,5 +1,6 @@
 //! `image tags` as a workflow's step runs it: variables, a payload, git, and registries that are asked for `latest`.
 
+mod build;
 mod github;
 mod registry;
 mod step;

@@ -23,7 +23,7 @@ static VALIDATOR: LazyLock<jsonschema::Validator> = LazyLock::new(|| {
 
 /// Checks an answer.
 #[track_caller]
-pub(super) fn fits(answer: &Value) {
+pub(crate) fn fits(answer: &Value) {
     if let Err(error) = VALIDATOR.validate(answer) {
         panic!("{error}\n{answer:#}");
     }

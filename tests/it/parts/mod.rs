@@ -5,6 +5,7 @@
 mod act;
 mod apply;
 mod build;
+mod builds;
 mod cluster;
 mod docker;
 mod faults;
