@@ -125,6 +125,10 @@ pub struct ReleaseArgs {
     /// The version [default: the tag or the short commit that is checked out]
     #[arg(long, value_name = "VERSION")]
     pub version: Option<String>,
+    /// The image: REPOSITORY:TAG, REPOSITORY@DIGEST, or the digest alone; only in a cluster [default: the one that is tagged for the
+    /// version, where tidegate.yaml names its repository]
+    #[arg(long, value_name = "IMAGE")]
+    pub image: Option<String>,
 }
 
 /// How to deploy.
@@ -406,7 +410,7 @@ pub struct ImageInspectArgs {
 }
 
 /// How registries are asked.
-#[derive(Debug, Clone, Default, Args)]
+#[derive(Debug, Clone, Default, Args, serde::Serialize)]
 pub struct RegistryArgs {
     /// Follow a registry also to private addresses
     #[arg(long)]

@@ -1,13 +1,17 @@
 //! The command line of `tidegate build`.
 
 use clap::Args;
+use serde::Serialize;
 
 use super::RegistryArgs;
 
 /// The inputs of docker/build-push-action, and of docker/metadata-action where `images` is given; docs/images-build.md describes each.
-/// Lists have an entry a line, or a flag an entry. What is secret has no flag: command lines are seen by everybody on the machine.
-#[derive(Debug, Clone, Default, Args)]
+/// Without any of them it is the image that tidegate.yaml describes. Lists have an entry a line, or a flag an entry. What is secret has no flag: command lines are seen by everybody on the machine.
+#[derive(Debug, Clone, Default, Args, Serialize)]
 pub struct BuildArgs {
+    /// Of the image that tidegate.yaml describes: its version [default: the tag or the short commit that is checked out]
+    #[arg(long, value_name = "VERSION")]
+    pub version: Option<String>,
     /// What is built from: a directory, or the address of a git repository [default: the directory here; in a workflow the
     /// repository at its commit]
     #[arg(long, env = "INPUT_CONTEXT", value_name = "PLACE")]

@@ -15,6 +15,7 @@ use super::answer::RolloutAnswer;
 use super::deploy::roll_out;
 use super::local;
 use super::place::Place;
+use super::release::Asked;
 use crate::cli::{Busy, Common, DemoArgs, ReportArgs};
 use crate::error::{Error, ErrorKind};
 use crate::report::Sink;
@@ -200,7 +201,8 @@ impl Stage<'_> {
         };
         let place = Place::find(&common, Some("demo")).await?;
         let sink: Box<dyn Sink> = Box::new(Decision(Arc::clone(&self.decision)));
-        roll_out(place, &common, Some(version), Busy::Refuse, reports, vec![sink]).await
+        let asked = Asked { version: Some(version), image: None };
+        roll_out(place, &common, asked, Busy::Refuse, reports, vec![sink]).await
     }
 
     fn configuration(&self, fail: f64) -> Result<String, Error> {

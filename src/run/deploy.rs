@@ -9,7 +9,7 @@ use super::place::Place;
 use super::plan::{Basis, is_live, plan};
 use super::policy::Findings;
 use super::preflight;
-use super::release::{self, Wanted};
+use super::release::{self, Asked, Wanted};
 use super::reports::github::{GitHub, told};
 use super::session::Session;
 use super::watchdog;
@@ -31,27 +31,27 @@ const LOOK: Duration = Duration::from_millis(250);
 pub async fn deploy(common: &Common, arguments: &DeployArgs) -> Result<RolloutAnswer, Error> {
     let mut place = Place::find(common, arguments.release.environment.as_deref()).await?;
     place.watchdog = watchdog::wanted(common, &place, arguments)?;
-    let version = arguments.release.version.as_deref();
+    let asked = arguments.release.asked();
     let github = GitHub::wanted(&arguments.reports, &mut place);
-    let result = roll_out(place, common, version, arguments.if_busy, &arguments.reports, Vec::new()).await;
+    let result = roll_out(place, common, asked, arguments.if_busy, &arguments.reports, Vec::new()).await;
     told(github, result).await
 }
 
-/// Rolls out what the settings and the working tree of `place` describe, under `version`.
+/// Rolls out what the settings and the working tree of `place` describe, as the wish has it.
 ///
 /// # Errors
 /// As [`deploy`].
 pub async fn roll_out(
     place: Place,
     common: &Common,
-    version: Option<&str>,
+    wish: Asked<'_>,
     if_busy: Busy,
     reports: &ReportArgs,
     sinks: Vec<Box<dyn Sink>>,
 ) -> Result<RolloutAnswer, Error> {
     let asked = place.clone();
-    match begin(place, common, version, if_busy, reports, sinks).await {
-        Err(error) => Err(preflight::all_rights(error, &asked, version).await),
+    match begin(place, common, wish, if_busy, reports, sinks).await {
+        Err(error) => Err(preflight::all_rights(error, &asked).await),
         answer => answer,
     }
 }
@@ -59,13 +59,13 @@ pub async fn roll_out(
 async fn begin(
     place: Place,
     common: &Common,
-    version: Option<&str>,
+    wish: Asked<'_>,
     if_busy: Busy,
     reports: &ReportArgs,
     sinks: Vec<Box<dyn Sink>>,
 ) -> Result<RolloutAnswer, Error> {
     refuse_when_closed(&place).await?;
-    let wanted = release::build(&place, version)?;
+    let wanted = release::build(&place, wish).await?;
     let findings = Findings::of(&place, &wanted);
     if let Some(annotator) = &place.annotator {
         annotator.annotate(findings.annotations());
@@ -75,9 +75,9 @@ async fn begin(
         preflight::before_superseding(&place, &wanted).await?;
     }
     let candidate = wanted.release.clone();
-    let wish = |environment: &Environment| supersede(environment, &candidate);
+    let request = |environment: &Environment| supersede(environment, &candidate);
     let on_lock = match if_busy {
-        Busy::Supersede => OnLock::Ask(&wish),
+        Busy::Supersede => OnLock::Ask(&request),
         Busy::Wait => OnLock::Wait,
         Busy::Refuse => OnLock::Refuse,
     };

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::answer::{DriftAnswer, HistoryAnswer, HistoryEntry, OpenAnswer, SetAnswer, StatusAnswer, gates};
+use super::answer::{
+    DriftAnswer, HistoryAnswer, HistoryEntry, OpenAnswer, SetAnswer, StatusAnswer, gates, image_of,
+};
 use super::ground::AnyTarget;
 use super::place::Place;
 use crate::cli::{Common, EnvironmentArgs, HistoryArgs};
@@ -36,6 +38,7 @@ pub async fn status(common: &Common, arguments: &EnvironmentArgs) -> Result<Stat
         app: place.app.clone(),
         environment: place.environment.name.clone(),
         live: environment.stable().map(|release| release.version.clone()),
+        image: environment.stable().and_then(image_of),
         url: environment.stable().and_then(|_| place.url()),
         reachable: seen.is_some(),
         sets: seen.map(|seen| sets(&environment, &seen)).unwrap_or_default(),
@@ -137,6 +140,7 @@ fn entry(rollout: &Rollout, events: &[Event]) -> HistoryEntry {
         seconds: ended.map(|(at, _)| at.duration_since(rollout.started).as_secs_f64()),
         version: plan.candidate.version.clone(),
         previous_version: plan.stable.as_ref().map(|release| release.version.clone()),
+        image: image_of(&plan.candidate),
         strategy: plan.strategy.to_string(),
         by: rollout.by.clone(),
         outcome: ended.map_or("open".to_owned(), |(_, outcome)| outcome.kind.to_string()),

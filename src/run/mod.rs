@@ -103,7 +103,7 @@ async fn look(command: Command, common: &Common) -> Result<ExitCode, Error> {
             print(common, &answer, code)
         }
         Command::Gate(GateCommand::Simulate(arguments)) => print(common, &simulate::simulate(&arguments)?, 0),
-        Command::Build(arguments) => print(common, &image::build::run(&arguments).await?, 0),
+        Command::Build(arguments) => print(common, &image::build::run(common, &arguments).await?, 0),
         Command::Image(command) => image::image(command, common).await?,
         Command::Local(LocalCommand::Status(arguments)) => {
             print(common, &local::status(common, &arguments).await?, 0)

@@ -8,7 +8,7 @@ use crate::cli::Common;
 use crate::error::{Error, ErrorKind};
 use crate::report::github::Annotator;
 use crate::report::lines::printable;
-use crate::settings::{self, EnvironmentSettings, Settings, SettingsError, TargetSettings};
+use crate::settings::{self, EnvironmentSettings, ImageSettings, Settings, SettingsError, TargetSettings};
 use crate::target::kubernetes::Watchdog;
 
 /// An environment of a configuration, with the ground that it stands on.
@@ -16,6 +16,8 @@ use crate::target::kubernetes::Watchdog;
 pub struct Place {
     /// The app.
     pub app: String,
+    /// The image that environments in a cluster run, where the configuration names it.
+    pub image: Option<ImageSettings>,
     /// The environment's settings.
     pub environment: EnvironmentSettings,
     /// The folder of the configuration.
@@ -41,7 +43,7 @@ impl Place {
         let folder = beside(&settings.file);
         let directory = state_directory(common, &folder, &environment.name);
         let ground = Ground::of(&settings.app, &environment, directory).await?;
-        Ok(Self::new(settings.app, environment, folder, ground))
+        Ok(Self::new(settings.app, settings.image, environment, folder, ground))
     }
 
     /// As [`Place::find`], for a process that runs in the cluster: it reaches it by its service account, whatever the settings say.
@@ -58,11 +60,26 @@ impl Place {
         let folder = beside(&settings.file);
         let directory = state_directory(common, &folder, &environment.name);
         let ground = Ground::of(&settings.app, &environment, directory).await?;
-        Ok(Self::new(settings.app, environment, folder, ground))
+        Ok(Self::new(settings.app, settings.image, environment, folder, ground))
     }
 
-    fn new(app: String, environment: EnvironmentSettings, folder: PathBuf, ground: Ground) -> Self {
-        Self { app, environment, folder, ground, watchdog: None, listeners: Vec::new(), annotator: None }
+    fn new(
+        app: String,
+        image: Option<ImageSettings>,
+        environment: EnvironmentSettings,
+        folder: PathBuf,
+        ground: Ground,
+    ) -> Self {
+        Self {
+            app,
+            image,
+            environment,
+            folder,
+            ground,
+            watchdog: None,
+            listeners: Vec::new(),
+            annotator: None,
+        }
     }
 
     /// The public address, where there is one.
@@ -132,6 +149,6 @@ fn choose<'a>(settings: &'a Settings, name: Option<&str>) -> Result<&'a Environm
     }
 }
 
-fn beside(file: &Path) -> PathBuf {
+pub(super) fn beside(file: &Path) -> PathBuf {
     file.parent().map(Path::to_owned).unwrap_or_default()
 }

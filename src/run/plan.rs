@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use super::answer::{PlanAnswer, ProblemAnswer};
+use super::answer::{PlanAnswer, ProblemAnswer, image_of};
 use super::ground::{AnyTarget, Ground};
 use super::place::Place;
 use super::policy::Findings;
 use super::preflight;
-use super::release::{self, Wanted};
+use super::release::{self, Asked, Wanted};
 use crate::cli::{Common, ReleaseArgs};
 use crate::error::Error;
 use crate::report::words;
@@ -160,15 +160,15 @@ fn budgets(budgets: Budgets, start_within: Option<Duration>) -> Budgets {
 /// When the configuration or the journal is wrong.
 pub async fn show(common: &Common, arguments: &ReleaseArgs) -> Result<PlanAnswer, Error> {
     let place = Place::find(common, arguments.environment.as_deref()).await?;
-    let version = arguments.version.as_deref();
-    match shown(&place, version).await {
-        Err(error) => Err(preflight::all_rights(error, &place, version).await),
+    let asked = arguments.asked();
+    match shown(&place, asked).await {
+        Err(error) => Err(preflight::all_rights(error, &place).await),
         answer => answer,
     }
 }
 
-async fn shown(place: &Place, version: Option<&str>) -> Result<PlanAnswer, Error> {
-    let wanted = release::describe(place, version)?;
+async fn shown(place: &Place, asked: Asked<'_>) -> Result<PlanAnswer, Error> {
+    let wanted = release::describe(place, asked).await?;
     let findings = Findings::of(place, &wanted);
     findings.warn();
     let environment = place.ground.replay().await?;
@@ -200,6 +200,7 @@ async fn shown(place: &Place, version: Option<&str>) -> Result<PlanAnswer, Error
         environment: plan.environment.clone(),
         version: plan.candidate.version.clone(),
         release: plan.candidate.id.to_string(),
+        image: image_of(&plan.candidate),
         previous_version: plan.stable.as_ref().map(|stable| stable.version.clone()),
         strategy: plan.strategy.to_string(),
         hash: plan.hash(),

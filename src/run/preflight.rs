@@ -172,13 +172,13 @@ fn refusal(problems: Vec<TargetError>) -> Option<Error> {
 }
 
 /// Of an identity that may not even do the first thing: all rights that it lacks, in place of the one that it ran into.
-pub async fn all_rights(error: Error, place: &Place, version: Option<&str>) -> Error {
+pub async fn all_rights(error: Error, place: &Place) -> Error {
     let (Ground::Cluster(cluster), "forbidden", ErrorKind::Refused) =
         (&place.ground, error.code.as_str(), error.kind)
     else {
         return error;
     };
-    let Ok(Wanted { bundle: Some(bundle), .. }) = release::describe(place, version) else { return error };
+    let Ok(bundle) = release::without_image(cluster, place) else { return error };
     let needs = Needs { features: features_of(place, &bundle), ..Needs::default() };
     let verdict = preflight(&cluster.client, &cluster.config.namespace, bundle.objects(), &needs).await;
     let rights = verdict.problems.into_iter().find(|problem| problem.code == "forbidden");

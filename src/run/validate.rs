@@ -7,8 +7,11 @@ use super::policy::Findings;
 use super::release;
 use crate::cli::Common;
 use crate::error::Error;
-use crate::settings::{EnvironmentSettings, KubernetesSettings, TargetSettings};
-use crate::target::kubernetes::manifests::Object;
+use crate::settings::{EnvironmentSettings, KubernetesSettings, Settings, TargetSettings};
+use crate::target::kubernetes::manifests::{Object, pin_images};
+
+/// Stands for the digest that a deploy will find out.
+const ANY: &str = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
 
 /// Checks the configuration, and the manifests of environments in a cluster as far as they can be read here. No cluster is asked.
 ///
@@ -20,7 +23,7 @@ pub async fn validate(common: &Common) -> Result<NoteAnswer, Error> {
     let mut faults: Vec<Error> = Vec::new();
     for environment in &settings.environments {
         let TargetSettings::Kubernetes(cluster) = &environment.target else { continue };
-        let told = match check(&settings.app, environment, cluster).await {
+        let told = match check(&settings, environment, cluster).await {
             Ok(found) => found,
             Err(error) => {
                 // Environments share manifests, and so their faults.
@@ -42,18 +45,23 @@ pub async fn validate(common: &Common) -> Result<NoteAnswer, Error> {
 
 /// What is to be told of the manifests of one environment.
 async fn check(
-    app: &str,
+    settings: &Settings,
     environment: &EnvironmentSettings,
     cluster: &KubernetesSettings,
 ) -> Result<Vec<String>, Error> {
-    let objects = match release::objects(&cluster.manifests) {
+    let mut objects = match release::objects(&cluster.manifests) {
         Err(error) if error.code == "no-kustomize" => {
             return Ok(vec![format!("the manifests of {} are not checked: {error}", environment.name)]);
         }
         objects => objects?,
     };
-    let namespace = namespace(app, environment, cluster, &objects).await;
-    let config = config(app, &environment.name, namespace, cluster);
+    if let Some(image) = &settings.image {
+        release::demand_use(&image.repository, &objects)?;
+        // What it is called there counts for nothing: the digest is put in.
+        pin_images(&mut objects, &image.repository, ANY);
+    }
+    let namespace = namespace(&settings.app, environment, cluster, &objects).await;
+    let config = config(&settings.app, &environment.name, namespace, cluster);
     let bundle = release::bundle(objects, &config, environment.strategy.name())?;
     let findings = Findings::by(&policy(cluster), &bundle);
     findings.refusal().map_or(Ok(findings.sentences()), Err)

@@ -26,9 +26,10 @@ pub use error::SettingsError;
 pub use find::{LARGEST, NAMES, find, load};
 pub use init::template;
 pub use model::{
-    EnvValue, EnvironmentSettings, GraceSettings, HealthSettings, KubeconfigSource, KubernetesSettings,
-    LocalSettings, LogOptions, ManifestSource, PrometheusSettings, ProxyOptions, QuerySettings, RouterKind,
-    RuleLevel, Settings, TargetSettings, TrafficSettings, UnknownEnvironment,
+    AssemblySettings, BuildSettings, CacheKind, EnvValue, EnvironmentSettings, GraceSettings, HealthSettings,
+    ImageSettings, ImageSource, KubeconfigSource, KubernetesSettings, LocalSettings, LogOptions,
+    ManifestSource, PrometheusSettings, ProxyOptions, QuerySettings, RouterKind, RuleLevel, SecretSource,
+    Settings, TargetSettings, TrafficSettings, UnknownEnvironment,
 };
 pub use schema::schema;
 
@@ -59,8 +60,8 @@ pub fn parse(file: &Path, text: &str) -> Result<Settings, SettingsError> {
     let tell = |finding| Diagnostic::new(file, text, &secrets, finding);
     let diagnostics = findings.into_iter().map(tell).collect();
     match resolved {
-        Some((app, environments)) if !faulty => {
-            Ok(Settings { app, file: absolute, environments, warnings: diagnostics })
+        Some(resolve::Resolved { app, image, environments }) if !faulty => {
+            Ok(Settings { app, file: absolute, image, environments, warnings: diagnostics })
         }
         _ => Err(SettingsError::Invalid(diagnostics)),
     }

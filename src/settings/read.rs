@@ -149,9 +149,12 @@ fn planned(holder: &Path, name: &str) -> Option<(String, &'static str)> {
         })
         .collect();
     match (keys.as_slice(), name) {
-        ([], "image") => Some((
-            "`image` is not in this version of Tidegate; programs on this machine are".to_owned(),
-            "take `image` out, and name the program by `command` in a `local` target",
+        (["image", "build"], "build-args" | "build-contexts") => {
+            Some((format!("`{name}` is called `{}` here", &name["build-".len()..]), "take `build-` away"))
+        }
+        (["image", "build"], "push" | "load" | "tags" | "labels" | "annotations" | "outputs") => Some((
+            format!("`{name}` is not said of the build: what it makes goes to `image.repository`"),
+            "take it out; `tags`, `labels` and `annotations` stand beside `build`",
         )),
         (["environments", _], "on" | "after") => Some((
             format!("`{name}` is not in this version of Tidegate; `tidegate deploy ENVIRONMENT` is"),

@@ -13,7 +13,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("prometheus", &["prometheus", "trust"]),
     ("github", &["github", "trust"]),
     ("image", &["image", "github", "yaml", "registry"]),
-    ("settings", &["rollout", "settings", "yaml"]),
+    ("settings", &["rollout", "settings", "yaml", "image", "registry"]),
     ("target", &["rollout", "target", "yaml", "cluster", "registry", "prometheus"]),
     ("journal", &["rollout", "journal", "cluster"]),
     ("gate", &["rollout", "gate", "trust"]),

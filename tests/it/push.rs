@@ -4,6 +4,7 @@
 mod assemble;
 mod command;
 pub(crate) mod cut;
+mod described;
 pub(crate) mod fake;
 mod faults;
 pub(crate) mod kit;

@@ -15,6 +15,7 @@ use tidegate::settings::{
     QuerySettings, RouterKind, RuleLevel, Settings, SettingsError, Severity, TargetSettings, TrafficSettings,
 };
 
+mod image;
 mod reference;
 
 static VALIDATOR: LazyLock<jsonschema::Validator> =

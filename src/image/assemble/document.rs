@@ -68,12 +68,15 @@ fn image(recipe: &Recipe, part: Part, base: Option<Base>) -> Result<Image, OciSp
         size: part.layer.size,
         content: part.layer.content.clone(),
     });
-    let manifest = ImageManifestBuilder::default()
+    let mut manifest = ImageManifestBuilder::default()
         .schema_version(2_u32)
         .media_type(MediaType::ImageManifest)
         .config(config)
         .layers(layers)
         .build()?;
+    if !recipe.annotations.is_empty() {
+        manifest.set_annotations(Some(recipe.annotations.clone().into_iter().collect()));
+    }
     let mut manifest = document(&MediaType::ImageManifest, &manifest)?;
     manifest.blobs = blobs;
     let platform = PlatformBuilder::default()
@@ -104,6 +107,11 @@ fn configuration(
         history = base.configuration.history().clone().unwrap_or_default();
     }
     config.set_user(Some(recipe.user.clone()));
+    if !recipe.labels.is_empty() {
+        let mut labels = config.labels().clone().unwrap_or_default();
+        labels.extend(recipe.labels.clone());
+        config.set_labels(Some(labels));
+    }
     if !part.entrypoint.is_empty() {
         config.set_entrypoint(Some(part.entrypoint.clone()));
         // The words that the base's program would be given are not for this one.

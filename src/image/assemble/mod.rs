@@ -16,6 +16,7 @@ mod layer;
 mod sbom;
 mod tar;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use oci_spec::image::{Arch, Descriptor, ImageConfiguration, Os};
@@ -47,6 +48,10 @@ pub struct Recipe {
     pub has_sbom: bool,
     /// The platform of a directory.
     pub platform: Platform,
+    /// Labels of its configuration, besides those of the base and in their place.
+    pub labels: BTreeMap<String, String>,
+    /// Annotations of each platform's manifest.
+    pub annotations: BTreeMap<String, String>,
 }
 
 /// An image that is built upon, for one platform.
@@ -81,7 +86,7 @@ pub fn assemble(
         let base = base(&part.platform)?;
         if let (None, Some(loader)) = (&base, &part.layer.loader) {
             return Err(fault(source, &format!("needs {loader}, which an image without a base lacks"))
-                .hint("link it statically, or name an image that has it with --base"));
+                .hint("link it statically, or build upon an image that has it: `--base`, in tidegate.yaml `image.base`"));
         }
         let twin = images.iter().any(|(other, ..): &(Part, _)| other.platform == part.platform);
         if twin {
@@ -92,9 +97,18 @@ pub fn assemble(
     document::package(recipe, images)
 }
 
+/// What a program is made for.
+///
+/// # Errors
+/// `bad-image` when it cannot be read, or is no program for Linux.
+pub fn platform_of(program: &Path) -> Result<Platform, RegistryError> {
+    let read = elf::Program::read(program).map_err(|error| unreadable(program, &error))?;
+    read.map(|program| program.platform).ok_or_else(|| fault(program, "is no program for Linux"))
+}
+
 impl Recipe {
     fn part(&self, source: &Path) -> Result<Part, RegistryError> {
-        let bad = |error: std::io::Error| fault(source, &format!("cannot be read: {error}"));
+        let bad = |error: std::io::Error| unreadable(source, &error);
         if source.is_dir() {
             let at = self.at.clone().unwrap_or_else(|| "/app".to_owned());
             let entries = Entries::of_directory(source, &at).map_err(bad)?;
@@ -122,6 +136,10 @@ impl Base {
         *self.configuration.os() == Os::from(platform.os.as_str())
             && *self.configuration.architecture() == Arch::from(platform.architecture.as_str())
     }
+}
+
+fn unreadable(source: &Path, error: &std::io::Error) -> RegistryError {
+    fault(source, &format!("cannot be read: {error}"))
 }
 
 fn fault(source: &Path, why: &str) -> RegistryError {

@@ -11,7 +11,7 @@ use super::value::{self, Found, Outcome};
 use super::{Rules, labels, name};
 
 /// Tags, labels and annotations.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Metadata {
     /// The version: the first tag. Empty where there is none.
     pub version: String,

@@ -19,12 +19,21 @@ use crate::error::Error;
 use crate::report::lines::printable;
 use crate::report::words;
 use crate::rollout::analysis::simulate::SimulationResult;
-use crate::rollout::{Judgement, Outcome, OutcomeKind, Rollout};
+use crate::rollout::{Judgement, Outcome, OutcomeKind, Release, Rollout};
+use crate::target::kubernetes::bundle::MANIFESTS;
 
 pub use changes::{ChangeAnswer, DifferenceAnswer, DriftAnswer, DriftedAnswer};
 pub use image::{Separators, TagsAnswer};
 pub use plan::{PlanAnswer, ProblemAnswer};
 pub use status::{OpenAnswer, SetAnswer, StatusAnswer};
+
+/// The image that a release deploys, by its digest, where it deploys one: the first of its artifacts.
+#[must_use]
+pub fn image_of(release: &Release) -> Option<String> {
+    let first = release.artifacts.first()?;
+    let is_image = release.spec["manifests"].is_string() && first.name != MANIFESTS;
+    is_image.then(|| format!("{}@{}", first.name, first.digest))
+}
 
 /// How a rollout, or the wish for one, ended. Printed by `deploy`, `rollback`, `resume`, `abort`, `promote` and `pause`.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -43,7 +52,7 @@ pub struct RolloutAnswer {
     pub version: String,
     /// The version that was live before.
     pub previous_version: Option<String>,
-    /// Digest of the release's program.
+    /// Digest of the release's program or image.
     pub digest: Option<String>,
     /// The rollout's identity; none when there was nothing to do.
     pub rollout_id: Option<String>,
@@ -147,6 +156,8 @@ pub struct HistoryEntry {
     pub version: String,
     /// The version before.
     pub previous_version: Option<String>,
+    /// The image, by its digest, where the release has one.
+    pub image: Option<String>,
     /// The strategy.
     pub strategy: String,
     /// Who started it.
@@ -173,6 +184,7 @@ impl fmt::Display for HistoryAnswer {
             let seconds = entry.seconds.map_or_else(String::new, |seconds| format!(" in {seconds:.1} s"));
             let (started, version, strategy) = (&entry.started, &entry.version, &entry.strategy);
             writeln!(f, "{started}  {version}  {strategy}  {}{seconds}", entry.outcome)?;
+            entry.image.iter().try_for_each(|image| writeln!(f, "    {}", printable(image)))?;
             if let Some(sentence) = &entry.sentence {
                 writeln!(f, "    {}", printable(sentence))?;
             }

@@ -21,6 +21,8 @@ pub struct PlanAnswer {
     pub version: String,
     /// Its release.
     pub release: String,
+    /// The image that it deploys, by its digest, where it deploys one.
+    pub image: Option<String>,
     /// The version that is live.
     pub previous_version: Option<String>,
     /// The strategy.
@@ -85,6 +87,7 @@ impl fmt::Display for PlanAnswer {
         let before =
             self.previous_version.as_ref().map_or("first deploy".to_owned(), |v| format!("in place of {v}"));
         writeln!(f, "{} {} to {} by {}, {before}", self.app, self.version, self.environment, self.strategy)?;
+        self.image.iter().try_for_each(|image| writeln!(f, "image {}", printable(image)))?;
         for (index, step) in self.steps.iter().enumerate() {
             writeln!(f, "  {:>2}. {step}", index + 1)?;
         }

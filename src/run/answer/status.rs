@@ -17,6 +17,8 @@ pub struct StatusAnswer {
     pub environment: String,
     /// The version that was promoted last.
     pub live: Option<String>,
+    /// Its image, by its digest, where it has one.
+    pub image: Option<String>,
     /// The public address.
     pub url: Option<String>,
     /// Whether the target answers.
@@ -78,6 +80,7 @@ impl fmt::Display for StatusAnswer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let live = self.live.as_deref().unwrap_or("nothing");
         writeln!(f, "{} in {}: {live} is live{}", self.app, self.environment, at(self.url.as_ref()))?;
+        self.image.iter().try_for_each(|image| writeln!(f, "  {}", printable(image)))?;
         if !self.reachable {
             writeln!(f, "  its supervisor does not run")?;
         }

@@ -1,6 +1,6 @@
 //! What GitHub and git tell: event, repository, date of the commit.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -10,17 +10,29 @@ use super::inputs::Source;
 use crate::error::{Error, ErrorKind};
 use crate::github::{self, Asking, Event, Repository};
 
-/// The event, with ref and commit from where they are wanted from.
-pub(super) fn event(source: Source, at_head: bool) -> Result<Event, Error> {
+/// What a workflow says of itself.
+const WORKFLOW: [&str; 3] = ["GITHUB_EVENT_NAME", "GITHUB_REF", "GITHUB_SHA"];
+
+/// Whether this is a step of a workflow.
+pub(super) fn is_workflow() -> bool {
+    WORKFLOW.map(variable).iter().any(|text| !text.is_empty())
+}
+
+/// The event of a tag that is pushed at a commit.
+pub(super) fn tagged(tag: &str, commit: &str) -> Result<Event, Error> {
+    let known = serde_json::json!({ "repository": payload()?["repository"] });
+    Ok(Event::new("push", &format!("refs/tags/{tag}"), commit, &known))
+}
+
+/// The event, with ref and commit from where they are wanted from; git is asked in `folder`.
+pub(super) fn event(source: Source, at_head: bool, folder: &Path) -> Result<Event, Error> {
     let payload = payload()?;
-    let [name, reference, sha] = ["GITHUB_EVENT_NAME", "GITHUB_REF", "GITHUB_SHA"].map(variable);
-    let is_workflow = source == Source::Workflow
-        || source == Source::Either && [&name, &reference, &sha].into_iter().any(|text| !text.is_empty());
-    if is_workflow {
+    let [name, reference, sha] = WORKFLOW.map(variable);
+    if source == Source::Workflow || source == Source::Either && is_workflow() {
         let event = Event::new(&name, &reference, &sha, &payload);
         return Ok(if at_head { event.at_head() } else { event });
     }
-    let head = git::head(&reference).map_err(|why| {
+    let head = git::head(folder, &reference).map_err(|why| {
         let sentence = format!("ref and commit cannot be had from git: {why}");
         let error = Error::new(ErrorKind::Usage, "no-context", sentence);
         error.hint("run it in a working tree of git with a commit, or in a workflow with `context: workflow`")
@@ -73,14 +85,14 @@ pub(super) async fn repository(event: &Event) -> Repository {
 }
 
 /// When the commit was committed: by the payload, or else by git, or else the present.
-pub(super) fn commit_date(event: &Event, now: Timestamp, is_wanted: bool) -> Timestamp {
+pub(super) fn commit_date(event: &Event, now: Timestamp, is_wanted: bool, folder: &Path) -> Timestamp {
     if let Some(at) = event.commit_date() {
         return at;
     }
     if !is_wanted {
         return now;
     }
-    git::commit_date(&event.sha).unwrap_or_else(|| {
+    git::commit_date(folder, &event.sha).unwrap_or_else(|| {
         let sha = event.sha.escape_debug();
         tracing::warn!(
             "neither the event nor git tells the date of commit `{sha}`: the present stands for it"

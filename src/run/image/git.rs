@@ -1,5 +1,6 @@
-//! What git tells of the working tree here.
+//! What git tells of a working tree.
 
+use std::path::Path;
 use std::process::Command;
 
 use jiff::Timestamp;
@@ -18,7 +19,8 @@ pub(super) struct Head {
 ///
 /// # Errors
 /// Why it cannot be told, as part of a sentence.
-pub(super) fn head(named: &str) -> Result<Head, String> {
+pub(super) fn head(folder: &Path, named: &str) -> Result<Head, String> {
+    let git = |arguments: &[&str]| git(folder, arguments);
     let sha = git(&["rev-parse", "--verify", "HEAD"])?;
     if let Ok(reference) = git(&["symbolic-ref", "--quiet", "HEAD"]) {
         return Ok(Head { reference, sha });
@@ -48,15 +50,17 @@ fn full(reference: &str) -> Option<String> {
 }
 
 /// When a commit was committed; none where git does not know it.
-pub(super) fn commit_date(sha: &str) -> Option<Timestamp> {
+pub(super) fn commit_date(folder: &Path, sha: &str) -> Option<Timestamp> {
     if sha.is_empty() || !sha.chars().all(|c| c.is_ascii_hexdigit()) {
         return None;
     }
-    git(&["show", "--no-patch", "--format=%cI", sha]).ok()?.parse().ok()
+    git(folder, &["show", "--no-patch", "--format=%cI", sha]).ok()?.parse().ok()
 }
 
-fn git(arguments: &[&str]) -> Result<String, String> {
+fn git(folder: &Path, arguments: &[&str]) -> Result<String, String> {
     let output = Command::new("git")
+        .arg("-C")
+        .arg(folder)
         .args(arguments)
         .output()
         .map_err(|error| format!("git cannot be started: {error}"))?;
@@ -90,7 +94,7 @@ mod tests {
 
     #[test]
     fn what_is_no_commit_is_not_asked_for() {
-        assert_eq!(commit_date("--output=x"), None);
-        assert_eq!(commit_date(""), None);
+        assert_eq!(commit_date(Path::new("."), "--output=x"), None);
+        assert_eq!(commit_date(Path::new("."), ""), None);
     }
 }

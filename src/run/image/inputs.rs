@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::image::metadata::{Fault, Inputs};
 
 /// How many characters a short commit has.
-const SHORT_SHA: usize = 7;
+pub(super) const SHORT_SHA: usize = 7;
 
 /// The inputs, with what is not about rules already understood.
 pub(super) struct Settings {
@@ -50,7 +50,7 @@ impl Settings {
     }
 }
 
-fn given(text: Option<&str>) -> Option<&str> {
+pub(super) fn given(text: Option<&str>) -> Option<&str> {
     text.map(str::trim).filter(|text| !text.is_empty())
 }
 
@@ -68,7 +68,7 @@ fn source(text: Option<&str>) -> Result<Source, Fault> {
     }
 }
 
-fn now(text: Option<&str>) -> Result<Timestamp, Fault> {
+pub(super) fn now(text: Option<&str>) -> Result<Timestamp, Fault> {
     const CURE: &str = "write 2020-01-10T00:30:00Z, or seconds since 1970";
     if let Some(text) = text {
         return moment(text).ok_or_else(|| cannot_be("now", text, CURE));
@@ -89,7 +89,7 @@ fn moment(text: &str) -> Option<Timestamp> {
     }
 }
 
-fn short_sha(text: Option<&str>) -> Result<usize, Fault> {
+pub(super) fn short_sha(text: Option<&str>) -> Result<usize, Fault> {
     let Some(text) = text else { return Ok(SHORT_SHA) };
     let length = text.parse().ok().filter(|length| *length > 0);
     length.ok_or_else(|| {
@@ -97,7 +97,7 @@ fn short_sha(text: Option<&str>) -> Result<usize, Fault> {
     })
 }
 
-fn at_head(text: Option<&str>) -> Result<bool, Fault> {
+pub(super) fn at_head(text: Option<&str>) -> Result<bool, Fault> {
     let Some(text) = text else { return Ok(false) };
     match text.to_lowercase().as_str() {
         "true" | "1" => Ok(true),
@@ -106,7 +106,7 @@ fn at_head(text: Option<&str>) -> Result<bool, Fault> {
     }
 }
 
-fn asks_registry(text: Option<&str>) -> Result<bool, Fault> {
+pub(super) fn asks_registry(text: Option<&str>) -> Result<bool, Fault> {
     match text {
         None | Some("registry") => Ok(true),
         Some("off") => Ok(false),

@@ -8,6 +8,8 @@ mod git;
 mod inputs;
 mod inspect;
 mod latest;
+mod make;
+mod named;
 mod push;
 mod tags;
 
@@ -19,6 +21,7 @@ use crate::error::{Error, ErrorKind};
 use crate::registry::{BadReference, Carrier, Credentials, Pace, Package, Reference, Right};
 
 pub use answer::{DestinationAnswer, ImageAnswer, ManifestAnswer, ProvenanceAnswer, PushAnswer};
+pub use named::{Occasion, tag_of};
 
 /// Runs a command on images.
 ///
@@ -33,14 +36,22 @@ pub async fn image(command: ImageCommand, common: &Common) -> Result<ExitCode, E
     })
 }
 
-fn carrier(arguments: &RegistryArgs) -> Result<Carrier, Error> {
+/// Who carries images, with the credentials of this machine's user.
+///
+/// # Errors
+/// `bad-credentials` when what is kept of them cannot be read.
+pub(super) fn carrier(arguments: &RegistryArgs) -> Result<Carrier, Error> {
     let credentials = Credentials::of_user();
     let credentials =
         credentials.map_err(|error| Error::new(ErrorKind::Usage, "bad-credentials", error.to_string()))?;
     Ok(Carrier::new(credentials, arguments.allow_private_redirects, Pace::default())?)
 }
 
-fn reference(name: &str) -> Result<Reference, Error> {
+/// The name of an image, read.
+///
+/// # Errors
+/// `bad-image-name` when it is none, or names no registry.
+pub(super) fn reference(name: &str) -> Result<Reference, Error> {
     Reference::parse(name).map_err(|error| {
         // Nodes are not asked here, and so have no say in where an image is.
         let why = match error {

@@ -1,5 +1,6 @@
 //! `image push`.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -73,11 +74,25 @@ async fn made(
         at: arguments.at.clone(),
         entrypoint: arguments.entrypoint.clone(),
         user: arguments.user.clone(),
-        created: epoch()?,
+        created: epoch()?.unwrap_or(0),
         is_compressed: arguments.compression == Packing::Gzip,
         has_sbom: !arguments.no_sbom,
         platform,
+        labels: BTreeMap::new(),
+        annotations: BTreeMap::new(),
     };
+    assembled(recipe, carrier, base).await
+}
+
+/// Assembles an image, upon the base where there is one.
+///
+/// # Errors
+/// When a source cannot be read or cannot run in such an image, or the base cannot be had.
+pub(super) async fn assembled(
+    recipe: Recipe,
+    carrier: &Carrier,
+    base: Option<&Reference>,
+) -> Result<Package, Error> {
     let bases = match base {
         Some(base) => Some((base.to_string(), bases(carrier, base).await?)),
         None => None,
@@ -98,12 +113,12 @@ async fn made(
     Ok(assembled.await.map_err(ended)??)
 }
 
-/// `SOURCE_DATE_EPOCH` (<https://reproducible-builds.org/specs/source-date-epoch/>), or the begin of 1970.
-fn epoch() -> Result<i64, Error> {
+/// `SOURCE_DATE_EPOCH` (<https://reproducible-builds.org/specs/source-date-epoch/>), where it is set.
+pub(super) fn epoch() -> Result<Option<i64>, Error> {
     let Some(text) = std::env::var("SOURCE_DATE_EPOCH").ok().filter(|text| !text.is_empty()) else {
-        return Ok(0);
+        return Ok(None);
     };
-    text.parse().ok().filter(|seconds| *seconds >= 0).ok_or_else(|| {
+    text.parse().ok().filter(|seconds| *seconds >= 0).map(Some).ok_or_else(|| {
         let sentence = format!("SOURCE_DATE_EPOCH is {text}, and not a number of seconds since 1970");
         Error::new(ErrorKind::Usage, "usage", sentence)
     })

@@ -7,6 +7,9 @@ use crate::error::{Error, ErrorKind};
 use crate::image::metadata::{Context, Fault, Rules};
 use crate::run::answer::{Separators, TagsAnswer};
 
+/// Where git is asked.
+const HERE: &str = ".";
+
 /// What an image is called and labelled, by the event and the inputs.
 ///
 /// # Errors
@@ -14,9 +17,9 @@ use crate::run::answer::{Separators, TagsAnswer};
 pub(super) async fn tags(arguments: &TagsArgs) -> Result<TagsAnswer, Error> {
     let settings = Settings::read(arguments)?;
     let rules = Rules::read(&settings.inputs)?;
-    let event = facts::event(settings.source, settings.at_head)?;
+    let event = facts::event(settings.source, settings.at_head, HERE.as_ref())?;
     let repository = facts::repository(&event).await;
-    let commit_date = facts::commit_date(&event, settings.now, rules.want_commit_date());
+    let commit_date = facts::commit_date(&event, settings.now, rules.want_commit_date(), HERE.as_ref());
     let (now, short_sha) = (settings.now, settings.short_sha);
     let context = Context { event, repository, now, commit_date, short_sha };
     let mut metadata = rules.apply(&context)?;

@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 
 use jiff::Timestamp;
 
-use super::{Wanted, version};
+use super::{Asked, Wanted, digest, version};
 use crate::error::{Error, ErrorKind};
 use crate::rollout::Release;
 use crate::rollout::strategy::StrategyName;
@@ -21,18 +21,34 @@ use crate::target::kubernetes::manifests::{ManifestError, Object, parse, read};
 /// What renders a kustomization: the first that is there.
 const RENDERERS: [(&str, &str); 2] = [("kubectl", "kustomize"), ("kustomize", "build")];
 
-/// Reads the manifests, checks them as a whole and against the strategy, and makes them a release. Writes nothing.
+/// Reads the manifests, puts the image's digest in, checks them as a whole and against the strategy, and makes them a release.
+/// Writes nothing.
 ///
 /// # Errors
-/// When there is no version, or a manifest is missing or wrong.
-pub(super) fn build(place: &Place, cluster: &Cluster, version: Option<&str>) -> Result<Wanted, Error> {
-    let version = version::of(&place.folder, version)?;
+/// When there is no version, a manifest is missing or wrong, or the image cannot be had by its digest.
+pub(super) async fn build(place: &Place, cluster: &Cluster, asked: Asked<'_>) -> Result<Wanted, Error> {
+    let image = digest::Wish::read(place.image.as_ref(), asked.image)?;
+    let tag = image.as_ref().and_then(digest::Wish::tag);
+    let version = version::of(&place.folder, asked.version.or(tag))?;
     let strategy = place.environment.strategy.name();
-    let bundle = bundle(objects(&cluster.manifests)?, &cluster.config, strategy)?;
-    let (artifacts, spec) = (bundle.artifacts(), bundle.spec());
+    let mut objects = objects(&cluster.manifests)?;
+    let repository = match image {
+        Some(wish) => Some(wish.put_in(place, cluster, &version, asked.version, &mut objects).await?),
+        None => None,
+    };
+    let bundle = bundle(objects, &cluster.config, strategy)?;
+    let (artifacts, spec) = (bundle.artifacts(repository.as_deref()), bundle.spec());
     let commit = version::commit(&place.folder);
     let release = Release::new(&place.app, &version, commit, artifacts, spec, Timestamp::now());
     Ok(Wanted { release, bundle: Some(bundle) })
+}
+
+/// The objects as they are written, with whatever image they name: for a look at what they need besides.
+///
+/// # Errors
+/// When a manifest is missing or wrong.
+pub fn without_image(cluster: &Cluster, place: &Place) -> Result<Bundle, Error> {
+    bundle(objects(&cluster.manifests)?, &cluster.config, place.environment.strategy.name())
 }
 
 /// The objects as a whole, checked against the strategy.

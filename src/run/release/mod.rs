@@ -2,16 +2,37 @@
 
 use super::ground::{AnyTarget, Ground};
 use super::place::Place;
-use crate::error::Error;
+use crate::cli::ReleaseArgs;
+use crate::error::{Error, ErrorKind};
 use crate::rollout::Release;
 use crate::target::kubernetes::bundle::Bundle;
 
+mod digest;
 mod manifests;
 mod program;
 mod version;
 
-pub use manifests::{bundle, objects};
+pub use digest::demand_use;
+pub use manifests::{bundle, objects, without_image};
 pub use program::secrets;
+pub use version::{commit, of as version_of};
+
+/// Which release is asked for, in the words of the command line.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Asked<'a> {
+    /// The version.
+    pub version: Option<&'a str>,
+    /// The image.
+    pub image: Option<&'a str>,
+}
+
+impl ReleaseArgs {
+    /// Which release they ask for.
+    #[must_use]
+    pub fn asked(&self) -> Asked<'_> {
+        Asked { version: self.version.as_deref(), image: self.image.as_deref() }
+    }
+}
 
 /// A release that is to be live, with what the target must know of it that the release itself does not say.
 #[derive(Debug, Clone)]
@@ -39,16 +60,17 @@ impl Wanted {
 /// Puts the release together that the settings and the working tree describe now. Keeps a copy of its program.
 ///
 /// # Errors
-/// When there is no version, a secret is not set, or the program or a manifest is missing or wrong.
-pub fn build(place: &Place, version: Option<&str>) -> Result<Wanted, Error> {
+/// When there is no version, a secret is not set, the program or a manifest is missing or wrong, or there is no such image.
+pub async fn build(place: &Place, asked: Asked<'_>) -> Result<Wanted, Error> {
     match &place.ground {
         Ground::Machine(machine) => {
+            refuse_image(place, asked)?;
             secrets(&place.environment.name, &machine.settings)?;
-            Ok(Wanted { release: program::build(place, machine, version)?, bundle: None })
+            Ok(Wanted { release: program::build(place, machine, asked.version)?, bundle: None })
         }
         Ground::Cluster(cluster) => {
             cluster.is_told_its_token()?;
-            manifests::build(place, cluster, version)
+            manifests::build(place, cluster, asked).await
         }
     }
 }
@@ -56,12 +78,24 @@ pub fn build(place: &Place, version: Option<&str>) -> Result<Wanted, Error> {
 /// The same release, for a look: nothing is kept, nothing is written.
 ///
 /// # Errors
-/// When there is no version, or the program or a manifest is missing or wrong.
-pub fn describe(place: &Place, version: Option<&str>) -> Result<Wanted, Error> {
+/// As [`build`].
+pub async fn describe(place: &Place, asked: Asked<'_>) -> Result<Wanted, Error> {
     match &place.ground {
         Ground::Machine(machine) => {
-            Ok(Wanted { release: program::describe(place, machine, version)?, bundle: None })
+            refuse_image(place, asked)?;
+            Ok(Wanted { release: program::describe(place, machine, asked.version)?, bundle: None })
         }
-        Ground::Cluster(cluster) => manifests::build(place, cluster, version),
+        Ground::Cluster(cluster) => manifests::build(place, cluster, asked).await,
     }
+}
+
+/// Programs on this machine are no images.
+fn refuse_image(place: &Place, asked: Asked<'_>) -> Result<(), Error> {
+    if asked.image.is_none() {
+        return Ok(());
+    }
+    let sentence =
+        format!("{} is in no cluster, and `--image` is for what runs images", place.environment.name);
+    Err(Error::new(ErrorKind::Usage, "no-cluster", sentence)
+        .hint("leave it out: the program is named by `command` in tidegate.yaml"))
 }

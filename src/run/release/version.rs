@@ -9,7 +9,7 @@ use crate::error::{Error, ErrorKind};
 ///
 /// # Errors
 /// When there is none, or it cannot be one.
-pub(super) fn of(folder: &Path, given: Option<&str>) -> Result<String, Error> {
+pub fn of(folder: &Path, given: Option<&str>) -> Result<String, Error> {
     match given {
         Some(version) => checked(version),
         None => described(folder),
@@ -18,7 +18,7 @@ pub(super) fn of(folder: &Path, given: Option<&str>) -> Result<String, Error> {
 
 /// The commit that is checked out at `folder`.
 #[must_use]
-pub(super) fn commit(folder: &Path) -> Option<String> {
+pub fn commit(folder: &Path) -> Option<String> {
     git(folder, &["rev-parse", "HEAD"])
 }
 

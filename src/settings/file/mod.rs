@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 
 mod check;
+mod image;
 mod kubernetes;
 mod local;
 mod metrics;
@@ -19,6 +20,7 @@ mod strategy;
 mod units;
 
 pub(super) use check::Check;
+pub(super) use image::{Binary, Build, Cache, Compression, Image, Lines, Pairs, Toggle};
 pub(super) use kubernetes::{Graces, Kubernetes, Paths, Traffic};
 pub(super) use local::{Command, Header, Listen, Local, Logs, Proxy, Text, Upstream};
 pub(super) use metrics::{Metrics, Prometheus, Queries};
@@ -38,6 +40,8 @@ pub(super) struct File {
     /// Name of the app: small letters, digits and inner dashes, at most 63 characters.
     #[schemars(required, regex(pattern = "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"))]
     pub(super) app: Option<String>,
+    /// The image that environments in a cluster run: where it is kept, what it is called, what it is made of.
+    pub(super) image: Option<Image>,
     /// The environments by name. A name has small letters, digits and inner dashes, at most 63 characters.
     #[schemars(
         required,

@@ -1,5 +1,6 @@
 //! Settings as the rest of the program sees them: complete, checked, nothing left to interpret.
 
+mod image;
 mod kubernetes;
 mod metrics;
 
@@ -14,6 +15,7 @@ use crate::rollout::strategy::Strategy;
 use crate::yaml::Diagnostic;
 use crate::yaml::words::{listed, nearest};
 
+pub use image::{AssemblySettings, BuildSettings, CacheKind, ImageSettings, ImageSource, SecretSource};
 pub use kubernetes::{
     GraceSettings, KubeconfigSource, KubernetesSettings, ManifestSource, RouterKind, RuleLevel,
     TrafficSettings,
@@ -27,6 +29,8 @@ pub struct Settings {
     pub app: String,
     /// The file that it was read from, absolute.
     pub file: PathBuf,
+    /// The image that environments in a cluster run.
+    pub image: Option<ImageSettings>,
     /// The environments in the order of the file; at least one.
     pub environments: Vec<EnvironmentSettings>,
     /// What is probably not meant as written.

@@ -59,7 +59,7 @@ pub(super) fn value(text: String) -> EnvValue {
 fn check_literal(name: &str, text: &str, at: &Path, findings: &mut Findings<'_>) {
     if text.contains('\0') {
         findings.error(at, "an environment variable cannot hold the character NUL", "take the `\\0` out");
-    } else if !text.is_empty() && (is_secret(name) || has_password(text)) {
+    } else if is_told_secret(name, text) {
         let message = format!("`{name}` looks like a secret, and its value stands in this file");
         let help =
             format!("write `{name}: ${name}` and give the value to the environment of `tidegate deploy`");
@@ -68,6 +68,11 @@ fn check_literal(name: &str, text: &str, at: &Path, findings: &mut Findings<'_>)
         let message = "a `$` within a text is not expanded: the instances get it as it is written";
         findings.warn(at, message, "only a value that is exactly `$NAME` is taken from the environment");
     }
+}
+
+/// True for a value that is probably a secret and stands in the file.
+pub(super) fn is_told_secret(name: &str, text: &str) -> bool {
+    !text.is_empty() && (is_secret(name) || has_password(text))
 }
 
 /// True for a name that people give to secrets.

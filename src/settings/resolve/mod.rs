@@ -4,7 +4,7 @@ use std::path::Path as FilePath;
 use std::time::Duration;
 
 use super::file::{self, Environment, File, Target, Time};
-use super::model::{EnvironmentSettings, HealthSettings, TargetSettings};
+use super::model::{EnvironmentSettings, HealthSettings, ImageSettings, TargetSettings};
 use crate::rollout::Budgets;
 use crate::rollout::strategy::{Strategy, StrategyName};
 use crate::yaml::Path;
@@ -15,6 +15,7 @@ mod comparison;
 mod env;
 mod findings;
 mod http;
+mod image;
 mod kubernetes;
 mod local;
 mod metrics;
@@ -23,12 +24,18 @@ mod traffic;
 
 pub(super) use findings::Findings;
 
+/// What the file says.
+pub(super) struct Resolved {
+    /// The app.
+    pub(super) app: String,
+    /// Its image.
+    pub(super) image: Option<ImageSettings>,
+    /// Its environments.
+    pub(super) environments: Vec<EnvironmentSettings>,
+}
+
 /// The app and its environments, or `None` where something required is missing; then a finding says so.
-pub(super) fn resolve(
-    file: File,
-    folder: &FilePath,
-    findings: &mut Findings<'_>,
-) -> Option<(String, Vec<EnvironmentSettings>)> {
+pub(super) fn resolve(file: File, folder: &FilePath, findings: &mut Findings<'_>) -> Option<Resolved> {
     let root = Path::default();
     let app = required(file.app, &root.key("app"), "write `app: NAME`", findings);
     if let Some(app) = &app {
@@ -36,19 +43,28 @@ pub(super) fn resolve(
             findings.error(&root.key("app"), message, help)
         });
     }
+    let is_image_given = file.image.is_some();
+    let image = file.image.and_then(|raw| image::resolve(raw, folder, &root.key("image"), findings));
     let all = root.key("environments");
     let entries = required(file.environments, &all, "name at least one, such as `development`", findings)?.0;
     if entries.is_empty() {
         findings.empty(&all, "there is no environment", "name at least one, such as `development`");
     }
     let mut environments = Vec::new();
+    let has_cluster = entries.iter().any(|(_, raw)| !matches!(raw.target, Some(Target::Local(_))));
+    if let Some(image) = &image {
+        image::check_is_wanted(image, has_cluster, &root.key("image"), findings);
+    }
     for (name, raw) in entries {
         let path = all.key(&name);
         check_name(&name, &path, findings);
         environments.extend(environment(name, raw, folder, &path, findings));
     }
     address::distinct(&environments, &all, findings);
-    Some((app?, environments))
+    if is_image_given && image.is_none() {
+        return None;
+    }
+    Some(Resolved { app: app?, image, environments })
 }
 
 /// The value, or a finding that it is missing.

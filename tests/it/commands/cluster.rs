@@ -6,14 +6,18 @@ use super::kit::{App, Config, tells};
 fn app(settings: &str) -> App {
     let target = format!("target: {{ kubernetes: {{ {settings} }} }}");
     let app = App::new(&Config { more: format!("  live: {{ {target} }}\n"), ..Config::default() });
-    let cluster = "{ server: \"https://127.0.0.1:9\" }";
-    let kubeconfig = format!(
-        "apiVersion: v1\nkind: Config\nclusters: [{{ name: c, cluster: {cluster} }}]\nusers: []\n\
-         contexts: [{{ name: c, context: {{ cluster: c, user: \"\", namespace: shop }} }}]\ncurrent-context: c\n"
-    );
-    std::fs::write(app.path("kubeconfig"), kubeconfig).unwrap();
+    std::fs::write(app.path("kubeconfig"), KUBECONFIG).unwrap();
     app
 }
+
+/// A kubeconfig that names nothing that answers.
+const KUBECONFIG: &str = r#"apiVersion: v1
+kind: Config
+clusters: [{ name: c, cluster: { server: "https://127.0.0.1:9" } }]
+users: []
+contexts: [{ name: c, context: { cluster: c, user: "", namespace: shop } }]
+current-context: c
+"#;
 
 #[test]
 fn there_is_no_supervisor_for_a_cluster() {
@@ -130,4 +134,48 @@ fn what_the_policy_refuses_is_refused_before_the_cluster_is_asked() {
     tells(said.error("policy"), &expected);
     assert!(!said.err.contains("root-user"), "{}", said.err);
     assert_eq!(app.json(&["validate"])["error"]["code"], "policy");
+}
+
+fn with_image(image: &str) -> App {
+    let app = with_manifests("namespace: shop", &WEB.replace("image: web", "image: registry.test/shop:1"));
+    let file = app.path("tidegate.yaml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(file, format!("{text}image: {{ {image} }}\n")).unwrap();
+    std::fs::write(app.path("none"), KUBECONFIG).unwrap();
+    app
+}
+
+#[test]
+fn the_image_of_the_settings_must_be_one_that_a_container_takes() {
+    let app = with_image("repository: registry.test/shpo");
+    for command in [&["validate"][..], &["plan", "live", "--version", "v1"]] {
+        let said = app.run(command).exits(2);
+        let expected = [
+            "no container of the manifests takes an image of registry.test/shpo; they take registry.test/shop",
+            "help: is it registry.test/shop? Name the same repository in both places",
+        ];
+        tells(said.error("image-not-used"), &expected);
+    }
+    let app = with_image("repository: registry.test/shop");
+    let said = app.run(&["validate"]).exits(0);
+    assert!(!said.out.contains("image-tag"), "a tag counts for nothing there: {}", said.out);
+}
+
+#[test]
+fn an_image_of_the_command_line_must_be_one_that_can_be_deployed() {
+    let app = with_image("repository: registry.test/shop");
+    let plan = |image: &str| app.run(&["plan", "live", "--version", "v1", "--image", image]).exits(2);
+    let expected = [
+        "is of another repository than `image` in tidegate.yaml",
+        "help: `tidegate image copy registry.test/x:1",
+    ];
+    tells(plan("registry.test/x:1").error("other-image"), &expected);
+    tells(plan("registry.test/shop").error("bad-image-name"), &["it says neither tag nor digest"]);
+    tells(
+        plan("sha256:12").error("bad-image-name"),
+        &["64 hexadecimal digits", "help: write REPOSITORY:TAG"],
+    );
+    let said = app.run(&["deploy", "dev", "--version", "v1", "--image", "registry.test/shop:1"]).exits(2);
+    tells(said.error("no-cluster"), &["dev is in no cluster, and `--image` is for what runs images"]);
+    assert!(!app.path(".tidegate/dev").exists(), "nothing was begun");
 }

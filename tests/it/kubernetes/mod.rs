@@ -4,6 +4,7 @@ mod back;
 mod disturbed;
 mod drift;
 mod ground;
+mod image;
 mod judged;
 mod kills;
 mod kinds;

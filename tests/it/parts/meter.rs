@@ -54,7 +54,7 @@ impl Shop {
         let objects = parse(Path::new("shop.yaml"), manifests).unwrap_or_else(|error| panic!("{error}"));
         let bundle = Bundle::new(objects, &self.config).unwrap();
         let release =
-            Release::new("shop", version, None, bundle.artifacts(), bundle.spec(), Timestamp::now());
+            Release::new("shop", version, None, bundle.artifacts(None), bundle.spec(), Timestamp::now());
         self.target.keep(&release, bundle).await.unwrap();
         release
     }

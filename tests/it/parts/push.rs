@@ -1,5 +1,6 @@
 //! Pushes to the real registry: a program that others pull, and many pushes over a way that breaks.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -89,6 +90,8 @@ fn site(seed: u64, length: usize) -> Package {
         is_compressed: true,
         has_sbom: true,
         platform: Platform::parse("linux/amd64").unwrap(),
+        labels: BTreeMap::new(),
+        annotations: BTreeMap::new(),
     };
     assemble(&recipe, &|_| Ok(None)).unwrap()
 }

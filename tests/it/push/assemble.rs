@@ -23,6 +23,8 @@ fn recipe(source: &Path) -> Recipe {
         is_compressed: true,
         has_sbom: true,
         platform: Platform::here(),
+        labels: BTreeMap::new(),
+        annotations: BTreeMap::new(),
     }
 }
 
@@ -68,7 +70,7 @@ fn first(package: &Package) -> (BTreeMap<String, String>, Value) {
 }
 
 /// The header of a program for Linux on amd64, which asks for no loader, and something after it.
-fn program(folder: &Path, loader: bool) -> PathBuf {
+pub(super) fn program(folder: &Path, loader: bool) -> PathBuf {
     let mut bytes = b"\x7fELF\x02\x01\x01".to_vec();
     bytes.resize(18, 0);
     bytes.extend(62_u16.to_le_bytes());

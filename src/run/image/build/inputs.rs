@@ -6,6 +6,7 @@ use crate::error::Error;
 use crate::image::build::{Order, Secret, Source, of_actions};
 use crate::image::metadata::{Fault, entries, fields};
 use crate::run::image::facts::variable;
+use crate::run::image::inputs as tags_inputs;
 use crate::run::image::tags::tags;
 
 /// How the workflow's own repository is named within a context.
@@ -25,7 +26,7 @@ pub(super) async fn read(arguments: &BuildArgs) -> Result<Wish, Error> {
     Ok(Wish {
         order,
         version: names.version,
-        is_rebuild: boolean("rebuild", arguments.rebuild.as_ref())?,
+        is_rebuild: is_rebuild(arguments)?,
         allows_private_redirects: arguments.registry.allow_private_redirects,
         workflow,
     })
@@ -77,6 +78,16 @@ fn given(text: Option<&String>) -> Option<String> {
 
 fn refusal(input: &'static str, cause: &str, cure: &str) -> Fault {
     Fault { input, line: None, cause: cause.to_owned(), cure: Some(cure.to_owned()) }
+}
+
+/// Whether it is built anew also where it is there.
+pub(super) fn is_rebuild(arguments: &BuildArgs) -> Result<bool, Fault> {
+    boolean("rebuild", arguments.rebuild.as_ref())
+}
+
+/// Whether registries are asked before `latest` moves.
+pub(super) fn asks_registry(arguments: &BuildArgs) -> Result<bool, Fault> {
+    tags_inputs::asks_registry(given(arguments.latest_check.as_ref()).as_deref())
 }
 
 fn boolean(input: &'static str, text: Option<&String>) -> Result<bool, Fault> {

@@ -1,6 +1,8 @@
-//! `build`: an image built of a Dockerfile and given to registries, unless one of them has it already.
+//! `build`: an image built of a Dockerfile and given to registries, unless one of them has it already. Without inputs it is the image
+//! that tidegate.yaml describes, which may be made of files alone.
 
 mod answer;
+mod described;
 mod inputs;
 mod reuse;
 mod workflow;
@@ -8,7 +10,7 @@ mod workflow;
 use std::io::Write as _;
 use std::time::Instant;
 
-use crate::cli::{BuildArgs, RegistryArgs};
+use crate::cli::{BuildArgs, Common, RegistryArgs};
 use crate::error::{Error, ErrorKind};
 use crate::image::build::fingerprint::{self, Fingerprint, Ground};
 use crate::image::build::{self, Builder, Built, Order, Stop, Surroundings};
@@ -38,10 +40,14 @@ pub struct Wish {
 ///
 /// # Errors
 /// When an input is wrong, and what [`build`] says.
-pub async fn run(arguments: &BuildArgs) -> Result<BuildAnswer, Error> {
+pub async fn run(common: &Common, arguments: &BuildArgs) -> Result<BuildAnswer, Error> {
     let signals = Signals::listen()?;
+    let stop = signals.cancel().receiver();
+    if let Some(answer) = Box::pin(described::run(common, arguments, &stop)).await? {
+        return Ok(answer);
+    }
     let wish = inputs::read(arguments).await?;
-    Box::pin(build(&wish, &signals.cancel().receiver())).await
+    Box::pin(build(&wish, &stop)).await
 }
 
 /// Builds what is wanted, or finds that there is nothing to build.

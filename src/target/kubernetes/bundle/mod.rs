@@ -15,6 +15,9 @@ use crate::rollout::strategy::StrategyName;
 pub(super) use render::{Rendering, render};
 pub(super) use shape::{Shape, Workload};
 
+/// What the manifests as a whole are called among the artifacts of a release.
+pub const MANIFESTS: &str = "manifests";
+
 /// All objects of one release.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Bundle {
@@ -88,15 +91,18 @@ impl Bundle {
         json!({ "manifests": self.digest(), "configuration": configuration })
     }
 
-    /// The images of its workloads by digest where the manifests name one, and the manifests as a whole.
+    /// The images of its workloads by digest where the manifests name one, that of the repository `own` before the others; and the
+    /// manifests as a whole.
     #[must_use]
-    pub fn artifacts(&self) -> Vec<Artifact> {
+    pub fn artifacts(&self, own: Option<&str>) -> Vec<Artifact> {
         let images = self.images();
         let pinned = images.keys().filter_map(|image| image.split_once('@'));
-        let images =
-            pinned.map(|(name, digest)| Artifact { name: name.to_owned(), digest: digest.to_owned() });
-        let all = Artifact { name: "manifests".to_owned(), digest: self.digest() };
-        images.chain([all]).collect()
+        let mut all: Vec<Artifact> = pinned
+            .map(|(name, digest)| Artifact { name: name.to_owned(), digest: digest.to_owned() })
+            .collect();
+        all.sort_by_key(|artifact| own != Some(artifact.name.as_str()));
+        all.push(Artifact { name: MANIFESTS.to_owned(), digest: self.digest() });
+        all
     }
 
     /// Every image that its pods take, with the first object that names it.

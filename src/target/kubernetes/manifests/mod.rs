@@ -15,5 +15,5 @@ mod versioned;
 pub use object::{Key, Object, Source};
 pub use order::{in_order, rank};
 pub use read::{ManifestError, parse, read};
-pub use stamp::{APP, ENVIRONMENT, RELEASE, Stamp, pin_images, stamp};
+pub use stamp::{APP, ENVIRONMENT, RELEASE, Stamp, pin_images, repository_of, stamp};
 pub use versioned::{Versioned, version};

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::Object;
+use crate::registry::full_name;
 
 /// The label that tells the pods of one release from those of another.
 pub const RELEASE: &str = "tidegate.dev/release";
@@ -37,9 +38,10 @@ pub fn stamp(objects: &mut [Object], stamp: Stamp<'_>) {
 /// Has every container whose image is of `repository` take `repository@digest`; the names of the containers, as
 /// `Kind name/container`.
 ///
-/// What the manifest says after the repository, a tag or another digest, is replaced: only the digest is deployed.
+/// What the manifest says after the repository, a tag or another digest, is replaced: only the digest is deployed. Docker's own
+/// registry is the same with its name and without.
 pub fn pin_images(objects: &mut [Object], repository: &str, digest: &str) -> Vec<String> {
-    let mut pinned = Vec::new();
+    let (mut pinned, wanted) = (Vec::new(), full_name(repository));
     for object in objects {
         let key = object.key.to_string();
         let Some(spec) = object.pod_template_mut().and_then(|template| template.get_mut("spec")) else {
@@ -47,8 +49,8 @@ pub fn pin_images(objects: &mut [Object], repository: &str, digest: &str) -> Vec
         };
         for list in ["containers", "initContainers"] {
             for container in spec.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
-                let is_ours =
-                    container["image"].as_str().is_some_and(|image| repository_of(image) == repository);
+                let image = container["image"].as_str();
+                let is_ours = image.is_some_and(|image| full_name(repository_of(image)) == wanted);
                 if is_ours {
                     container["image"] = Value::String(format!("{repository}@{digest}"));
                     pinned.push(format!("{key}/{}", container["name"].as_str().unwrap_or_default()));
@@ -60,7 +62,8 @@ pub fn pin_images(objects: &mut [Object], repository: &str, digest: &str) -> Vec
 }
 
 /// An image's name without its tag and digest. A port is no tag: a tag stands after the last slash.
-fn repository_of(image: &str) -> &str {
+#[must_use]
+pub fn repository_of(image: &str) -> &str {
     let name = image.split_once('@').map_or(image, |(name, _)| name);
     let last = name.rfind('/').map_or(0, |at| at + 1);
     match name[last..].find(':') {
@@ -127,6 +130,15 @@ metadata: { name: web }
         assert_eq!(spec["containers"][0]["image"], "registry.test:5000/shop@sha256:1111");
         assert_eq!(spec["initContainers"][0]["image"], "registry.test:5000/shop@sha256:1111");
         assert_eq!(spec["containers"][1]["image"], "registry.test:5000/shop-side:1.0");
+    }
+
+    #[test]
+    fn dockers_own_registry_is_the_same_with_its_name_and_without() {
+        let text = ALL.replace("registry.test:5000/shop:1.0@sha256:0000", "acme/shop:1.0");
+        let mut all = parse(Path::new("x.yaml"), &text).unwrap();
+        assert_eq!(pin_images(&mut all, "docker.io/acme/shop", "sha256:1111"), ["Deployment web/app"]);
+        let image = &all[0].value["spec"]["template"]["spec"]["containers"][0]["image"];
+        assert_eq!(image, "docker.io/acme/shop@sha256:1111");
     }
 
     #[test]

@@ -42,15 +42,8 @@ pub async fn look_up(
     if images.is_empty() {
         return Ok(BTreeMap::new());
     }
-    let mut credentials = Credentials::default();
-    for (namespace, name) in pull_secrets(client, namespace, objects).await {
-        let what = format!("Secret {name} in namespace {namespace}");
-        let Some(json) = docker_config(client, &namespace, &name, objects).await else { continue };
-        if let Err(error) = credentials.add(&what, &json) {
-            tracing::warn!(%error, "images are looked for without this secret");
-        }
-    }
-    let of_cluster = credentials.clone();
+    let of_cluster = pull_credentials(client, namespace, objects).await;
+    let mut credentials = of_cluster.clone();
     match Credentials::of_docker() {
         Ok(own) => credentials.extend(own),
         Err(error) => tracing::warn!(%error, "images are looked for without Docker's configuration"),
@@ -62,6 +55,19 @@ pub async fn look_up(
         }
     }
     Ok(found)
+}
+
+/// The credentials that the cluster would pull the images of these objects with, as far as this identity may read them.
+pub async fn pull_credentials(client: &Client, namespace: &str, objects: &[Object]) -> Credentials {
+    let mut credentials = Credentials::default();
+    for (namespace, name) in pull_secrets(client, namespace, objects).await {
+        let what = format!("Secret {name} in namespace {namespace}");
+        let Some(json) = docker_config(client, &namespace, &name, objects).await else { continue };
+        if let Err(error) = credentials.add(&what, &json) {
+            tracing::warn!(%error, "images are looked for without this secret");
+        }
+    }
+    credentials
 }
 
 /// The images that the pods of a template pull.

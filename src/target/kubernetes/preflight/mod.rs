@@ -24,7 +24,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, Client, Error};
 
-pub use images::look_up;
+pub use images::{look_up, pull_credentials};
 pub use need::{Feature, Need};
 
 use super::manifests::{Key, Object};

@@ -53,7 +53,8 @@ impl Work {
         let was = Bundle::found(values, bundle);
         let mut spec = was.spec();
         spec["baseline"] = Value::Bool(true);
-        let release = Release::new(&self.config.app, "before-tidegate", None, was.artifacts(), spec, now());
+        let release =
+            Release::new(&self.config.app, "before-tidegate", None, was.artifacts(None), spec, now());
         Ok(Some((release, was)))
     }
 
