@@ -11,7 +11,7 @@
 //! # The layers
 //! Dependencies point inwards: [`rollout`] imports nothing of this crate; the adapters ([`target`], [`journal`], [`gate`],
 //! [`report`]) import only `rollout` and what imports nothing itself ([`yaml`], [`cluster`], [`registry`], [`prometheus`], [`github`]);
-//! [`image`] knows [`github`]'s event and [`registry`]; [`engine`] sees `rollout` and the adapters' traits; only [`run`] sees all. A test reads the `use` lines and fails on a forbidden one.
+//! [`image`] knows [`github`]'s event and [`registry`]; [`trigger`] knows [`settings`]; [`engine`] sees `rollout` and the adapters' traits; only [`run`] sees all. A test reads the `use` lines and fails on a forbidden one.
 
 pub mod cli;
 pub mod cluster;
@@ -29,5 +29,6 @@ pub mod run;
 pub mod sample;
 pub mod settings;
 pub mod target;
+pub mod trigger;
 pub mod trust;
 pub mod yaml;

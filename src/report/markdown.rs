@@ -14,6 +14,14 @@ pub fn render(rollout: &Rollout, events: &[Event]) -> String {
     text
 }
 
+/// A text that is no rollout's, as a report: a title, and the text as it is.
+#[must_use]
+pub fn note(title: &str, text: &str) -> String {
+    let lines: Vec<String> = text.lines().map(super::lines::printable).collect();
+    let fence = fence(&lines);
+    format!("## {}\n\n{fence}text\n{}\n{fence}\n", escape(title), lines.join("\n"))
+}
+
 fn write(text: &mut String, rollout: &Rollout, events: &[Event]) -> std::fmt::Result {
     let plan = &rollout.plan;
     let sign = match rollout.outcome.as_ref().map(|(_, outcome)| outcome.kind) {
@@ -73,15 +81,18 @@ fn log_tail(text: &mut String, rollout: &Rollout) -> std::fmt::Result {
     let Some(cause) = rollout.cause.as_ref().filter(|cause| !cause.log_tail.is_empty()) else {
         return Ok(());
     };
-    // A fence longer than any in the log, so that the log cannot end it.
-    let longest =
-        cause.log_tail.iter().map(|line| line.chars().take_while(|c| *c == '`').count()).max().unwrap_or(0);
-    let fence = "`".repeat(longest.max(2) + 1);
+    let fence = fence(&cause.log_tail);
     writeln!(text, "\nThe instance's last words:\n\n{fence}text")?;
     for line in &cause.log_tail {
         writeln!(text, "{}", super::lines::printable(line))?;
     }
     writeln!(text, "{fence}")
+}
+
+/// A fence longer than any in the text, so that the text cannot end it.
+fn fence(lines: &[String]) -> String {
+    let ticks = |line: &String| line.trim_start().chars().take_while(|c| *c == '`').count();
+    "`".repeat(lines.iter().map(ticks).max().unwrap_or(0).max(2) + 1)
 }
 
 /// Text from outside, so that it is shown as it is: no markup, no table cell, no mention, no line break.
@@ -106,7 +117,12 @@ fn escape(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::escape;
+    use super::{escape, note};
+
+    #[test]
+    fn a_note_cannot_leave_its_fence() {
+        assert_eq!(note("a|b", "x\n  ```\n<b>\u{1b}"), "## a\\|b\n\n````text\nx\n  ```\n<b>\u{fffd}\n````\n");
+    }
 
     #[test]
     fn hostile_text_is_only_text() {

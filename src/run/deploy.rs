@@ -10,6 +10,7 @@ use super::plan::{Basis, is_live, plan};
 use super::policy::Findings;
 use super::preflight;
 use super::release::{self, Wanted};
+use super::rules;
 use super::session::Session;
 use super::watchdog;
 use crate::cli::{Busy, Common, DeployArgs, ReportArgs};
@@ -64,6 +65,7 @@ async fn begin(
     refuse_when_closed(&place).await?;
     let wanted = release::build(&place, version)?;
     Findings::of(&place, &wanted).tell()?;
+    rules::demand(&place, common, &wanted.release).await?;
     let candidate = wanted.release.clone();
     let wish = |environment: &Environment| supersede(environment, &candidate);
     let on_lock = match if_busy {

@@ -26,9 +26,10 @@ pub use error::SettingsError;
 pub use find::{LARGEST, NAMES, find, load};
 pub use init::template;
 pub use model::{
-    EnvValue, EnvironmentSettings, GraceSettings, HealthSettings, KubeconfigSource, KubernetesSettings,
-    LocalSettings, LogOptions, ManifestSource, PrometheusSettings, ProxyOptions, QuerySettings, RouterKind,
-    RuleLevel, Settings, TargetSettings, TrafficSettings, UnknownEnvironment,
+    EnvValue, EnvironmentSettings, FreezeSettings, GraceSettings, HealthSettings, KubeconfigSource,
+    KubernetesSettings, LocalSettings, LogOptions, ManifestSource, OnSettings, Patterns, PrometheusSettings,
+    ProxyOptions, QuerySettings, RefPattern, RouterKind, RuleLevel, Settings, TargetSettings,
+    TrafficSettings, UnknownEnvironment,
 };
 pub use schema::schema;
 

@@ -134,6 +134,7 @@ fn kind_of(holder: &Path) -> &str {
         "upstream" => "protocol for instances",
         "traffic" => "way of traffic",
         "metrics" => "source of counts",
+        "on" => "event that deploys",
         other => other,
     }
 }
@@ -153,9 +154,9 @@ fn planned(holder: &Path, name: &str) -> Option<(String, &'static str)> {
             "`image` is not in this version of Tidegate; programs on this machine are".to_owned(),
             "take `image` out, and name the program by `command` in a `local` target",
         )),
-        (["environments", _], "on" | "after") => Some((
-            format!("`{name}` is not in this version of Tidegate; `tidegate deploy ENVIRONMENT` is"),
-            "take it out, and let the workflow decide when to call `tidegate deploy`",
+        (["environments", _, "on"], "pull_request" | "pull-request") => Some((
+            format!("`{name}` is for preview environments, which are not in this version of Tidegate"),
+            "take it out; there are `push`, `tag` and `dispatch`",
         )),
         (["environments", _], "migrate") => Some((
             "`migrate` is not in this version of Tidegate; deploys without a migration are".to_owned(),

@@ -11,6 +11,7 @@ mod look;
 mod output;
 mod reasons;
 mod refusal;
+mod run;
 mod secret;
 mod signals;
 mod steer;

@@ -2,6 +2,7 @@
 
 mod kubernetes;
 mod metrics;
+mod rules;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -19,6 +20,7 @@ pub use kubernetes::{
     TrafficSettings,
 };
 pub use metrics::{PrometheusSettings, QuerySettings};
+pub use rules::{FreezeSettings, OnSettings, Patterns, RefPattern};
 
 /// What a `tidegate.yaml` says, with every default filled in.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,6 +40,12 @@ pub struct Settings {
 pub struct EnvironmentSettings {
     /// Name: a DNS label.
     pub name: String,
+    /// What may deploy here; `None` leaves it to the workflow.
+    pub on: Option<OnSettings>,
+    /// The environment in which the same release must have succeeded before; there is one of that name.
+    pub after: Option<String>,
+    /// When nothing new is deployed.
+    pub freeze: Vec<FreezeSettings>,
     /// Where it runs.
     pub target: TargetSettings,
     /// How an instance is asked for its health; `None` takes an open port for healthy, or in a cluster what the probes say.

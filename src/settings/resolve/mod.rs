@@ -18,6 +18,7 @@ mod http;
 mod kubernetes;
 mod local;
 mod metrics;
+mod rules;
 mod strategy;
 mod traffic;
 
@@ -48,6 +49,7 @@ pub(super) fn resolve(
         environments.extend(environment(name, raw, folder, &path, findings));
     }
     address::distinct(&environments, &all, findings);
+    rules::check(&environments, &all, findings);
     Some((app?, environments))
 }
 
@@ -133,7 +135,22 @@ fn environment(
         );
     }
     let history = usize::try_from(history).unwrap_or(usize::MAX);
-    Some(EnvironmentSettings { name, target: target?, health, strategy, verify, keep, budgets, history })
+    let on = rules::on(raw.on, &path.key("on"), findings);
+    let freeze = rules::freeze(raw.freeze, &path.key("freeze"), findings);
+    let (after, target) = (raw.after, target?);
+    Some(EnvironmentSettings {
+        name,
+        on,
+        after,
+        freeze,
+        target,
+        health,
+        strategy,
+        verify,
+        keep,
+        budgets,
+        history,
+    })
 }
 
 fn resolve_target(

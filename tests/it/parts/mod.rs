@@ -3,6 +3,7 @@
 //! They need a testbed that runs (`make testbed-up`; `make test` sees to it) and the tier `testbed`.
 
 mod act;
+mod action;
 mod apply;
 mod build;
 mod cluster;
@@ -11,6 +12,7 @@ mod faults;
 mod gateway;
 mod journal;
 pub mod kube;
+mod lint;
 mod meter;
 mod preflight;
 mod push;
