@@ -9,9 +9,11 @@ const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 // them, and waited for. Resolves to its exit code; that of one that a signal ended is 128 and the signal's number.
 export function run(program, args, parent) {
   return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { stdio: 'inherit', windowsHide: true });
+    // Before there is a child: one that runs could otherwise outlive this process. A signal is heard only after this turn.
+    let child;
     const pass = (signal) => child.kill(signal);
     for (const signal of SIGNALS) parent.on(signal, pass);
+    child = spawn(program, args, { stdio: 'inherit', windowsHide: true });
     const settle = (how, value) => {
       for (const signal of SIGNALS) parent.off(signal, pass);
       how(value);
