@@ -1,15 +1,16 @@
 //! The command line: clap's structures, nothing else.
 
+mod build;
 mod gate;
+mod run;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-mod build;
-
 pub use build::BuildArgs;
 pub use gate::{FailOn, GateCheckArgs, GateCommand, SimulateArgs};
+pub use run::{Inline, RunArgs};
 
 /// Takes a commit to production, and takes it back by itself when a gate fails.
 #[derive(Debug, Parser)]
@@ -38,6 +39,9 @@ pub struct Common {
     /// Form of progress and logs on standard error
     #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
+    /// A configuration that lies in no file.
+    #[arg(skip)]
+    pub inline: Option<Inline>,
 }
 
 /// Form of the answer.
@@ -69,6 +73,8 @@ pub enum Command {
     Validate,
     /// Show what a deploy would do; changes nothing
     Plan(ReleaseArgs),
+    /// Do what the event of a workflow asks for, or an input: what the action runs
+    Run(Box<RunArgs>),
     /// Roll a release out
     Deploy(DeployArgs),
     /// Take the environment back to an earlier release

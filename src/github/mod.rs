@@ -4,6 +4,8 @@
 //! GITHUB_* + payload → Event ─┐
 //! GITHUB_REPOSITORY, API ─────┴→ Repository
 //! ```
+//! What a step tells the runner in return is [`command`]: lines and entries of files, as texts.
+//!
 //! Reading is pure: variables and the payload are given. Only [`ask`] uses the network, for what a payload lacks, and
 //! [`Client`], by which GitHub is told: check runs, deployments, comments; and asked who may what.
 

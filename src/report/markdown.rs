@@ -23,6 +23,13 @@ pub fn render(rollout: &Rollout, events: &[Event]) -> String {
     head(rollout) + &evidence(rollout, &Around::default()) + "\n" + &course(rollout, events)
 }
 
+/// A text that is no rollout's, as a report: a title, and the text as it is.
+#[must_use]
+pub fn note(title: &str, text: &str) -> String {
+    let lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    format!("## {}\n\n{}", safe::text(title), safe::fenced(&lines))
+}
+
 /// One line with what is rolled out where and, by a sign, how it stands.
 #[must_use]
 pub fn heading(rollout: &Rollout) -> String {

@@ -198,6 +198,7 @@ impl Stage<'_> {
             state_dir: Some(self.directory.join("state")),
             output: self.common.output,
             log_format: self.common.log_format,
+            inline: None,
         };
         let place = Place::find(&common, Some("demo")).await?;
         let sink: Box<dyn Sink> = Box::new(Decision(Arc::clone(&self.decision)));

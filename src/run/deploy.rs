@@ -11,6 +11,7 @@ use super::policy::Findings;
 use super::preflight;
 use super::release::{self, Asked, Wanted};
 use super::reports::github::{GitHub, told};
+use super::rules;
 use super::session::Session;
 use super::watchdog;
 use crate::cli::{Busy, Common, DeployArgs, ReportArgs};
@@ -71,6 +72,7 @@ async fn begin(
         annotator.annotate(findings.annotations());
     }
     findings.tell()?;
+    rules::demand(&place, common, &wanted.release).await?;
     if if_busy == Busy::Supersede {
         preflight::before_superseding(&place, &wanted).await?;
     }

@@ -11,6 +11,7 @@ use tracing_subscriber::EnvFilter;
 use crate::cli::{Cli, Command, Common, GateCommand, LocalCommand, LogFormat, Output};
 use crate::error::Error;
 
+pub mod action;
 pub mod answer;
 pub mod busy;
 pub mod check;
@@ -30,6 +31,7 @@ pub mod preflight;
 pub mod release;
 pub mod reports;
 pub mod rollback;
+pub mod rules;
 pub mod session;
 pub mod signals;
 pub mod simulate;
@@ -77,6 +79,7 @@ async fn dispatch(command: Command, common: &Common) -> Result<ExitCode, Error> 
         Command::Abort(arguments) => steer::abort(common, &arguments).await?,
         Command::Promote(arguments) => steer::promote(common, &arguments).await?,
         Command::Pause(arguments) => steer::pause(common, &arguments).await?,
+        Command::Run(arguments) => return Box::pin(action::run(common, &arguments)).await,
         other => return Box::pin(look(other, common)).await,
     };
     Ok(print(common, &rollout, rollout.exit_code))
@@ -125,7 +128,8 @@ async fn look(command: Command, common: &Common) -> Result<ExitCode, Error> {
             None => ExitCode::SUCCESS,
         },
         Command::SampleApp(options) => local::sample_app(options).await,
-        Command::Deploy(_)
+        Command::Run(_)
+        | Command::Deploy(_)
         | Command::Rollback(_)
         | Command::Resume(_)
         | Command::Abort(_)

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::ground::{Ground, Machine};
 use super::reports::Listener;
-use crate::cli::Common;
+use crate::cli::{Common, Inline};
 use crate::error::{Error, ErrorKind};
 use crate::report::github::Annotator;
 use crate::report::lines::printable;
@@ -119,6 +119,17 @@ fn state_directory(common: &Common, folder: &Path, environment: &str) -> PathBuf
 /// # Errors
 /// When there is none or it is wrong.
 pub fn load(common: &Common) -> Result<Settings, Error> {
+    read(common)?.map_err(settings_error)
+}
+
+/// The same, with all that is wrong in the configuration as it was found.
+///
+/// # Errors
+/// When there is none.
+pub fn read(common: &Common) -> Result<Result<Settings, SettingsError>, Error> {
+    if let Some(Inline { file, text }) = &common.inline {
+        return Ok(settings::parse(file, text));
+    }
     let here = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
     let file = match &common.file {
         Some(file) => file.clone(),
@@ -128,7 +139,7 @@ pub fn load(common: &Common) -> Result<Settings, Error> {
                 .hint("`tidegate init` writes one; `--file` names another")
         })?,
     };
-    settings::load(&file).map_err(settings_error)
+    Ok(settings::load(&file))
 }
 
 fn settings_error(error: SettingsError) -> Error {

@@ -38,7 +38,10 @@ impl Sink for Listener {
 pub fn sinks(format: LogFormat) -> Vec<Box<dyn Sink>> {
     match format {
         LogFormat::Json => vec![Box::new(Log)],
-        LogFormat::Text if stderr().is_terminal() => vec![Box::new(Progress::default())],
+        // A workflow's log may look like a terminal, and shows each state of a live view as a line of its own.
+        LogFormat::Text if stderr().is_terminal() && std::env::var_os("GITHUB_ACTIONS").is_none() => {
+            vec![Box::new(Progress::default())]
+        }
         LogFormat::Text => vec![Box::new(Lines(stderr()))],
     }
 }

@@ -8,7 +8,7 @@ use super::session::{Session, again, nonce, who};
 use crate::cli::{Common, EnvironmentArgs, PromoteArgs, ReportArgs, SteerArgs};
 use crate::error::{Error, ErrorKind};
 use crate::journal::Journal as _;
-use crate::rollout::event::{Asked, Request};
+use crate::rollout::event::{Asked, Request, Way};
 use crate::rollout::{Fact, Outcome, OutcomeKind, Rollout};
 
 /// Goes on with what a process left that died, or that is stuck.
@@ -123,6 +123,61 @@ async fn steer(
         drive(session, rollout, Some(first), code).await
     })
     .await
+}
+
+/// Takes back what a process left half way that does not live any more; nothing where none is open, or it waits for a person. One of
+/// the same run that still lives is on its way back already, and is waited for.
+///
+/// # Errors
+/// When a living process works on the environment, or it cannot be taken back.
+pub(super) async fn take_back(
+    common: &Common,
+    environment: &str,
+    reason: &str,
+) -> Result<Option<RolloutAnswer>, Error> {
+    let word = (Request::Abort, reason.to_owned());
+    left(common, environment, Some(word), as_asked).await
+}
+
+/// Goes on with what a process left half way that does not live any more; nothing where none is open, it waits for a person, or
+/// somebody works on it.
+///
+/// # Errors
+/// When it had to be left half way again.
+pub(super) async fn end_left(common: &Common, environment: &str) -> Result<Option<RolloutAnswer>, Error> {
+    match left(common, environment, None, exit_code).await {
+        Err(error) if error.code == "locked" => Ok(None),
+        ended => ended,
+    }
+}
+
+async fn left(
+    common: &Common,
+    environment: &str,
+    word: Option<(Request, String)>,
+    code: fn(&Outcome, Option<i32>) -> u8,
+) -> Result<Option<RolloutAnswer>, Error> {
+    let place = Place::find(common, Some(environment)).await?;
+    if !place.ground.replay().await?.open().is_some_and(is_left) {
+        return Ok(None);
+    }
+    let holder = place.ground.sight().await?.map(|sighting| sighting.holder.name);
+    let is_ours = word.is_some() && holder.is_some_and(|name| name == who());
+    let on_lock = if is_ours { OnLock::Wait } else { OnLock::TakeUp };
+    Session::with(place, common, &ReportArgs::default(), "finish", on_lock, async |session| {
+        let Some(rollout) = session.environment.open().filter(|rollout| is_left(rollout)).cloned() else {
+            return Ok(None);
+        };
+        // One that goes back already needs no word for it.
+        let word = word.filter(|_| rollout.way == Way::Forward);
+        let first = word.map(|(request, reason)| session.asked(request, Some(reason)));
+        drive(session, rollout, first, code).await.map(Some)
+    })
+    .await
+}
+
+fn is_left(rollout: &Rollout) -> bool {
+    rollout.paused.is_none()
 }
 
 /// Watches the rollout in another process until it has ended or waits; `None` when that process is gone and it has not.

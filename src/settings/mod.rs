@@ -26,10 +26,11 @@ pub use error::SettingsError;
 pub use find::{LARGEST, NAMES, find, load};
 pub use init::template;
 pub use model::{
-    AssemblySettings, BuildSettings, CacheKind, EnvValue, EnvironmentSettings, GraceSettings, HealthSettings,
-    ImageSettings, ImageSource, KubeconfigSource, KubernetesSettings, LocalSettings, LogOptions,
-    ManifestSource, PrometheusSettings, ProxyOptions, QuerySettings, RouterKind, RuleLevel, SecretSource,
-    Settings, TargetSettings, TrafficSettings, UnknownEnvironment,
+    AssemblySettings, BuildSettings, CacheKind, EnvValue, EnvironmentSettings, FreezeSettings, GraceSettings,
+    HealthSettings, ImageSettings, ImageSource, KubeconfigSource, KubernetesSettings, LocalSettings,
+    LogOptions, ManifestSource, OnSettings, Patterns, PrometheusSettings, ProxyOptions, QuerySettings,
+    RefPattern, RouterKind, RuleLevel, SecretSource, Settings, TargetSettings, TrafficSettings,
+    UnknownEnvironment,
 };
 pub use schema::schema;
 

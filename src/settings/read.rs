@@ -134,6 +134,7 @@ fn kind_of(holder: &Path) -> &str {
         "upstream" => "protocol for instances",
         "traffic" => "way of traffic",
         "metrics" => "source of counts",
+        "on" => "event that deploys",
         other => other,
     }
 }
@@ -156,9 +157,9 @@ fn planned(holder: &Path, name: &str) -> Option<(String, &'static str)> {
             format!("`{name}` is not said of the build: what it makes goes to `image.repository`"),
             "take it out; `tags`, `labels` and `annotations` stand beside `build`",
         )),
-        (["environments", _], "on" | "after") => Some((
-            format!("`{name}` is not in this version of Tidegate; `tidegate deploy ENVIRONMENT` is"),
-            "take it out, and let the workflow decide when to call `tidegate deploy`",
+        (["environments", _, "on"], "pull_request" | "pull-request") => Some((
+            format!("`{name}` is for preview environments, which are not in this version of Tidegate"),
+            "take it out; there are `push`, `tag` and `dispatch`",
         )),
         (["environments", _], "migrate") => Some((
             "`migrate` is not in this version of Tidegate; deploys without a migration are".to_owned(),

@@ -13,6 +13,7 @@ mod look;
 pub(crate) mod output;
 mod reasons;
 mod refusal;
+mod run;
 mod secret;
 mod signals;
 mod steer;

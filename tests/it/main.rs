@@ -2,6 +2,8 @@
 #![expect(unreachable_pub, reason = "nothing reaches out of a test")]
 
 #[cfg(test)]
+mod action;
+#[cfg(test)]
 mod commands;
 #[cfg(test)]
 mod diagnose;
@@ -41,5 +43,7 @@ mod settings;
 mod sweeps;
 #[cfg(test)]
 mod tiers;
+#[cfg(test)]
+mod trigger;
 #[cfg(test)]
 mod world;

@@ -93,7 +93,7 @@ fn schema_is_not_stricter_than_the_parser() {
     assert!(refused >= 25, "the schema refuses only {refused} of the bad files");
 }
 
-fn json(text: &str) -> Value {
+pub fn json(text: &str) -> Value {
     try_json(text).unwrap()
 }
 
@@ -245,6 +245,27 @@ fn a_cluster_needs_no_more_than_its_manifests() {
     };
     assert_eq!(cluster(&settings, "plain"), expected);
     assert_eq!(cluster(&settings, "staging"), expected, "`service` alone is the default");
+}
+
+#[test]
+fn rules_are_read() {
+    let settings = good("rules");
+    let rules = |name: &str| settings.environment(name).unwrap().clone();
+    let staging = rules("staging").on.unwrap();
+    assert!(staging.dispatch && staging.tag.0.is_empty());
+    assert!(
+        staging.push.fit("develop") && staging.push.fit("release/1") && !staging.push.fit("release/1-alpha")
+    );
+    let production = rules("production");
+    assert_eq!(production.after.as_deref(), Some("staging"));
+    let window = &production.freeze[0];
+    assert_eq!(
+        (window.from.to_string(), window.to.to_string()),
+        ("2026-12-24T00:00:00Z".to_owned(), "2027-01-02T07:00:00Z".to_owned())
+    );
+    assert_eq!(window.reason, "the holidays");
+    let lab = rules("lab").on.unwrap();
+    assert!(lab.dispatch && lab.push.0.is_empty() && lab.tag.0.is_empty());
 }
 
 #[test]

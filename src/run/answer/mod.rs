@@ -2,6 +2,7 @@
 
 mod changes;
 mod image;
+mod intent;
 mod plan;
 mod status;
 
@@ -24,6 +25,7 @@ use crate::target::kubernetes::bundle::MANIFESTS;
 
 pub use changes::{ChangeAnswer, DifferenceAnswer, DriftAnswer, DriftedAnswer};
 pub use image::{Separators, TagsAnswer};
+pub use intent::IntentAnswer;
 pub use plan::{PlanAnswer, ProblemAnswer};
 pub use status::{OpenAnswer, SetAnswer, StatusAnswer};
 
@@ -291,6 +293,7 @@ pub fn schema() -> serde_json::Value {
         Status(StatusAnswer),
         History(HistoryAnswer),
         Plan(PlanAnswer),
+        Intent(IntentAnswer),
         Note(NoteAnswer),
         Local(LocalAnswer),
         Demo(DemoAnswer),

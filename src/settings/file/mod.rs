@@ -15,6 +15,7 @@ mod image;
 mod kubernetes;
 mod local;
 mod metrics;
+mod on;
 mod policy;
 mod strategy;
 mod units;
@@ -24,6 +25,7 @@ pub(super) use image::{Binary, Build, Cache, Compression, Image, Lines, Pairs, T
 pub(super) use kubernetes::{Graces, Kubernetes, Paths, Traffic};
 pub(super) use local::{Command, Header, Listen, Local, Logs, Proxy, Text, Upstream};
 pub(super) use metrics::{Metrics, Prometheus, Queries};
+pub(super) use on::{Events, Freeze, On, Patterns as NamePatterns};
 pub(super) use policy::{Level, Policy};
 pub(super) use strategy::{Amount, BlueGreen, Canary, Compare, Rolling, Stage, Strategy};
 pub(super) use units::{Percent, Size, Time};
@@ -59,6 +61,14 @@ pub(super) struct File {
     expecting = "a mapping with the settings of an environment"
 )]
 pub(super) struct Environment {
+    /// Which events of a workflow deploy here by themselves (`tidegate run`): patterns for branches and tags. Also by hand, nothing
+    /// else is deployed then. The first environment in the file whose pattern fits takes the event. Without it, only a step
+    /// that names the environment deploys here, and whatever it is started by.
+    pub(super) on: Option<On>,
+    /// Another environment, in which the same release must have succeeded before.
+    pub(super) after: Option<String>,
+    /// Times in which nothing new is deployed. Going back is always possible.
+    pub(super) freeze: Option<Vec<Freeze>>,
     /// Where it runs.
     #[schemars(required)]
     pub(super) target: Option<Target>,

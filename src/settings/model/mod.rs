@@ -3,6 +3,7 @@
 mod image;
 mod kubernetes;
 mod metrics;
+mod rules;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -21,6 +22,7 @@ pub use kubernetes::{
     TrafficSettings,
 };
 pub use metrics::{PrometheusSettings, QuerySettings};
+pub use rules::{FreezeSettings, OnSettings, Patterns, RefPattern};
 
 /// What a `tidegate.yaml` says, with every default filled in.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,6 +44,12 @@ pub struct Settings {
 pub struct EnvironmentSettings {
     /// Name: a DNS label.
     pub name: String,
+    /// What may deploy here; `None` leaves it to the workflow.
+    pub on: Option<OnSettings>,
+    /// The environment in which the same release must have succeeded before; there is one of that name.
+    pub after: Option<String>,
+    /// When nothing new is deployed.
+    pub freeze: Vec<FreezeSettings>,
     /// Where it runs.
     pub target: TargetSettings,
     /// How an instance is asked for its health; `None` takes an open port for healthy, or in a cluster what the probes say.

@@ -19,6 +19,7 @@ mod image;
 mod kubernetes;
 mod local;
 mod metrics;
+mod rules;
 mod strategy;
 mod traffic;
 
@@ -61,6 +62,7 @@ pub(super) fn resolve(file: File, folder: &FilePath, findings: &mut Findings<'_>
         environments.extend(environment(name, raw, folder, &path, findings));
     }
     address::distinct(&environments, &all, findings);
+    rules::check(&environments, &all, findings);
     if is_image_given && image.is_none() {
         return None;
     }
@@ -149,7 +151,22 @@ fn environment(
         );
     }
     let history = usize::try_from(history).unwrap_or(usize::MAX);
-    Some(EnvironmentSettings { name, target: target?, health, strategy, verify, keep, budgets, history })
+    let on = rules::on(raw.on, &path.key("on"), findings);
+    let freeze = rules::freeze(raw.freeze, &path.key("freeze"), findings);
+    let (after, target) = (raw.after, target?);
+    Some(EnvironmentSettings {
+        name,
+        on,
+        after,
+        freeze,
+        target,
+        health,
+        strategy,
+        verify,
+        keep,
+        budgets,
+        history,
+    })
 }
 
 fn resolve_target(

@@ -7,7 +7,11 @@ use std::path::Path;
 use super::kit::files;
 
 /// What stands right before a code, in a source whose white space is single spaces.
-const BEFORE: [&str; 14] = [
+const BEFORE: [&str; 18] = [
+    "refusal( ",
+    "refusal(",
+    "refused( ",
+    "refused(",
     "failure( ",
     "failure(",
     " fault(",

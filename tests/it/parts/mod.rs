@@ -3,6 +3,7 @@
 //! They need a testbed that runs (`make testbed-up`; `make test` sees to it) and the tier `testbed`.
 
 mod act;
+mod action;
 mod apply;
 mod build;
 mod builds;
@@ -13,6 +14,7 @@ mod gateway;
 mod journal;
 pub mod kube;
 mod large;
+mod lint;
 mod meter;
 mod own;
 mod preflight;

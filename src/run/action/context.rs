@@ -1,0 +1,143 @@
+//! What the runner gives a step: <https://docs.github.com/en/actions/reference/workflows-and-actions/variables>.
+
+use std::collections::BTreeSet;
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::salt;
+use crate::error::{Error, ErrorKind};
+use crate::github::command;
+use crate::settings::{EnvValue, Settings, TargetSettings};
+use crate::trigger::Intent;
+
+/// Variables whose values are secrets wherever they are set.
+const SECRETS: [&str; 4] =
+    ["INPUT_GITHUB-TOKEN", "GITHUB_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_TOKEN", "ACTIONS_RUNTIME_TOKEN"];
+
+/// What the runner gives a step.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Context {
+    /// The event's name.
+    pub(super) event: String,
+    /// The full ref.
+    pub(super) reference: String,
+    /// The commit.
+    pub(super) sha: String,
+    /// Who started it.
+    pub(super) actor: String,
+    /// `OWNER/NAME`.
+    pub(super) repository: String,
+    /// The environment that the main step began to work on, for its `post`.
+    pub(super) began: Option<String>,
+    /// Whether the main step ended by itself, for its `post`.
+    pub(super) has_ended: bool,
+    // The files that the runner names; none outside of a workflow.
+    pub(super) payload: Option<PathBuf>,
+    pub(super) outputs: Option<PathBuf>,
+    pub(super) state: Option<PathBuf>,
+    pub(super) summary: Option<PathBuf>,
+}
+
+impl Context {
+    /// That of this process.
+    pub(super) fn of_process() -> Self {
+        let variable = |name: &str| std::env::var(name).unwrap_or_default().trim().to_owned();
+        let path = |name: &str| std::env::var_os(name).filter(|path| !path.is_empty()).map(PathBuf::from);
+        Self {
+            event: variable("GITHUB_EVENT_NAME"),
+            reference: variable("GITHUB_REF"),
+            sha: variable("GITHUB_SHA"),
+            actor: variable("GITHUB_ACTOR"),
+            repository: variable("GITHUB_REPOSITORY"),
+            began: Some(variable("STATE_environment")).filter(|name| !name.is_empty()),
+            has_ended: variable("STATE_ended") == "true",
+            payload: path("GITHUB_EVENT_PATH"),
+            outputs: path("GITHUB_OUTPUT"),
+            state: path("GITHUB_STATE"),
+            summary: path("GITHUB_STEP_SUMMARY"),
+        }
+    }
+
+    /// The values that must not be shown, as far as the runner gives them.
+    pub(super) fn secrets(&self) -> BTreeSet<String> {
+        SECRETS.iter().filter_map(|name| std::env::var(name).ok()).collect()
+    }
+
+    /// The event's payload; null where none is named.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub(super) fn payload(&self) -> Result<Value, Error> {
+        let Some(path) = &self.payload else { return Ok(Value::Null) };
+        let bad = |why: String| {
+            let sentence = format!("the event's payload {} cannot be used: {why}", path.display());
+            Error::new(ErrorKind::Usage, "bad-event", sentence)
+                .hint("GITHUB_EVENT_PATH names it; take that variable away where there is none")
+        };
+        let text = std::fs::read(path).map_err(|error| bad(error.to_string()))?;
+        serde_json::from_slice(&text).map_err(|error| bad(format!("it is no JSON ({error})")))
+    }
+
+    /// Has the runner know, for this action's `post`, which environment the step works on now.
+    pub(super) fn begins(&self, intent: &Intent) {
+        let changes = matches!(
+            intent,
+            Intent::Deploy(_)
+                | Intent::Rollback { .. }
+                | Intent::Promote(_)
+                | Intent::Abort(_)
+                | Intent::Resume(_)
+        );
+        if let (true, Some(environment)) = (changes, intent.environment()) {
+            add(self.state.as_deref(), &command::entry("environment", environment, &salt()));
+        }
+    }
+
+    /// Has the runner know that the step has ended by itself.
+    pub(super) fn ended(&self) {
+        add(self.state.as_deref(), &command::entry("ended", "true", &salt()));
+    }
+
+    /// Sets outputs of the step.
+    pub(super) fn set_outputs(&self, all: &[(&str, String)]) {
+        let salt = salt();
+        let text: String = all.iter().map(|(name, value)| command::entry(name, value, &salt)).collect();
+        add(self.outputs.as_deref(), &text);
+    }
+
+    /// Adds to the summary of the job, in Markdown.
+    pub(super) fn summarize(&self, text: &str) {
+        add(self.summary.as_deref(), text);
+    }
+}
+
+/// Adds to a file of the runner's; outside of a workflow there is none.
+fn add(file: Option<&Path>, text: &str) {
+    let Some(file) = file else { return };
+    let written = OpenOptions::new().append(true).create(true).open(file);
+    if let Err(error) = written.and_then(|mut file| file.write_all(text.as_bytes())) {
+        tracing::warn!("{} could not be written: {error}", file.display());
+    }
+}
+
+/// The values that the settings take from the environment as secrets.
+pub(super) fn secrets_of(settings: &Settings) -> BTreeSet<String> {
+    let mut names: BTreeSet<&str> = BTreeSet::new();
+    for environment in &settings.environments {
+        match &environment.target {
+            TargetSettings::Local(local) => {
+                names.extend(local.env.values().filter_map(|value| match value {
+                    EnvValue::FromEnvironment(name) => Some(name.as_str()),
+                    EnvValue::Literal(_) => None,
+                }))
+            }
+            TargetSettings::Kubernetes(cluster) => {
+                names.extend(cluster.prometheus.iter().filter_map(|source| source.token.as_deref()));
+            }
+        }
+    }
+    names.into_iter().filter_map(|name| std::env::var(name).ok()).collect()
+}
