@@ -9,20 +9,24 @@ use crate::yaml::words::{listed, nearest};
 pub(super) fn environment<'a>(
     name: Option<&str>,
     all: &'a [EnvironmentSettings],
-) -> Result<&'a EnvironmentSettings, Intent> {
+) -> Result<&'a EnvironmentSettings, Box<Intent>> {
     let names = || all.iter().map(|one| one.name.as_str());
     match (name, all) {
         (None, [only]) => Ok(only),
         (None, _) => {
             let why = format!("there are {} environments, and none is named", all.len());
-            Err(refused("which-environment", why, format!("name one of {}", listed(names()))))
+            Err(Box::new(refused("which-environment", why, format!("name one of {}", listed(names())))))
         }
         (Some(name), _) => all.iter().find(|one| one.name == name).ok_or_else(|| {
             let hint = match nearest(name, names()) {
                 Some(meant) => format!("did you mean `{meant}`? (there are {})", listed(names())),
                 None => format!("there are {}", listed(names())),
             };
-            refused("unknown-environment", format!("there is no environment `{}`", shown(name)), hint)
+            Box::new(refused(
+                "unknown-environment",
+                format!("there is no environment `{}`", shown(name)),
+                hint,
+            ))
         }),
     }
 }
@@ -76,14 +80,14 @@ pub(super) fn takes(environment: &EnvironmentSettings, name: Name<'_>) -> bool {
 }
 
 /// Whether a person may have that deployed to an environment by hand: without rules, or where they say so, anything.
-pub(super) fn allows(environment: &EnvironmentSettings, name: Name<'_>) -> Result<(), Intent> {
+pub(super) fn allows(environment: &EnvironmentSettings, name: Name<'_>) -> Result<(), Box<Intent>> {
     let Some(on) = &environment.on else { return Ok(()) };
     if on.dispatch || takes(environment, name) {
         return Ok(());
     }
     let why = format!("{} takes {}, and not {}", environment.name, rules(environment), name.shown());
     let hint = "name what fits, or allow anything by hand with `dispatch: true` under `on`";
-    Err(refused("not-by-rule", why, hint))
+    Err(Box::new(refused("not-by-rule", why, hint)))
 }
 
 /// What an environment takes, in words.

@@ -42,7 +42,7 @@ pub(super) fn pushed(occasion: &Occasion<'_>, all: &[EnvironmentSettings]) -> In
     }
     let environment = match chosen(occasion, name, all) {
         Ok(environment) => environment,
-        Err(other) => return other,
+        Err(other) => return *other,
     };
     Intent::Deploy(Deploy {
         environment: environment.name.clone(),
@@ -57,16 +57,18 @@ fn chosen<'a>(
     occasion: &Occasion<'_>,
     name: Name<'_>,
     all: &'a [EnvironmentSettings],
-) -> Result<&'a EnvironmentSettings, Intent> {
+) -> Result<&'a EnvironmentSettings, Box<Intent>> {
     if let Some(named) = occasion.wish.environment.as_deref() {
         let environment = choice::environment(Some(named), all)?;
         if environment.on.is_none() || choice::takes(environment, name) {
             return Ok(environment);
         }
         let rules = choice::rules(environment);
-        return Err(nothing(format!("{named} takes {rules}, and not {}", name.shown())));
+        return Err(Box::new(nothing(format!("{named} takes {rules}, and not {}", name.shown()))));
     }
-    all.iter().find(|environment| choice::takes(environment, name)).ok_or_else(|| none_takes(name, all))
+    all.iter()
+        .find(|environment| choice::takes(environment, name))
+        .ok_or_else(|| Box::new(none_takes(name, all)))
 }
 
 fn none_takes(name: Name<'_>, all: &[EnvironmentSettings]) -> Intent {
@@ -133,7 +135,7 @@ fn planned(
         None => all
             .iter()
             .find(|environment| choice::takes(environment, name))
-            .ok_or_else(|| none_takes(name, all)),
+            .ok_or_else(|| Box::new(none_takes(name, all))),
     };
     match environment {
         Ok(environment) => Intent::Plan(Deploy {
@@ -142,7 +144,7 @@ fn planned(
             source: commit.map_or(Source::CheckedOut, |commit| Source::Commit(commit.to_owned())),
             asked: None,
         }),
-        Err(other) => other,
+        Err(other) => *other,
     }
 }
 
@@ -179,6 +181,6 @@ pub(super) fn workflow_run(occasion: &Occasion<'_>, all: &[EnvironmentSettings])
             source: Source::Tip { branch: branch.to_owned(), commit: commit.to_owned() },
             asked: None,
         }),
-        Err(other) => other,
+        Err(other) => *other,
     }
 }

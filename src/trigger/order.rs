@@ -91,12 +91,12 @@ impl Asking<'_> {
         }
         let environment = match choice::environment(self.environment, all) {
             Ok(environment) => environment,
-            Err(refusal) => return by(refusal, asked),
+            Err(refusal) => return by(*refusal, asked),
         };
         if self.command == Command::Deploy
             && let Err(refusal) = choice::allows(environment, self.name)
         {
-            return by(refusal, asked);
+            return by(*refusal, asked);
         }
         let name = environment.name.clone();
         let deploy = |order: Self, name| Deploy {
