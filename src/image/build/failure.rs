@@ -64,9 +64,9 @@ impl Failure {
             Some(line) => format!("{}:{line}", self.file),
             None => self.file.clone(),
         };
-        let how = match (&self.exit_code, self.cause.contains("exit code")) {
-            (Some(code), true) => format!("ended with exit code {code}"),
-            _ => format!("failed: {}", self.cause),
+        let how = match self.exit_code {
+            Some(code) => format!("ended with exit code {code}"),
+            None => format!("failed: {}", self.cause),
         };
         let what = match &self.instruction {
             Some(instruction) => {
@@ -154,6 +154,14 @@ mod tests {
             read(unknown),
             "Dockerfile:2: `RUNN x` failed: dockerfile parse error on line 2: unknown instruction: RUNN"
         );
+    }
+
+    #[test]
+    fn docker_engine_says_it_in_other_words() {
+        let error = "The command '/bin/sh -c make' returned a non-zero code: 2".to_owned();
+        let failed = Failed { name: "RUN make".to_owned(), error, tail: Vec::new() };
+        let sentence = Failure::read("Dockerfile", Some(&failed), &[]).sentence();
+        assert_eq!(sentence, "Dockerfile: `RUN make` ended with exit code 2");
     }
 
     #[test]

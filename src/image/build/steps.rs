@@ -48,10 +48,13 @@ impl Steps {
 
     /// The step under way, as the one that failed.
     pub(super) fn failed(&self) -> Option<Failed> {
-        let tail: Vec<String> = self.tail.iter().filter(|line| !is_arrow(line)).cloned().collect();
-        let error =
-            tail.iter().rev().find(|line| line.contains("non-zero code") || line.contains("exit status"));
-        let error = error.or(tail.last()).cloned().unwrap_or_default();
+        let mut tail: Vec<String> = self.tail.iter().filter(|line| !is_arrow(line)).cloned().collect();
+        let is_verdict = |line: &String| line.contains("non-zero code") || line.contains("exit status");
+        // What the builder says of the end is no line of the step's own.
+        let error = match tail.iter().rposition(is_verdict) {
+            Some(at) => tail.remove(at),
+            None => tail.last().cloned().unwrap_or_default(),
+        };
         (self.number > 0).then(|| Failed { name: self.name.clone(), error, tail })
     }
 }
@@ -114,7 +117,7 @@ mod tests {
         let failed = told(false).1.unwrap();
         assert_eq!(failed.name, "RUN make");
         assert!(failed.error.ends_with("non-zero code: 2"));
-        assert_eq!(failed.tail.len(), 2);
+        assert_eq!(failed.tail, ["::error::no"]);
         assert_eq!(begun("STEP 3/4: COPY a b"), Some((3, "COPY a b")));
         assert_eq!(begun("Step by step: a"), None);
     }

@@ -118,20 +118,19 @@ fn context(named: Option<String>, workflow: &Workflow) -> Result<String, Fault> 
 /// Secrets by value come by the environment alone. What is wrong with one is told without it.
 fn secrets(arguments: &BuildArgs) -> Result<Vec<Secret>, Fault> {
     let values = std::env::var("INPUT_SECRETS").unwrap_or_default();
-    let all: [(&'static str, Vec<String>, fn(String) -> Source); 3] = [
-        ("secrets", entries("secrets", &values)?, Source::Value),
-        ("secret-envs", fields("secret-envs", &arguments.secret_envs.join("\n"))?, Source::Variable),
-        ("secret-files", entries("secret-files", &arguments.secret_files.join("\n"))?, Source::File),
-    ];
     let mut secrets = Vec::new();
-    for (input, texts, source) in all {
+    let mut add = |input, texts: Vec<String>, source: fn(String) -> Source| {
         for text in texts {
             let secret = Secret::read(&text, source);
             secrets.push(
                 secret.map_err(|why| refusal(input, why, "write the secret's name, `=`, and what it is"))?,
             );
         }
-    }
+        Ok::<(), Fault>(())
+    };
+    add("secrets", entries("secrets", &values)?, Source::Value)?;
+    add("secret-envs", fields("secret-envs", &arguments.secret_envs.join("\n"))?, Source::Variable)?;
+    add("secret-files", entries("secret-files", &arguments.secret_files.join("\n"))?, Source::File)?;
     for secret in &secrets {
         match &secret.from {
             Source::Variable(name) if std::env::var_os(name).is_none() => {
