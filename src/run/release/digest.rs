@@ -220,7 +220,12 @@ pub fn demand_use(repository: &str, objects: &[Object]) -> Result<(), Error> {
     };
     let sentence = format!("no container of the manifests takes an image of {repository}; {there}");
     let error = Error::new(ErrorKind::Usage, "image-not-used", sentence);
-    Err(match nearest(repository, named.iter().copied()) {
+    // By the last part: the long names of one registry are all alike.
+    let last = |name: &str| name.rsplit('/').next().unwrap_or_default().to_owned();
+    let lasts: Vec<String> = named.iter().map(|name| last(name)).collect();
+    let near = nearest(&last(repository), lasts.iter().map(String::as_str));
+    let near = near.and_then(|near| named.iter().find(|name| last(name) == near));
+    Err(match near {
         Some(near) => error.hint(format!("is it {near}? Name the same repository in both places")),
         None => error.hint(format!("write `image: {repository}` in the container that runs the app")),
     })

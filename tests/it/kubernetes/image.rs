@@ -15,6 +15,8 @@ fn settings(stage: &Stage, repository: &str, by: &str) {
   repository: {repository}
   binary: {}
   entrypoint: [/tidegate, sample-app, --host, 0.0.0.0]
+  compression: none
+  sbom: false
   labels: {{ org.example.by: {by} }}
 ",
         env!("CARGO_BIN_EXE_tidegate")
