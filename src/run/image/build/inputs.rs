@@ -76,7 +76,7 @@ fn given(text: Option<&String>) -> Option<String> {
     text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
 }
 
-fn refusal(input: &'static str, cause: &str, cure: &str) -> Fault {
+fn unusable(input: &'static str, cause: &str, cure: &str) -> Fault {
     Fault { input, line: None, cause: cause.to_owned(), cure: Some(cure.to_owned()) }
 }
 
@@ -96,7 +96,7 @@ fn boolean(input: &'static str, text: Option<&String>) -> Result<bool, Fault> {
         Some("true" | "True" | "TRUE") => Ok(true),
         Some(other) => {
             let cause = format!("`{}` is nothing that it can be", other.escape_debug());
-            Err(refusal(input, &cause, "it is `true` or `false`"))
+            Err(unusable(input, &cause, "it is `true` or `false`"))
         }
     }
 }
@@ -107,7 +107,7 @@ fn context(named: Option<String>, workflow: &Workflow) -> Result<String, Fault> 
     match named {
         Some(named) if named.contains(DEFAULT_CONTEXT) && own.is_empty() => {
             let cause = format!("there is no workflow here for `{DEFAULT_CONTEXT}` to stand for");
-            Err(refusal("context", &cause, "name a directory, or the address of a repository"))
+            Err(unusable("context", &cause, "name a directory, or the address of a repository"))
         }
         Some(named) => Ok(named.replace(DEFAULT_CONTEXT, own)),
         None if own.is_empty() => Ok(".".to_owned()),
@@ -123,7 +123,7 @@ fn secrets(arguments: &BuildArgs) -> Result<Vec<Secret>, Fault> {
         for text in texts {
             let secret = Secret::read(&text, source);
             secrets.push(
-                secret.map_err(|why| refusal(input, why, "write the secret's name, `=`, and what it is"))?,
+                secret.map_err(|why| unusable(input, why, "write the secret's name, `=`, and what it is"))?,
             );
         }
         Ok::<(), Fault>(())
@@ -135,11 +135,11 @@ fn secrets(arguments: &BuildArgs) -> Result<Vec<Secret>, Fault> {
         match &secret.from {
             Source::Variable(name) if std::env::var_os(name).is_none() => {
                 let cause = format!("the variable {name} of the secret {} is not set", secret.id);
-                return Err(refusal("secret-envs", &cause, "set it for this command"));
+                return Err(unusable("secret-envs", &cause, "set it for this command"));
             }
             Source::File(path) if !std::path::Path::new(path).is_file() => {
                 let cause = format!("there is no file {path} for the secret {}", secret.id);
-                return Err(refusal("secret-files", &cause, "correct its path"));
+                return Err(unusable("secret-files", &cause, "correct its path"));
             }
             _ => {}
         }
@@ -159,7 +159,7 @@ fn cache(order: &mut Order, word: Option<&str>) -> Result<(), Fault> {
         }
         Some(other) => {
             let cause = format!("`{}` is no cache that has a word", other.escape_debug());
-            Err(refusal("cache", &cause, "it is `gha`; all others by cache-from and cache-to"))
+            Err(unusable("cache", &cause, "it is `gha`; all others by cache-from and cache-to"))
         }
     }
 }
