@@ -13,10 +13,19 @@ fn here() -> Order {
     Order { context: ".".to_owned(), ..Order::default() }
 }
 
+fn some(text: &str) -> Option<String> {
+    Some(text.to_owned())
+}
+
 /// Each with what it is about.
 pub(super) fn all() -> Vec<(&'static str, Order)> {
-    let some = |text: &str| Some(text.to_owned());
-    let secret = |id: &str, from: Source| Secret { id: id.to_owned(), from };
+    let mut all = what();
+    all.extend(how());
+    all
+}
+
+/// What is built, and what it is called.
+fn what() -> Vec<(&'static str, Order)> {
     vec![
         ("nothing but the directory", here()),
         ("a directory that looks like a flag", Order { context: "-x".to_owned(), ..Order::default() }),
@@ -37,6 +46,13 @@ pub(super) fn all() -> Vec<(&'static str, Order)> {
                 ..here()
             },
         ),
+    ]
+}
+
+/// What it is built with, and where it goes.
+fn how() -> Vec<(&'static str, Order)> {
+    let secret = |id: &str, from: Source| Secret { id: id.to_owned(), from };
+    vec![
         ("further contexts", Order { build_contexts: texts(&["a=docker-image://b:1", "c=../d"]), ..here() }),
         (
             "secrets of all kinds",

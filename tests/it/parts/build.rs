@@ -8,13 +8,14 @@ use testbed::Part;
 use super::kube::image;
 use super::{bed, run};
 
+const DOCKERFILE: &str = "FROM scratch\nARG TARGETARCH\nCOPY pause /pause\nENV ARCHITECTURE=$TARGETARCH\nENTRYPOINT [\"/pause\"]\n";
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_image_for_two_platforms_is_built_with_attestations_pushed_and_pulled() {
     let Some(bed) = bed("an image for two platforms", &[Part::Registry]).await else { return };
     let folder = tempfile::tempdir().unwrap();
     fs::copy(bed.home().program("pause"), folder.path().join("pause")).unwrap();
-    let text = "FROM scratch\nARG TARGETARCH\nCOPY pause /pause\nENV ARCHITECTURE=$TARGETARCH\nENTRYPOINT [\"/pause\"]\n";
-    fs::write(folder.path().join("Dockerfile"), text).unwrap();
+    fs::write(folder.path().join("Dockerfile"), DOCKERFILE).unwrap();
 
     let builder = format!("testbed-{}", std::process::id());
     let socket = format!("unix://{}", testbed::run("buildkitd.sock").display());

@@ -75,7 +75,8 @@ async fn times_names_and_what_is_left_out_do_not_matter() {
 async fn every_change_of_a_file_matters() {
     let plain = told(&order(&context())).await;
     let mut sums = vec![plain];
-    let changes: [(&str, &dyn Fn(&Path)); 8] = [
+    type Change<'a> = (&'a str, &'a dyn Fn(&Path));
+    let changes: [Change<'_>; 8] = [
         ("a content", &|root| fs::write(root.join("src/main"), "niam").unwrap()),
         ("a name", &|root| fs::rename(root.join("src/main"), root.join("src/niam")).unwrap()),
         ("a mode", &|root| {
@@ -110,7 +111,8 @@ async fn every_input_matters() {
     fs::write(further.path().join("x"), "x").unwrap();
     let further = format!("lib={}", further.path().display());
     let one = |text: &str| vec![text.to_owned()];
-    let changes: Vec<(&str, Box<dyn Fn(&mut Order)>)> = vec![
+    type Change = (&'static str, Box<dyn Fn(&mut Order)>);
+    let changes: Vec<Change> = vec![
         ("target", Box::new(|order| order.target = Some("web".to_owned()))),
         ("platforms", Box::new(move |order| order.platforms = one("linux/arm64"))),
         ("an argument", Box::new(move |order| order.build_args = one("A=1"))),
