@@ -66,16 +66,19 @@ async fn an_image_for_two_platforms_is_built_with_attestations_pushed_and_pulled
         let environment = inspected["Env"].to_string();
         assert!(environment.contains(&format!("ARCHITECTURE={architecture}")), "{environment}");
     }
+    attestations_go_along(&name, digest);
+}
 
-    // What BuildKit has attached is listed, and goes along with a copy, byte for byte.
+/// What BuildKit has attached is listed, and goes along with a copy, byte for byte.
+fn attestations_go_along(name: &str, digest: &str) {
     let copy = image(&format!("copied-platforms:{}", std::process::id()));
     let tidegate = |words: &[&str]| -> Value {
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_tidegate"));
         command.arg("image").args(words).args(["--output", "json"]).env("DOCKER_CONFIG", "/nowhere");
         serde_json::from_str(&run(&mut command)).unwrap()
     };
-    assert_eq!(tidegate(&["copy", &name, &copy])["digest"], digest);
-    let (original, copied) = (tidegate(&["inspect", &name]), tidegate(&["inspect", &copy]));
+    assert_eq!(tidegate(&["copy", name, &copy])["digest"], digest);
+    let (original, copied) = (tidegate(&["inspect", name]), tidegate(&["inspect", &copy]));
     assert_eq!(original["manifests"], copied["manifests"]);
     let all = copied["manifests"].as_array().unwrap();
     let attached: Vec<&Value> = all.iter().filter(|one| !one["about"].is_null()).collect();
