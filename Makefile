@@ -32,9 +32,10 @@ lint:
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	$(MAKE) deny
 
-# Licences, duplicate and banned crates, sources: the parts that need no network.
+# Licences, duplicate and banned crates, sources: the parts that need no network, once the crates of all platforms are there.
 deny:
 	@command -v cargo-deny >/dev/null || $(CARGO) install --locked --quiet cargo-deny
+	$(CARGO) fetch --locked --quiet
 	$(CARGO) deny --offline check bans licenses sources
 
 # Everything that is measured, against nginx where there is a peer: minutes, best on a quiet machine. PARTS="demo judge" for some.
