@@ -1,16 +1,16 @@
 //! An intent carried out by the stages that the command line has, too.
 
 use std::process::ExitCode;
+use std::sync::atomic::Ordering;
 
 use super::context::Context;
 use super::inputs::Inputs;
 use super::{refusal, source};
-use crate::cli::{
-    Common, DeployArgs, EnvironmentArgs, LockArgs, PromoteArgs, ReleaseArgs, ReportArgs, RollbackArgs,
-    SteerArgs, UnlockArgs,
-};
+use crate::cli::{Common, EnvironmentArgs, LockArgs, ReleaseArgs, ReportArgs, RollbackArgs, UnlockArgs};
 use crate::error::Error;
 use crate::run::answer::{IntentAnswer, NoteAnswer, PlanAnswer, RolloutAnswer, StatusAnswer};
+use crate::run::place::Place;
+use crate::run::reports::github::GitHub;
 use crate::run::{close, deploy, inspect, plan, print, rollback, steer};
 use crate::settings::Settings;
 use crate::trigger::{COMMANDS, Deploy, Intent, Order};
@@ -63,25 +63,30 @@ pub(super) async fn out(
     }
     let rollout = |answer| Done::Rollout(Box::new(answer));
     Ok(match intent {
-        Intent::Deploy(deploy) => rollout(roll_out(common, inputs, deploy).await?),
+        Intent::Deploy(deploy) => rollout(roll_out(common, inputs, context, deploy).await?),
         Intent::Plan(deploy) => {
             source::check(&deploy)?;
             Done::Plan(Box::new(plan::show(common, &release(deploy)).await?))
         }
         Intent::Rollback { order, to } => {
-            let environment = Some(order.environment);
-            let arguments = RollbackArgs { environment, to, reports: ReportArgs::default() };
-            rollout(rollback::rollback(common, &arguments).await?)
+            let environment = order.environment.clone();
+            let arguments =
+                RollbackArgs { environment: Some(order.environment), to, reports: ReportArgs::default() };
+            let work = async |place| rollback::take_back(place, common, &arguments).await;
+            rollout(heard(common, context, &environment, work).await?)
         }
         Intent::Promote(order) => {
-            let (environment, reason) = (Some(order.environment), order.reason);
-            rollout(steer::promote(common, &PromoteArgs { environment, full: false, reason }).await?)
+            let work = async |place| steer::promote_at(place, common, false, order.reason).await;
+            rollout(heard(common, context, &order.environment, work).await?)
         }
         Intent::Abort(order) => {
-            let (environment, reason) = (Some(order.environment), order.reason);
-            rollout(steer::abort(common, &SteerArgs { environment, reason }).await?)
+            let work = async |place| steer::abort_at(place, common, order.reason).await;
+            rollout(heard(common, context, &order.environment, work).await?)
         }
-        Intent::Resume(order) => rollout(steer::resume(common, &named(order)).await?),
+        Intent::Resume(order) => {
+            let work = async |place| steer::take_up(place, common).await;
+            rollout(heard(common, context, &order.environment, work).await?)
+        }
         Intent::Status(order) => Done::Status(Box::new(inspect::status(common, &named(order)).await?)),
         Intent::Lock(order) => {
             let reason = order.reason.unwrap_or_else(|| "no reason was given".to_owned());
@@ -99,16 +104,39 @@ pub(super) async fn out(
     })
 }
 
-async fn roll_out(common: &Common, inputs: &Inputs, deploy: Deploy) -> Result<RolloutAnswer, Error> {
+async fn roll_out(
+    common: &Common,
+    inputs: &Inputs,
+    context: &Context,
+    deploy: Deploy,
+) -> Result<RolloutAnswer, Error> {
     source::check(&deploy)?;
-    let arguments = DeployArgs {
-        release: release(deploy),
-        if_busy: inputs.if_busy,
-        watchdog: None,
-        watchdog_account: String::new(),
-        reports: ReportArgs::default(),
+    let wanted = release(deploy);
+    let environment = wanted.environment.clone().unwrap_or_default();
+    let reports = ReportArgs::default();
+    let work = async |place| {
+        let asked = wanted.asked();
+        deploy::roll_out(place, common, asked, inputs.if_busy, &reports, Vec::new()).await
     };
-    deploy::deploy(common, &arguments).await
+    heard(common, context, &environment, work).await
+}
+
+/// Does the work on an environment; GitHub hears of its rollouts where the step has a token to tell it with.
+async fn heard(
+    common: &Common,
+    context: &Context,
+    environment: &str,
+    work: impl AsyncFnOnce(Place) -> Result<RolloutAnswer, Error>,
+) -> Result<RolloutAnswer, Error> {
+    let mut place = Place::find(common, Some(environment)).await?;
+    if !context.has_token {
+        return work(place).await;
+    }
+    let github = GitHub::begin(&mut place);
+    let result = work(place).await;
+    github.finish(&result).await;
+    context.is_summarized.store(true, Ordering::Relaxed);
+    result
 }
 
 fn release(deploy: Deploy) -> ReleaseArgs {

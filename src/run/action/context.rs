@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::Value;
 
@@ -17,8 +18,11 @@ use crate::trigger::Intent;
 const SECRETS: [&str; 4] =
     ["INPUT_GITHUB-TOKEN", "GITHUB_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_TOKEN", "ACTIONS_RUNTIME_TOKEN"];
 
+/// Variables with the token of the workflow, the first one that is set.
+const TOKENS: [&str; 2] = ["INPUT_GITHUB-TOKEN", "GITHUB_TOKEN"];
+
 /// What the runner gives a step.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Context {
     /// The event's name.
     pub(super) event: String,
@@ -32,6 +36,10 @@ pub(super) struct Context {
     pub(super) repository: String,
     /// The environment that the main step began to work on, for its `post`.
     pub(super) began: Option<String>,
+    /// Whether the step has a token, by which GitHub is told of rollouts.
+    pub(super) has_token: bool,
+    /// Whether the summary of the job tells what came of it already.
+    pub(super) is_summarized: AtomicBool,
     /// Whether the main step ended by itself, for its `post`.
     pub(super) has_ended: bool,
     // The files that the runner names; none outside of a workflow.
@@ -53,6 +61,8 @@ impl Context {
             actor: variable("GITHUB_ACTOR"),
             repository: variable("GITHUB_REPOSITORY"),
             began: Some(variable("STATE_environment")).filter(|name| !name.is_empty()),
+            has_token: TOKENS.iter().any(|name| !variable(name).is_empty()),
+            is_summarized: AtomicBool::new(false),
             has_ended: variable("STATE_ended") == "true",
             payload: path("GITHUB_EVENT_PATH"),
             outputs: path("GITHUB_OUTPUT"),
@@ -108,8 +118,11 @@ impl Context {
         add(self.outputs.as_deref(), &text);
     }
 
-    /// Adds to the summary of the job, in Markdown.
+    /// Adds to the summary of the job, in Markdown, unless it tells all already.
     pub(super) fn summarize(&self, text: &str) {
+        if self.is_summarized.load(Ordering::Relaxed) {
+            return;
+        }
         add(self.summary.as_deref(), text);
     }
 }

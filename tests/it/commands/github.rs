@@ -24,7 +24,9 @@ async fn github() -> GitHub {
 
 /// The variables of a step on pull request 7.
 fn step(app: &mut App, api: &str, token: &str) {
-    let payload = json!({"number": 7, "pull_request": {"number": 7, "head": {"sha": HEAD, "ref": "topic"}}});
+    let own = json!({ "full_name": "acme/shop", "id": 1 });
+    let pull = json!({ "number": 7, "head": { "sha": HEAD, "ref": "topic", "repo": own }, "base": { "ref": "main", "repo": own } });
+    let payload = json!({ "number": 7, "action": "synchronize", "repository": own, "pull_request": pull });
     fs::write(app.path("event.json"), payload.to_string()).unwrap();
     let [event, summary] = ["event.json", "summary.md"].map(|name| app.path(name).display().to_string());
     for (name, value) in [
@@ -100,4 +102,33 @@ fn without_a_token_the_summary_tells_it_all() {
     tells(&said.err, &["only the job summary tells this: there is no token"]);
     let summary = fs::read_to_string(app.path("summary.md")).unwrap();
     tells(&summary, &["✅ shop v1 → dev", "only the job summary tells this"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_action_runs_tells_github_by_the_token_of_its_step() {
+    if !wanted("testbed", "the action's reports") {
+        return;
+    }
+    let github = github().await;
+    let mut app = App::new(&Config::default());
+    step(&mut app, &github.url(), "ghs_secret");
+    app.variable("GITHUB_ACTIONS", "true");
+    let said = app.run(&["run", "--command", "deploy", "--version", "v1"]).exits(0);
+    let unmasked = said.err.replace("::add-mask::ghs_secret\n", "");
+    assert!(
+        unmasked.len() < said.err.len() && !(unmasked + &said.out).contains("ghs_secret"),
+        "{}",
+        said.err
+    );
+    app.run(&["run", "--command", "deploy", "--version", "v2"]).exits(0);
+    app.run(&["run", "--command", "rollback"]).exits(0);
+    let shop = github.repository("acme/shop").unwrap();
+    let ended: Vec<_> = shop.check_runs.iter().filter_map(|run| run.conclusion.as_deref()).collect();
+    assert_eq!(ended, ["success"; 3]);
+    let states: Vec<&str> = shop.deployments.iter().map(|deployment| deployment.state()).collect();
+    assert_eq!(states, ["inactive", "inactive", "success"]);
+    assert_eq!(shop.issues[&7].comments.len(), 1);
+    let summary = fs::read_to_string(app.path("summary.md")).unwrap();
+    assert_eq!(summary.matches("## ✅ shop v2 → dev").count(), 1, "told once: {summary}");
+    github.finish().unwrap();
 }
