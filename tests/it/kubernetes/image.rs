@@ -14,7 +14,7 @@ fn settings(stage: &Stage, repository: &str, by: &str) {
         "image:
   repository: {repository}
   binary: {}
-  entrypoint: [/tidegate, sample-app, --host, 0.0.0.0]
+  entrypoint: [/tidegate, sample-app, --version, any, --host, 0.0.0.0]
   compression: none
   sbom: false
   labels: {{ org.example.by: {by} }}
