@@ -10,8 +10,9 @@ use serde::{Serialize, Serializer};
 
 use super::{Histogram, Series};
 
-/// The most losses that are kept with their story; further ones are only counted.
-const MOST_LOSSES: usize = 100;
+/// The most losses that are kept with their story; further ones are only counted. A router that is killed while it holds the requests
+/// of a `recreate` loses all of them at once, and each must be accounted for.
+const MOST_LOSSES: usize = 1000;
 
 /// What became of all requests of a load so far.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -38,9 +39,9 @@ pub struct Ledger {
     pub by_kind: BTreeMap<&'static str, KindTally>,
     /// All losses by how they came about ([`LossKind`] in words).
     pub by_loss: BTreeMap<String, u64>,
-    /// The first 100 losses.
+    /// The first 1,000 losses.
     pub losses: Vec<Loss>,
-    /// The first tries of the first 100 requests that were reconnected: how the kept connection failed them.
+    /// The first tries of the first 1,000 requests that were reconnected: how the kept connection failed them.
     pub reconnects: Vec<Loss>,
     /// The run over time.
     pub series: Series,
@@ -315,13 +316,16 @@ mod tests {
     }
 
     #[test]
-    fn only_the_first_hundred_losses_are_told_but_all_are_counted() {
+    fn only_the_first_thousand_losses_are_told_but_all_are_counted() {
         let mut ledger = Ledger::default();
-        (0..250).for_each(|i| ledger.lose(loss(i, LossKind::Foreign(502))));
-        assert_eq!((ledger.lost, ledger.losses.len()), (250, 100));
-        assert_eq!(ledger.losses[99].at, ms(99));
-        assert_eq!(ledger.by_loss["status 502 not from the app"], 250);
-        assert_eq!(ledger.series.slices.iter().map(|s| s.lost).collect::<Vec<_>>(), [100, 100, 50]);
+        (0..1250).for_each(|i| ledger.lose(loss(i, LossKind::Foreign(502))));
+        assert_eq!((ledger.lost, ledger.losses.len()), (1250, 1000));
+        assert_eq!(ledger.losses[999].at, ms(999));
+        assert_eq!(ledger.by_loss["status 502 not from the app"], 1250);
+        assert_eq!(
+            ledger.series.slices.iter().map(|s| s.lost).collect::<Vec<_>>(),
+            [100; 12].into_iter().chain([50]).collect::<Vec<_>>()
+        );
     }
 
     #[test]
