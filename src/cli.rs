@@ -261,6 +261,9 @@ pub struct UnlockArgs {
     pub force: bool,
 }
 
+/// The action where nobody names another one.
+const ACTION: &str = "tidegate/tidegate@v1";
+
 /// A new configuration.
 #[derive(Debug, Clone, Args)]
 pub struct InitArgs {
@@ -270,6 +273,12 @@ pub struct InitArgs {
     /// The command that starts it; it listens on $PORT
     #[arg(long, value_name = "COMMAND")]
     pub command: Option<String>,
+    /// Write .github/workflows/tidegate.yml, too; of a configuration that is there nothing is changed
+    #[arg(long)]
+    pub workflow: bool,
+    /// The action in that workflow, best by the hash of a release's commit
+    #[arg(long, value_name = "OWNER/NAME@REF", default_value = ACTION)]
+    pub action: String,
     /// Overwrite a file that is there
     #[arg(long)]
     pub force: bool,

@@ -25,6 +25,9 @@ pub struct RunArgs {
     /// The version to deploy, or to go back to [default: the tag, or the short commit]
     #[arg(id = "release", long = "version", env = "INPUT_VERSION", value_name = "VERSION")]
     pub release: Option<String>,
+    /// The image to deploy: REPOSITORY:TAG, REPOSITORY@DIGEST, or the digest alone [default: that of the configuration]
+    #[arg(long, env = "INPUT_IMAGE", value_name = "IMAGE")]
+    pub image: Option<String>,
     /// Why; kept in the history
     #[arg(long, env = "INPUT_REASON", value_name = "TEXT")]
     pub reason: Option<String>,

@@ -18,6 +18,7 @@ pub mod deployments;
 mod event;
 pub mod people;
 pub mod pulls;
+pub mod refs;
 mod repository;
 mod workflow;
 

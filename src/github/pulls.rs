@@ -25,6 +25,8 @@ pub async fn of_commit(client: &Client, sha: &str) -> Result<Option<u64>, Failur
 pub struct Readiness {
     /// The commit that its branch was at when it was looked at. This one is deployed, and no later one.
     pub head: String,
+    /// Its branch.
+    pub branch: String,
     /// The branch it is to be merged into.
     pub base: String,
     /// It comes from another repository.
@@ -65,6 +67,16 @@ impl Readiness {
     }
 }
 
+/// The last commit of a pull request.
+///
+/// # Errors
+/// Why GitHub does not say.
+pub async fn head(client: &Client, number: u64) -> Result<String, Failure> {
+    let pull = client.get(&format!("/pulls/{number}")).await?;
+    let sha = pull["head"]["sha"].as_str().map(str::to_owned);
+    sha.ok_or_else(|| Failure::without("a pull request", "last commit"))
+}
+
 /// Looks at a pull request: its last commit once, and everything else about that commit. Checks whose name begins with `ours` are our
 /// own reports, and not waited for.
 ///
@@ -77,6 +89,7 @@ pub async fn readiness(client: &Client, number: u64, ours: &str) -> Result<Readi
     let mut found = Readiness {
         is_fork: pull["head"]["repo"]["full_name"] != pull["base"]["repo"]["full_name"],
         is_open: pull["state"] == "open",
+        branch: text(&pull["head"]["ref"]),
         head,
         base,
         ..Readiness::default()

@@ -9,6 +9,7 @@ pub mod markdown;
 pub mod metrics;
 pub mod picture;
 pub mod progress;
+pub mod reply;
 pub mod safe;
 pub mod story;
 pub mod summary;

@@ -230,7 +230,11 @@ async fn look_ahead(
         preflight::ask(cluster, place, target, bundle, plan),
         kubernetes.forecast(plan, bundle, basis.found.as_ref()),
     );
-    let (verdict, mut forecast) = (verdict?, forecast?);
+    let (mut verdict, mut forecast) = (verdict?, forecast?);
+    // Of an image that is made before the deploy it is known already that it is not there.
+    if release::makes_image(place) && image_of(&plan.candidate).is_none() {
+        verdict.problems.retain(|problem| problem.code != "image-absent");
+    }
     // What is told of the cluster as a whole is not told again of each object.
     let is_told = |code: &str| {
         matches!(code, "forbidden" | "not-found" | "unknown-kind")

@@ -131,12 +131,21 @@ async fn steer(
 /// # Errors
 /// When a living process works on the environment, or it cannot be taken back.
 pub(super) async fn take_back(
+    place: Place,
     common: &Common,
-    environment: &str,
     reason: &str,
 ) -> Result<Option<RolloutAnswer>, Error> {
     let word = (Request::Abort, reason.to_owned());
-    left(common, environment, Some(word), as_asked).await
+    left(place, common, Some(word), as_asked).await
+}
+
+/// Whether something is left half way at a place, and nobody but this run can be working on it.
+///
+/// # Errors
+/// When the journal cannot be read.
+pub(super) async fn is_left_by_us(place: &Place) -> Result<bool, Error> {
+    let holder = place.ground.sight().await?.map(|sighting| sighting.holder.name);
+    Ok(holder.is_none_or(|name| name == who()) && place.ground.replay().await?.open().is_some_and(is_left))
 }
 
 /// Goes on with what a process left half way that does not live any more; nothing where none is open, it waits for a person, or
@@ -145,19 +154,19 @@ pub(super) async fn take_back(
 /// # Errors
 /// When it had to be left half way again.
 pub(super) async fn end_left(common: &Common, environment: &str) -> Result<Option<RolloutAnswer>, Error> {
-    match left(common, environment, None, exit_code).await {
+    let place = Place::find(common, Some(environment)).await?;
+    match left(place, common, None, exit_code).await {
         Err(error) if error.code == "locked" => Ok(None),
         ended => ended,
     }
 }
 
 async fn left(
+    place: Place,
     common: &Common,
-    environment: &str,
     word: Option<(Request, String)>,
     code: fn(&Outcome, Option<i32>) -> u8,
 ) -> Result<Option<RolloutAnswer>, Error> {
-    let place = Place::find(common, Some(environment)).await?;
     if !place.ground.replay().await?.open().is_some_and(is_left) {
         return Ok(None);
     }

@@ -172,13 +172,20 @@ pub(super) fn workflow_run(occasion: &Occasion<'_>, all: &[EnvironmentSettings])
     if branch.is_empty() || !is_commit(commit) {
         return nothing("the payload does not tell what the other workflow ran for");
     }
-    let name = Name::Branch(branch);
+    // Of a tag the payload has the name in the same field: only GitHub can say what it is.
+    let as_tag = all.iter().any(|environment| choice::takes(environment, Name::Tag(branch)))
+        && !all.iter().any(|environment| choice::takes(environment, Name::Branch(branch)));
+    let name = if as_tag { Name::Tag(branch) } else { Name::Branch(branch) };
+    let (which, commit) = (branch.to_owned(), commit.to_owned());
     match chosen(occasion, name, all) {
         Ok(environment) => Intent::Deploy(Deploy {
             environment: environment.name.clone(),
-            version: occasion.wish.version.clone().or_else(|| version(name, Some(commit))),
-            // Of a tag the payload has the name in the same field: only GitHub can say that this is the branch.
-            source: Source::Tip { branch: branch.to_owned(), commit: commit.to_owned() },
+            version: occasion.wish.version.clone().or_else(|| version(name, Some(&commit))),
+            source: if as_tag {
+                Source::Tagged { tag: which, commit }
+            } else {
+                Source::Tip { branch: which, commit }
+            },
             asked: None,
         }),
         Err(other) => *other,

@@ -207,6 +207,13 @@ pub enum Source {
         /// The commit.
         commit: String,
     },
+    /// This commit, if GitHub says that this tag is at it.
+    Tagged {
+        /// The tag.
+        tag: String,
+        /// The commit.
+        commit: String,
+    },
     /// The last commit of this pull request, which GitHub has to name.
     Pull(u64),
     /// The commit of this branch, which GitHub has to name.
@@ -252,6 +259,12 @@ pub struct Asked {
 pub enum Need {
     /// To push to it.
     Write,
+}
+
+/// Whether an environment deploys a branch by itself.
+#[must_use]
+pub fn takes_branch(environment: &EnvironmentSettings, branch: &str) -> bool {
+    choice::takes(environment, choice::Name::Branch(branch))
 }
 
 /// What an event asks for, by the inputs of the step and the rules of the environments.

@@ -4,6 +4,7 @@
 mod busy;
 mod check;
 mod cluster;
+mod comment;
 mod disk;
 mod failing;
 mod github;

@@ -32,6 +32,8 @@ mod real;
 #[cfg(test)]
 mod registry;
 #[cfg(test)]
+mod release;
+#[cfg(test)]
 mod sample;
 #[cfg(test)]
 mod scan;

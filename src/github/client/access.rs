@@ -24,6 +24,13 @@ impl Token {
         self.0.starts_with("ghs_")
     }
 
+    /// What the header `authorization` says to a server that git fetches from: any name, and the token as the password.
+    pub(crate) fn basic(&self) -> String {
+        use base64::Engine as _;
+        let both = format!("x-access-token:{}", self.0);
+        format!("basic {}", base64::engine::general_purpose::STANDARD.encode(both))
+    }
+
     /// What the header `authorization` says.
     ///
     /// # Errors

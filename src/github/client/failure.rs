@@ -86,7 +86,7 @@ impl Failure {
 
     /// What was made lacks something that it cannot lack.
     pub(crate) fn without(what: &str, part: &str) -> Self {
-        let sentence = format!("GitHub has made {what} and does not tell its {part}");
+        let sentence = format!("GitHub tells of {what}, and does not tell its {part}");
         Self { code: "github-answer", is_unsure: true, ..Self::new("", sentence) }
     }
 

@@ -3,15 +3,20 @@
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 
+use serde_json::Value;
+
+use super::checkout::{self, Server};
 use super::context::Context;
 use super::inputs::Inputs;
-use super::{refusal, source};
+use super::refusal;
+use super::source::{Finder, Settled};
 use crate::cli::{Common, EnvironmentArgs, LockArgs, ReleaseArgs, ReportArgs, RollbackArgs, UnlockArgs};
 use crate::error::Error;
+use crate::github::{Client, pulls};
 use crate::run::answer::{IntentAnswer, NoteAnswer, PlanAnswer, RolloutAnswer, StatusAnswer};
-use crate::run::place::Place;
+use crate::run::place::{Place, beside};
 use crate::run::reports::github::GitHub;
-use crate::run::{close, deploy, inspect, plan, print, rollback, steer};
+use crate::run::{close, deploy, image, inspect, plan, print, rollback, steer};
 use crate::settings::Settings;
 use crate::trigger::{COMMANDS, Deploy, Intent, Order};
 
@@ -30,6 +35,18 @@ pub(super) enum Done {
 }
 
 impl Done {
+    /// What is told of it, and whether it came out as it was asked for.
+    pub(super) fn told(&self) -> (String, bool) {
+        match self {
+            // One that waits for a person has come as far as it can by itself.
+            Self::Rollout(answer) => (answer.sentence.clone(), matches!(answer.exit_code, 0 | 6)),
+            Self::Plan(answer) => (answer.to_string(), true),
+            Self::Status(answer) => (answer.to_string(), true),
+            Self::Note(answer) => (answer.to_string(), true),
+            Self::Shown(answer) => (answer.to_string(), true),
+        }
+    }
+
     /// Prints the answer.
     pub(super) fn print(&self, common: &Common) -> ExitCode {
         match self {
@@ -42,105 +59,166 @@ impl Done {
     }
 }
 
-/// Carries an intent out.
-///
-/// # Errors
-/// As the command that it stands for; and when it is refused.
-pub(super) async fn out(
-    common: &Common,
-    inputs: &Inputs,
-    context: &Context,
-    settings: &Settings,
-    intent: Intent,
-) -> Result<Done, Error> {
-    if let Some(asked) = intent.asked() {
-        // Whether somebody may is GitHub's to say, and this version does not ask: so nobody may.
-        let why = format!(
-            "what {} may in {} is not asked in this version of Tidegate",
-            asked.by, context.repository
-        );
-        return Err(refusal("not-in-version", &why, "dispatch the workflow with the input `command`"));
+/// With what an intent is carried out.
+pub(super) struct Work<'a> {
+    pub(super) common: &'a Common,
+    pub(super) inputs: &'a Inputs,
+    pub(super) context: &'a Context,
+    pub(super) settings: &'a Settings,
+    /// By whom GitHub is asked; nothing where the step has no token.
+    pub(super) client: Option<&'a Client>,
+    /// The event's payload.
+    pub(super) payload: &'a Value,
+}
+
+impl Work<'_> {
+    /// Carries an intent out. Whoever asked for it by a comment may.
+    ///
+    /// # Errors
+    /// As the command that it stands for; and when it is refused.
+    pub(super) async fn carry_out(&self, intent: Intent) -> Result<Done, Error> {
+        let common = self.common;
+        Ok(match intent {
+            Intent::Deploy(deploy) => self.roll_out(deploy).await?,
+            Intent::Plan(deploy) => match self.settled(&deploy, true).await? {
+                (_, Settled::Nothing(why)) => nothing(why),
+                (common, _) => Done::Plan(Box::new(plan::show(&common, &self.release(deploy)).await?)),
+            },
+            Intent::Rollback { order, to } => {
+                let environment = Some(order.environment.clone());
+                let arguments = RollbackArgs { environment, to, reports: ReportArgs::default() };
+                let work = async |place| rollback::take_back(place, common, &arguments).await;
+                self.steered(&order, work).await?
+            }
+            Intent::Promote(order) => {
+                let work = async |place| steer::promote_at(place, common, false, order.reason.clone()).await;
+                self.steered(&order, work).await?
+            }
+            Intent::Abort(order) => {
+                let work = async |place| steer::abort_at(place, common, order.reason.clone()).await;
+                self.steered(&order, work).await?
+            }
+            Intent::Resume(order) => {
+                let work = async |place| steer::take_up(place, common).await;
+                self.steered(&order, work).await?
+            }
+            Intent::Status(order) => Done::Status(Box::new(inspect::status(common, &named(order)).await?)),
+            Intent::Lock(order) => {
+                let reason = order.reason.unwrap_or_else(|| "no reason was given".to_owned());
+                let environment = Some(order.environment);
+                Done::Note(close::lock(common, &LockArgs { environment, reason }).await?)
+            }
+            Intent::Unlock(order) => {
+                let arguments = UnlockArgs { environment: Some(order.environment), force: false };
+                Done::Note(close::unlock(common, &arguments).await?)
+            }
+            Intent::Help { .. } => Done::Note(NoteAnswer { sentence: help(), findings: Vec::new() }),
+            Intent::Sweep => sweep(common, self.settings).await?,
+            Intent::Refused { code, why, hint, .. } => return Err(refusal(code, &why, &hint)),
+            Intent::Nothing { why } => nothing(why),
+        })
     }
-    let rollout = |answer| Done::Rollout(Box::new(answer));
-    Ok(match intent {
-        Intent::Deploy(deploy) => rollout(roll_out(common, inputs, context, deploy).await?),
-        Intent::Plan(deploy) => {
-            source::check(&deploy)?;
-            Done::Plan(Box::new(plan::show(common, &release(deploy)).await?))
+
+    fn release(&self, deploy: Deploy) -> ReleaseArgs {
+        let image = self.inputs.image.clone();
+        ReleaseArgs { environment: Some(deploy.environment), version: deploy.version, image }
+    }
+
+    async fn roll_out(&self, deploy: Deploy) -> Result<Done, Error> {
+        let (common, settled) = self.settled(&deploy, false).await?;
+        let commit = match settled {
+            Settled::Nothing(why) => return Ok(nothing(why)),
+            Settled::Commit(commit) => Some(commit),
+            // The workflow runs for it, or for what GitHub has merged it into.
+            Settled::Here | Settled::Checked(_) => None,
+        };
+        let wanted = self.release(deploy);
+        let environment = wanted.environment.clone().unwrap_or_default();
+        let reports = ReportArgs::default();
+        let work = async |place| {
+            let mut wanted = wanted;
+            if wanted.image.is_none() {
+                wanted.image = image::for_deploy(&place, wanted.version.as_deref()).await?;
+            }
+            let asked = wanted.asked();
+            deploy::roll_out(place, &common, asked, self.inputs.if_busy, &reports, Vec::new()).await
+        };
+        self.told(&common, &environment, commit.as_deref(), work).await
+    }
+
+    /// What is to be deployed, and the options with which it is: where it is not checked out, it is laid out beside.
+    async fn settled(&self, deploy: &Deploy, is_plan: bool) -> Result<(Common, Settled), Error> {
+        let environment = self.settings.environment(&deploy.environment).map_err(|error| {
+            refusal("unknown-environment", &error.to_string(), "name one that the configuration has")
+        })?;
+        let finder = Finder { client: self.client, environment, is_plan, payload: self.payload };
+        let settled = finder.find(deploy).await?;
+        let common = match &settled {
+            Settled::Here | Settled::Nothing(_) => self.common.clone(),
+            Settled::Checked(commit) => {
+                checkout::check(&beside(&self.settings.file), commit).await?;
+                self.common.clone()
+            }
+            Settled::Commit(commit) => {
+                let access = self.client.map(Client::access);
+                let server =
+                    access.map(|access| Server { address: &self.context.server, token: &access.token });
+                checkout::at(self.common, &self.settings.file, commit, server).await?
+            }
+        };
+        Ok((common, settled))
+    }
+
+    /// Steers what runs there. GitHub hears of it at the last commit of the pull request that it was asked for at.
+    async fn steered(
+        &self,
+        order: &Order,
+        work: impl AsyncFnOnce(Place) -> Result<RolloutAnswer, Error>,
+    ) -> Result<Done, Error> {
+        let commit = match (&order.asked, self.client) {
+            (Some(asked), Some(client)) => pulls::head(client, asked.pull).await.ok(),
+            _ => None,
+        };
+        self.told(self.common, &order.environment, commit.as_deref(), work).await
+    }
+
+    async fn told(
+        &self,
+        common: &Common,
+        environment: &str,
+        commit: Option<&str>,
+        work: impl AsyncFnOnce(Place) -> Result<RolloutAnswer, Error>,
+    ) -> Result<Done, Error> {
+        if let Some(commit) = commit {
+            self.context.begins_at(commit);
         }
-        Intent::Rollback { order, to } => {
-            let environment = order.environment.clone();
-            let arguments =
-                RollbackArgs { environment: Some(order.environment), to, reports: ReportArgs::default() };
-            let work = async |place| rollback::take_back(place, common, &arguments).await;
-            rollout(heard(common, context, &environment, work).await?)
-        }
-        Intent::Promote(order) => {
-            let work = async |place| steer::promote_at(place, common, false, order.reason).await;
-            rollout(heard(common, context, &order.environment, work).await?)
-        }
-        Intent::Abort(order) => {
-            let work = async |place| steer::abort_at(place, common, order.reason).await;
-            rollout(heard(common, context, &order.environment, work).await?)
-        }
-        Intent::Resume(order) => {
-            let work = async |place| steer::take_up(place, common).await;
-            rollout(heard(common, context, &order.environment, work).await?)
-        }
-        Intent::Status(order) => Done::Status(Box::new(inspect::status(common, &named(order)).await?)),
-        Intent::Lock(order) => {
-            let reason = order.reason.unwrap_or_else(|| "no reason was given".to_owned());
-            let environment = Some(order.environment);
-            Done::Note(close::lock(common, &LockArgs { environment, reason }).await?)
-        }
-        Intent::Unlock(order) => {
-            let arguments = UnlockArgs { environment: Some(order.environment), force: false };
-            Done::Note(close::unlock(common, &arguments).await?)
-        }
-        Intent::Help { .. } => Done::Note(NoteAnswer { sentence: help(), findings: Vec::new() }),
-        Intent::Sweep => sweep(common, settings).await?,
-        Intent::Refused { code, why, hint, .. } => return Err(refusal(code, &why, &hint)),
-        nothing @ Intent::Nothing { .. } => Done::Shown(IntentAnswer::shown(nothing)),
-    })
+        let answer = heard(common, self.context, environment, commit, work).await?;
+        Ok(Done::Rollout(Box::new(answer)))
+    }
 }
 
-async fn roll_out(
-    common: &Common,
-    inputs: &Inputs,
-    context: &Context,
-    deploy: Deploy,
-) -> Result<RolloutAnswer, Error> {
-    source::check(&deploy)?;
-    let wanted = release(deploy);
-    let environment = wanted.environment.clone().unwrap_or_default();
-    let reports = ReportArgs::default();
-    let work = async |place| {
-        let asked = wanted.asked();
-        deploy::roll_out(place, common, asked, inputs.if_busy, &reports, Vec::new()).await
-    };
-    heard(common, context, &environment, work).await
+fn nothing(why: String) -> Done {
+    Done::Shown(IntentAnswer::shown(Intent::Nothing { why }))
 }
 
-/// Does the work on an environment; GitHub hears of its rollouts where the step has a token to tell it with.
-async fn heard(
+/// Does the work on an environment; GitHub hears of its rollouts where the step has a token to tell it with, at `commit` where that is
+/// another one than the workflow's.
+pub(super) async fn heard(
     common: &Common,
     context: &Context,
     environment: &str,
+    commit: Option<&str>,
     work: impl AsyncFnOnce(Place) -> Result<RolloutAnswer, Error>,
 ) -> Result<RolloutAnswer, Error> {
     let mut place = Place::find(common, Some(environment)).await?;
     if !context.has_token {
         return work(place).await;
     }
-    let github = GitHub::begin(&mut place);
+    let github = GitHub::begin(&mut place, commit);
     let result = work(place).await;
     github.finish(&result).await;
     context.is_summarized.store(true, Ordering::Relaxed);
     result
-}
-
-fn release(deploy: Deploy) -> ReleaseArgs {
-    ReleaseArgs { environment: Some(deploy.environment), version: deploy.version, image: None }
 }
 
 fn named(order: Order) -> EnvironmentArgs {

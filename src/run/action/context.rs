@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::salt;
 use crate::error::{Error, ErrorKind};
-use crate::github::command;
+use crate::github::{Access, Client, Failure, Patience, Workflow, command};
 use crate::settings::{EnvValue, Settings, TargetSettings};
 use crate::trigger::Intent;
 
@@ -36,6 +36,12 @@ pub(super) struct Context {
     pub(super) repository: String,
     /// The environment that the main step began to work on, for its `post`.
     pub(super) began: Option<String>,
+    /// The commit that GitHub hears of it, where the main step found another one than the workflow's.
+    pub(super) began_at: Option<String>,
+    /// Whom GitHub's API is asked as, and about which repository; nothing without a token.
+    pub(super) access: Option<Access>,
+    /// The server that the repository is on.
+    pub(super) server: String,
     /// Whether the step has a token, by which GitHub is told of rollouts.
     pub(super) has_token: bool,
     /// Whether the summary of the job tells what came of it already.
@@ -61,6 +67,11 @@ impl Context {
             actor: variable("GITHUB_ACTOR"),
             repository: variable("GITHUB_REPOSITORY"),
             began: Some(variable("STATE_environment")).filter(|name| !name.is_empty()),
+            began_at: Some(variable("STATE_commit")).filter(|commit| !commit.is_empty()),
+            access: Access::of(&|name| std::env::var(name).ok()),
+            server: Some(variable("GITHUB_SERVER_URL"))
+                .filter(|server| !server.is_empty())
+                .unwrap_or_else(|| "https://github.com".to_owned()),
             has_token: TOKENS.iter().any(|name| !variable(name).is_empty()),
             is_summarized: AtomicBool::new(false),
             has_ended: variable("STATE_ended") == "true",
@@ -89,6 +100,24 @@ impl Context {
         };
         let text = std::fs::read(path).map_err(|error| bad(error.to_string()))?;
         serde_json::from_slice(&text).map_err(|error| bad(format!("it is no JSON ({error})")))
+    }
+
+    /// The page of the run, where it is one of a workflow.
+    pub(super) fn run(&self, payload: &Value) -> Option<String> {
+        Workflow::of(&|name| std::env::var(name).ok(), payload)?.run
+    }
+
+    /// A client of GitHub's API; nothing without a token.
+    ///
+    /// # Errors
+    /// When TLS cannot be set up.
+    pub(super) fn client(&self) -> Result<Option<Client>, Failure> {
+        self.access.clone().map(|access| Client::new(access, Patience::default())).transpose()
+    }
+
+    /// Has the runner know, for this action's `post`, which commit GitHub hears of.
+    pub(super) fn begins_at(&self, commit: &str) {
+        add(self.state.as_deref(), &command::entry("commit", commit, &salt()));
     }
 
     /// Has the runner know, for this action's `post`, which environment the step works on now.

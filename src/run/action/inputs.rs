@@ -22,6 +22,8 @@ pub(super) struct Inputs {
     pub(super) wish: Wish,
     pub(super) if_busy: Busy,
     pub(super) is_dry: bool,
+    /// The image to deploy.
+    pub(super) image: Option<String>,
     file: Option<PathBuf>,
     simple: Simple,
 }
@@ -58,7 +60,8 @@ impl Inputs {
         };
         let if_busy = if_busy(given(arguments.if_busy.as_deref()))?;
         let file = given(arguments.config.as_deref()).map(PathBuf::from);
-        let mut inputs = Self { wish, if_busy, is_dry: arguments.dry_run, file, simple };
+        let image = owned(arguments.image.as_deref());
+        let mut inputs = Self { wish, if_busy, is_dry: arguments.dry_run, image, file, simple };
         if inputs.simple.given().is_some() && inputs.wish.environment.is_none() {
             inputs.wish.environment = Some(ENVIRONMENT.to_owned());
         }

@@ -6,7 +6,9 @@
 //! ```
 //! What the runner is told is a report: where it cannot be written, that is a warning, and nothing else changes.
 
+mod asked;
 mod carry;
+mod checkout;
 mod console;
 mod context;
 mod inputs;
@@ -25,7 +27,8 @@ use crate::cli::{Common, RunArgs};
 use crate::error::{Error, ErrorKind};
 use crate::trigger::{self, Intent, Occasion};
 
-use carry::Done;
+use asked::Asker;
+use carry::{Done, Work};
 use console::Console;
 use context::Context;
 use inputs::Inputs;
@@ -89,10 +92,43 @@ async fn told(
     if inputs.is_dry {
         return Ok((Done::Shown(IntentAnswer::shown(intent)), common));
     }
+    let client = context.client().map_err(asked::unsaid)?;
+    let run = context.run(&payload);
+    let asker = match intent.asked().cloned() {
+        Some(asked) => {
+            Some(Asker::new(client.as_ref().ok_or_else(no_token)?, asked, &payload, run.as_deref()))
+        }
+        None => None,
+    };
+    if let Some(asker) = &asker {
+        asker.admit().await?;
+    }
     context.begins(&intent);
-    let done = carry::out(&common, &inputs, context, &settings, intent).await?;
+    let work = Work {
+        common: &common,
+        inputs: &inputs,
+        context,
+        settings: &settings,
+        client: client.as_ref(),
+        payload: &payload,
+    };
+    let result = work.carry_out(intent).await;
+    if let Some(asker) = &asker {
+        let (text, is_well) = match &result {
+            Ok(done) => done.told(),
+            Err(error) => (ErrorAnswer::new(error).to_string(), false),
+        };
+        asker.answer(&text, is_well).await;
+    }
+    let done = result?;
     context.ended();
     Ok((done, common))
+}
+
+fn no_token() -> Error {
+    let why =
+        "whether somebody may give commands has to be asked of GitHub, and the step has no token for that";
+    refusal("no-token", why, "give it `github-token`, or the variable GITHUB_TOKEN")
 }
 
 fn intent(

@@ -48,6 +48,7 @@ fn sentence(intent: &Intent) -> String {
 fn release(deploy: &Deploy) -> String {
     let what = match &deploy.source {
         Source::Commit(commit) | Source::Tip { commit, .. } => format!("commit {commit}"),
+        Source::Tagged { tag, commit } => format!("commit {commit}, if tag {tag} is at it"),
         Source::Pull(number) => format!("the last commit of pull request {number}"),
         Source::Branch(name) => format!("branch {name}"),
         Source::Tag(name) => format!("tag {name}"),

@@ -21,6 +21,7 @@ use crate::error::{Error, ErrorKind};
 use crate::registry::{BadReference, Carrier, Credentials, Pace, Package, Reference, Right};
 
 pub use answer::{DestinationAnswer, ImageAnswer, ManifestAnswer, ProvenanceAnswer, PushAnswer};
+pub use build::for_deploy;
 pub use named::{Occasion, tag_of};
 
 /// Runs a command on images.

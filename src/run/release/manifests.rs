@@ -12,7 +12,7 @@ use crate::rollout::Release;
 use crate::rollout::strategy::StrategyName;
 use crate::run::ground::Cluster;
 use crate::run::place::Place;
-use crate::settings::ManifestSource;
+use crate::settings::{ImageSource, ManifestSource};
 use crate::target::TargetError;
 use crate::target::kubernetes::KubernetesConfig;
 use crate::target::kubernetes::bundle::Bundle;
@@ -27,13 +27,36 @@ const RENDERERS: [(&str, &str); 2] = [("kubectl", "kustomize"), ("kustomize", "b
 /// # Errors
 /// When there is no version, a manifest is missing or wrong, or the image cannot be had by its digest.
 pub(super) async fn build(place: &Place, cluster: &Cluster, asked: Asked<'_>) -> Result<Wanted, Error> {
+    put_together(place, cluster, asked, false).await
+}
+
+/// The same for a look, for which the image need not be made yet where the configuration says of what it will be.
+///
+/// # Errors
+/// As [`build`].
+pub(super) async fn describe(place: &Place, cluster: &Cluster, asked: Asked<'_>) -> Result<Wanted, Error> {
+    put_together(place, cluster, asked, true).await
+}
+
+async fn put_together(
+    place: &Place,
+    cluster: &Cluster,
+    asked: Asked<'_>,
+    is_look: bool,
+) -> Result<Wanted, Error> {
     let image = digest::Wish::read(place.image.as_ref(), asked.image)?;
     let tag = image.as_ref().and_then(digest::Wish::tag);
     let version = version::of(&place.folder, asked.version.or(tag))?;
     let strategy = place.environment.strategy.name();
     let mut objects = objects(&cluster.manifests)?;
     let repository = match image {
-        Some(wish) => Some(wish.put_in(place, cluster, &version, asked.version, &mut objects).await?),
+        Some(wish) => match wish.put_in(place, cluster, &version, asked.version, &mut objects).await {
+            Err(error) if is_look && error.code == "image-absent" && makes_image(place) => {
+                tracing::warn!("{}; it is made before the deploy, or by `tidegate build`", error.sentence);
+                None
+            }
+            repository => Some(repository?),
+        },
         None => None,
     };
     let bundle = bundle(objects, &cluster.config, strategy)?;
@@ -41,6 +64,11 @@ pub(super) async fn build(place: &Place, cluster: &Cluster, asked: Asked<'_>) ->
     let commit = version::commit(&place.folder);
     let release = Release::new(&place.app, &version, commit, artifacts, spec, Timestamp::now());
     Ok(Wanted { release, bundle: Some(bundle) })
+}
+
+/// Whether the configuration says of what the image is made.
+pub fn makes_image(place: &Place) -> bool {
+    place.image.as_ref().is_some_and(|image| image.source != ImageSource::Elsewhere)
 }
 
 /// The objects as they are written, with whatever image they name: for a look at what they need besides.

@@ -13,7 +13,7 @@ mod program;
 mod version;
 
 pub use digest::demand_use;
-pub use manifests::{bundle, objects, without_image};
+pub use manifests::{bundle, makes_image, objects, without_image};
 pub use program::secrets;
 pub use version::{commit, of as version_of};
 
@@ -85,7 +85,7 @@ pub async fn describe(place: &Place, asked: Asked<'_>) -> Result<Wanted, Error> 
             refuse_image(place, asked)?;
             Ok(Wanted { release: program::describe(place, machine, asked.version)?, bundle: None })
         }
-        Ground::Cluster(cluster) => manifests::build(place, cluster, asked).await,
+        Ground::Cluster(cluster) => manifests::describe(place, cluster, asked).await,
     }
 }
 

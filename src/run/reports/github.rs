@@ -36,18 +36,19 @@ impl GitHub {
     /// As the command line wants it; nothing where it does not.
     #[must_use]
     pub fn wanted(wanted: &ReportArgs, place: &mut Place) -> Option<Self> {
-        wanted.report_github.then(|| Self::begin(place))
+        wanted.report_github.then(|| Self::begin(place, None))
     }
 
-    /// Begins to report what happens at that place, which is heard from now on. Must be called within a runtime of tokio. What is missing
-    /// for it is told at the end and stops nothing.
+    /// Begins to report what happens at that place, which is heard from now on; about `commit`, where that is another one than the workflow
+    /// runs for. Must be called within a runtime of tokio. What is missing for it is told at the end and stops nothing.
     #[must_use]
-    pub fn begin(place: &mut Place) -> Self {
+    pub fn begin(place: &mut Place, commit: Option<&str>) -> Self {
         let variable = |name: &str| std::env::var(name).ok();
         let payload = variable("GITHUB_EVENT_PATH").and_then(|path| std::fs::read(path).ok());
         let payload =
             payload.and_then(|text| serde_json::from_slice::<Value>(&text).ok()).unwrap_or_default();
-        let workflow = Workflow::of(&variable, &payload);
+        let workflow = Workflow::of(&variable, &payload)
+            .map(|found| Workflow { sha: commit.map_or(found.sha, str::to_owned), ..found });
         let around = Around { url: place.url(), run: workflow.as_ref().and_then(|it| it.run.clone()) };
         let (reports, why) = match workflow.map(|workflow| reports(workflow, place)) {
             None => (

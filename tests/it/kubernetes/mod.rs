@@ -16,6 +16,7 @@ mod rights;
 mod routers;
 mod runbook;
 mod shape;
+mod ship;
 pub mod stage;
 mod steering;
 mod wrong;

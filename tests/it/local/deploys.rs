@@ -115,7 +115,9 @@ async fn a_new_address_is_bound_before_the_old_one_is_left() {
     let world = World::new().await;
     world.deployed("v1", 1).await;
     let old = world.target().listen().await.unwrap();
-    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    // None that the system hands out: another test could have it the moment that it is free.
+    let mut ports = (9_500..9_900).map(|port| std::net::TcpListener::bind(("127.0.0.1", port)));
+    let taken = ports.find_map(Result::ok).unwrap();
     let wanted = taken.local_addr().unwrap();
     let mut settings = config();
     settings.listen = wanted;

@@ -6,13 +6,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
-use testbed::Home;
-
+use super::checkout::{Checkout, TIDEGATE};
 use super::{run, tried};
 use crate::tiers::wanted;
-
-const TIDEGATE: &str = env!("CARGO_BIN_EXE_tidegate");
+use rustix::process::{Pid, Signal, kill_process};
 
 const WORKFLOW: &str = r#"on: push
 jobs:
@@ -32,45 +29,16 @@ jobs:
         URL: "${{ steps.ship.outputs.url }}"
 "#;
 
-/// A repository in a folder with a space, whose app runs on this machine.
+/// A repository whose app runs on this machine.
 struct Repository {
-    folder: tempfile::TempDir,
+    checkout: Checkout,
     port: u16,
 }
 
 impl Repository {
     fn new() -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let new = Self { folder: tempfile::tempdir().unwrap(), port };
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        fs::create_dir_all(new.path(".github/workflows")).unwrap();
-        fs::create_dir_all(new.path("action")).unwrap();
-        fs::copy(root.join("action.yml"), new.path("action.yml")).unwrap();
-        for entry in fs::read_dir(root.join("action")).unwrap().map(|entry| entry.unwrap().path()) {
-            fs::copy(&entry, new.path("action").join(entry.file_name().unwrap())).unwrap();
-        }
-        fs::write(new.path(".github/workflows/ship.yml"), WORKFLOW.replace("PROGRAM", TIDEGATE)).unwrap();
-        new.git(&["init", "-q"]);
-        new.git(&["remote", "add", "origin", "https://github.com/acme/shop.git"]);
-        new
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join("the shop").join(name)
-    }
-
-    fn git(&self, arguments: &[&str]) -> String {
-        let mut git = Command::new("git");
-        git.args([
-            "-c",
-            "user.name=test",
-            "-c",
-            "user.email=test@example.com",
-            "-c",
-            "init.defaultBranch=main",
-        ]);
-        fs::create_dir_all(self.path("")).unwrap();
-        run(git.current_dir(self.path("")).args(arguments))
+        Self { checkout: Checkout::new(WORKFLOW), port }
     }
 
     /// Commits the configuration with that strategy; gives the version that it will have.
@@ -86,39 +54,24 @@ environments:
 ",
             self.port
         );
-        fs::write(self.path("tidegate.yaml"), text).unwrap();
-        self.git(&["add", "."]);
-        self.git(&["commit", "-qm", "A shop ::add-path::/tmp/x $(id)"]);
-        self.git(&["rev-parse", "HEAD"])[..12].to_owned()
+        self.checkout.write("tidegate.yaml", &text);
+        self.checkout.commit("A shop ::add-path::/tmp/x $(id)")[..12].to_owned()
     }
 
     fn act(&self) -> Command {
-        let mut act = Command::new(Home::of_user().unwrap().program("act"));
-        act.env("HOME", self.folder.path()).env("XDG_CACHE_HOME", self.folder.path().join("cache"));
-        act.current_dir(self.path("")).args([
-            "push",
-            "-P",
-            "ubuntu-latest=-self-hosted",
-            "--no-cache-server",
-        ]);
+        let mut act = self.checkout.act("push");
         act.args(["--env", "GITHUB_API_URL=http://127.0.0.1:1", "--env"]);
         act.arg(format!("TIDEGATE_STATE_DIR={}", self.state().display()));
-        act.arg("--env").arg(format!("OUT={}", self.folder.path().join("out").display()));
         act
     }
 
     fn state(&self) -> PathBuf {
-        self.folder.path().join("state")
-    }
-
-    fn out(&self) -> Vec<String> {
-        let text = fs::read_to_string(self.folder.path().join("out")).unwrap();
-        text.lines().map(str::to_owned).collect()
+        self.checkout.beside("state")
     }
 
     fn tidegate(&self, arguments: &[&str]) -> String {
         let mut command = Command::new(TIDEGATE);
-        command.args(arguments).current_dir(self.path("")).env("TIDEGATE_STATE_DIR", self.state());
+        command.args(arguments).current_dir(self.checkout.path("")).env("TIDEGATE_STATE_DIR", self.state());
         run(&mut command)
     }
 }
@@ -126,14 +79,16 @@ environments:
 impl Drop for Repository {
     fn drop(&mut self) {
         let mut stop = Command::new(TIDEGATE);
-        stop.args(["local", "stop"]).current_dir(self.path("")).env("TIDEGATE_STATE_DIR", self.state());
+        stop.args(["local", "stop"])
+            .current_dir(self.checkout.path(""))
+            .env("TIDEGATE_STATE_DIR", self.state());
         drop(tried(&mut stop));
     }
 }
 
 /// Waits until a file holds a text.
 #[track_caller]
-fn until(file: &Path, text: &str, act: &mut Child) {
+pub fn until(file: &Path, text: &str, act: &mut Child) {
     let begun = Instant::now();
     loop {
         let told = fs::read_to_string(file).unwrap_or_default();
@@ -156,10 +111,10 @@ fn a_push_deploys_and_a_cancelled_step_leaves_all_old() {
     shop.tidegate(&["deploy", "--version", "v0"]);
     let log = run(&mut shop.act());
     let url = format!("http://127.0.0.1:{}", shop.port);
-    assert_eq!(shop.out(), ["promoted", first.as_str(), "v0", url.as_str()], "{log}");
+    assert_eq!(shop.checkout.out(), ["promoted", first.as_str(), "v0", url.as_str()], "{log}");
 
     let second = shop.commit("{ canary: { weights: [20], compare: false, at-most: 10m } }");
-    let told = shop.folder.path().join("log");
+    let told = shop.checkout.beside("log");
     let mut act = shop.act();
     act.stdout(fs::File::create(&told).unwrap()).stderr(Stdio::null());
     let mut act = act.spawn().unwrap();

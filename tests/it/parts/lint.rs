@@ -9,17 +9,25 @@ use testbed::Home;
 use super::{run, tried};
 use crate::tiers::wanted;
 
-/// A repository with the action and the workflow of the page, which takes the action from there.
+const TIDEGATE: &str = env!("CARGO_BIN_EXE_tidegate");
+
+/// Where `init` writes it.
+const WORKFLOW: &str = ".github/workflows/tidegate.yml";
+
+/// A repository with the action, and the workflows that `init` writes and that this project has; the first takes the action from there.
 fn repository(action: &str) -> tempfile::TempDir {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let folder = tempfile::tempdir().unwrap();
     let page = fs::read_to_string(root.join("docs/action.md")).unwrap();
-    let workflow = page.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap();
-    assert!(workflow.contains("uses: tidegate/tidegate@v1") && workflow.contains("uses: actions/checkout@"));
-    let workflow = workflow.replace("tidegate/tidegate@v1", action);
-    fs::create_dir_all(folder.path().join(".github/workflows")).unwrap();
+    let shown = page.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap();
     fs::create_dir_all(folder.path().join("action")).unwrap();
-    fs::write(folder.path().join(".github/workflows/ship.yml"), format!("name: ship\n{workflow}")).unwrap();
+    run(Command::new(TIDEGATE).args(["init", "--workflow", "--action", action]).current_dir(folder.path()));
+    let written = fs::read_to_string(folder.path().join(WORKFLOW)).unwrap();
+    assert_eq!(written, shown.replace("tidegate/tidegate@v1", action), "the page shows what is written");
+    // Those that this project runs itself.
+    for entry in fs::read_dir(root.join(".github/workflows")).unwrap().map(|entry| entry.unwrap().path()) {
+        fs::copy(&entry, folder.path().join(".github/workflows").join(entry.file_name().unwrap())).unwrap();
+    }
     for file in ["action.yml", "action/main.js", "action/post.js"] {
         fs::copy(root.join(file), folder.path().join(file)).unwrap();
     }
@@ -40,9 +48,9 @@ fn the_action_and_its_workflow_are_clean_for_actionlint() {
     };
     run(&mut actionlint());
     // It does look at the inputs.
-    let file = repository.path().join(".github/workflows/ship.yml");
+    let file = repository.path().join(WORKFLOW);
     let text = fs::read_to_string(&file).unwrap();
-    fs::write(&file, text.replace("- uses: ./", "- uses: ./\n        with: { comand: deploy }")).unwrap();
+    fs::write(&file, text.replace("- uses: ./\n", "- uses: ./\n        with: { comand: deploy }\n")).unwrap();
     let output = tried(&mut actionlint());
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(!output.status.success() && said.contains("input \"comand\" is not defined"), "{said}");

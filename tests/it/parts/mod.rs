@@ -3,10 +3,11 @@
 //! They need a testbed that runs (`make testbed-up`; `make test` sees to it) and the tier `testbed`.
 
 mod act;
-mod action;
+pub mod action;
 mod apply;
 mod build;
 mod builds;
+pub mod checkout;
 mod cluster;
 mod docker;
 mod faults;

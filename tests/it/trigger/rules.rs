@@ -151,8 +151,11 @@ fn another_workflow_counts_only_when_it_ran_for_a_push_to_this_repository() {
     nothing(&with("/workflow_run/head_repository", Value::Null), "only what was pushed");
     nothing(&with("/workflow_run/conclusion", "failure".into()), "ended with `failure`");
     nothing(&with("/action", "requested".into()), "has not completed");
-    // The name of a tag stands in the same field: it is not taken for a branch, nor a branch for it.
-    nothing(&with("/workflow_run/head_branch", "v1.4.0".into()), "no environment takes branch `v1.4.0`");
+    // The name of a tag stands in the same field: what it is, GitHub has to say before anything is done.
+    let tagged = with("/workflow_run/head_branch", "v1.4.0".into());
+    assert_eq!((&tagged["environment"], &tagged["version"]), (&"production".into(), &"v1.4.0".into()));
+    assert_eq!(tagged["source"], json!({ "tagged": { "tag": "v1.4.0", "commit": "5".repeat(40) } }));
+    nothing(&with("/workflow_run/head_branch", "other".into()), "no environment takes branch `other`");
 }
 
 #[test]

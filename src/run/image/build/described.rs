@@ -1,6 +1,6 @@
 //! `build` without inputs: what tidegate.yaml says of the image, tagged and labelled by its rules.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
@@ -9,12 +9,14 @@ use super::{BuildAnswer, Wish, Workflow, inputs};
 use crate::cli::{BuildArgs, Common};
 use crate::error::{Error, ErrorKind};
 use crate::image::build::{Order, Secret, Source, Stop, of_actions};
+use crate::run::ground::Ground;
 use crate::run::image::facts::variable;
 use crate::run::image::latest;
 use crate::run::image::make::{self, Named, named};
 use crate::run::image::named::Occasion;
-use crate::run::place::{beside, load};
+use crate::run::place::{Place, beside, load};
 use crate::run::release;
+use crate::run::signals::Signals;
 use crate::settings::{
     self, AssemblySettings, BuildSettings, CacheKind, ImageSettings, ImageSource, SecretSource,
 };
@@ -51,8 +53,21 @@ pub(super) async fn run(
         }
         return Ok(None);
     };
-    let version = release::version_of(&folder, arguments.version.as_deref())?;
-    let occasion = Occasion { folder: &folder, version: &version, is_given: arguments.version.is_some() };
+    made(&image, &folder, arguments, stop).await.map(Some)
+}
+
+/// Makes the image.
+///
+/// # Errors
+/// As [`run`].
+async fn made(
+    image: &ImageSettings,
+    folder: &Path,
+    arguments: &BuildArgs,
+    stop: &Stop,
+) -> Result<BuildAnswer, Error> {
+    let version = release::version_of(folder, arguments.version.as_deref())?;
+    let occasion = Occasion { folder, version: &version, is_given: arguments.version.is_some() };
     match &image.source {
         ImageSource::Elsewhere => {
             let sentence = format!(
@@ -63,7 +78,7 @@ pub(super) async fn run(
                 .hint("add `build`, `binary` or `directory` to it, or say by options what is to be built"))
         }
         ImageSource::Files(files) => tokio::select! {
-            made = Box::pin(of_files(&image, files, &occasion, arguments)) => made.map(Some),
+            made = Box::pin(of_files(image, files, &occasion, arguments)) => made,
             signal = told(stop) => Err(Error::new(
                 ErrorKind::Cancelled(signal),
                 "cancelled",
@@ -71,10 +86,32 @@ pub(super) async fn run(
             )),
         },
         ImageSource::Build(build) => {
-            let wish = wish(&image, build, &occasion, arguments).await?;
-            Box::pin(super::build(&wish, stop)).await.map(Some)
+            let wish = wish(image, build, &occasion, arguments).await?;
+            Box::pin(super::build(&wish, stop)).await
         }
     }
+}
+
+/// The digest of the image that a deploy to a place needs, made where it is not there yet. Nothing where the configuration does not say of
+/// what, and where that version was promoted there before: then it is what it was.
+///
+/// # Errors
+/// As [`run`].
+pub async fn for_deploy(place: &Place, version: Option<&str>) -> Result<Option<String>, Error> {
+    let Some(image) = place.image.as_ref().filter(|_| release::makes_image(place)) else { return Ok(None) };
+    if !matches!(place.ground, Ground::Cluster(_)) {
+        return Ok(None);
+    }
+    let wanted = release::version_of(&place.folder, version)?;
+    if place.ground.replay().await?.promoted().any(|release| release.version == wanted) {
+        return Ok(None);
+    }
+    let signals = Signals::listen()?;
+    let stop = signals.cancel().receiver();
+    let arguments = BuildArgs { version: version.map(str::to_owned), ..BuildArgs::default() };
+    let built = Box::pin(made(image, &place.folder, &arguments, &stop)).await?;
+    tracing::info!("{}", built.sentence);
+    Ok(built.digest)
 }
 
 /// Waits for a signal, and gives its number.

@@ -17,6 +17,7 @@ use crate::image::build::{self, Builder, Built, Order, Stop, Surroundings};
 use crate::run::signals::Signals;
 
 pub use answer::{AttestationAnswer, BuildAnswer};
+pub use described::for_deploy;
 pub use workflow::Workflow;
 
 use reuse::Places;

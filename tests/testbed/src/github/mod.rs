@@ -57,7 +57,7 @@ pub use world::deployment::{Deployment, DeploymentStatus, Environment};
 pub use world::issue::{Comment, Issue, Reaction};
 pub use world::pull::{ChangedFile, Pull, Review};
 pub use world::release::Release;
-pub use world::repository::{Repository, Role};
+pub use world::repository::{Push, Repository, Role};
 pub use world::run::WorkflowRun;
 
 use answering::State;

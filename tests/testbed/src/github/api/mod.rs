@@ -1,5 +1,6 @@
 //! The operations that are acted out.
 
+mod activity;
 mod branches;
 mod call;
 mod checks;
@@ -53,6 +54,7 @@ const STATUSES_READ: &[Need] = &[Need(Area::Statuses, Level::Read)];
 const STATUSES_WRITE: &[Need] = &[Need(Area::Statuses, Level::Write)];
 
 const ALL: &[&[Endpoint]] = &[
+    activity::ENDPOINTS,
     branches::ENDPOINTS,
     checks::ENDPOINTS,
     collaborators::ENDPOINTS,

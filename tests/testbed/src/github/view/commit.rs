@@ -7,6 +7,7 @@ use crate::github::escape::escaped;
 use crate::github::ids;
 use crate::github::world::check::CommitStatus;
 use crate::github::world::commit::{Commit, beyond, merge_base};
+use crate::github::world::repository::Push;
 
 impl View<'_> {
     pub(crate) fn commit(&self, it: &Commit) -> Value {
@@ -98,6 +99,20 @@ impl View<'_> {
             "node_id": ids::node("REF", ids::of(full)),
             "url": self.api(&format!("git/{}", escaped(full))),
             "object": {"type": "commit", "sha": sha, "url": self.api(&format!("git/commits/{sha}"))},
+        })
+    }
+
+    pub(crate) fn activity(&self, push: &Push) -> Value {
+        let kind = if push.before.is_none() { "branch_creation" } else { "push" };
+        json!({
+            "id": push.id,
+            "node_id": ids::node("PSH", push.id),
+            "before": push.before.clone().unwrap_or_else(|| "0".repeat(40)),
+            "after": push.after,
+            "ref": push.reference,
+            "timestamp": push.at.to_string(),
+            "activity_type": kind,
+            "actor": user(self.base, "octocat"),
         })
     }
 

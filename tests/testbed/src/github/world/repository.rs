@@ -2,12 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
+
 use super::check::{CheckRun, CommitStatus};
 use super::commit::{Commit, history};
 use super::deployment::{Deployment, Environment};
 use super::issue::Issue;
 use super::release::Release;
 use super::run::WorkflowRun;
+use crate::github::ids;
 
 /// What somebody may do in a repository.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,6 +52,21 @@ impl Role {
     }
 }
 
+/// One move of a ref.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Push {
+    /// GitHub's id.
+    pub id: u64,
+    /// The full name of the ref.
+    pub reference: String,
+    /// The commit that it was at; none when it was made.
+    pub before: Option<String>,
+    /// The commit that it is at since.
+    pub after: String,
+    /// When.
+    pub at: Timestamp,
+}
+
 /// A repository. Its fields are what a test reads back; its methods are how a test writes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Repository {
@@ -66,6 +84,8 @@ pub struct Repository {
     pub commits: Vec<Commit>,
     /// Full names such as `refs/heads/main`, to commits.
     pub refs: BTreeMap<String, String>,
+    /// Every move of a ref, the oldest first.
+    pub pushes: Vec<Push>,
     /// Names of protected branches.
     pub protected: BTreeSet<String>,
     /// Who may do what.
@@ -94,13 +114,14 @@ impl Repository {
     pub fn new(full_name: &str) -> Self {
         let (owner, name) = full_name.split_once('/').unwrap_or((full_name, full_name));
         Self {
-            id: crate::github::ids::of(full_name),
+            id: ids::of(full_name),
             owner: owner.to_owned(),
             name: name.to_owned(),
             private: false,
             default_branch: "main".to_owned(),
             commits: Vec::new(),
             refs: BTreeMap::new(),
+            pushes: Vec::new(),
             protected: BTreeSet::new(),
             collaborators: BTreeMap::new(),
             issues: BTreeMap::new(),
@@ -138,6 +159,16 @@ impl Repository {
     #[must_use]
     pub fn commit(mut self, commit: Commit) -> Self {
         self.commits.push(commit);
+        self
+    }
+
+    /// With the last move of a branch at this time.
+    #[must_use]
+    pub fn pushed(mut self, branch: &str, at: Timestamp) -> Self {
+        let name = format!("refs/heads/{branch}");
+        if let Some(push) = self.pushes.iter_mut().rfind(|push| push.reference == name) {
+            push.at = at;
+        }
         self
     }
 
@@ -235,7 +266,9 @@ impl Repository {
 
     /// Points a full ref name at a commit.
     pub fn point(&mut self, full_ref: &str, sha: &str) {
-        self.refs.insert(full_ref.to_owned(), sha.to_owned());
+        let before = self.refs.insert(full_ref.to_owned(), sha.to_owned());
+        let (id, reference, after) = (ids::next(), full_ref.to_owned(), sha.to_owned());
+        self.pushes.push(Push { id, reference, before, after, at: ids::now() });
     }
 
     /// Adds a commit and moves a branch to it: a push.

@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# Builds the static program, the same to the byte wherever it is built by the same compiler: build.sh OUTPUT
+set -euo pipefail
+output=${1:?where the program goes}
+cd "$(dirname "$0")/../.."
+target=$(rustc -vV | sed -n 's/^host: //p')
+# Folders of this machine would be in the program, for panics tell where they are.
+registry=${CARGO_HOME:-$HOME/.cargo}
+flags="-C target-feature=+crt-static --remap-path-prefix=$PWD=/tidegate --remap-path-prefix=$registry=/cargo"
+RUSTFLAGS="$flags" cargo build --release --locked --target "$target"
+install -m 755 "${CARGO_TARGET_DIR:-target}/$target/release/tidegate" "$output"
