@@ -39,6 +39,14 @@ pub struct Holder {
     pub nonce: String,
 }
 
+impl Holder {
+    /// Whether the process of that name holds it: what the nonces of one process end with.
+    #[must_use]
+    pub fn is_of(&self, process: &str) -> bool {
+        !process.is_empty() && self.nonce.ends_with(process)
+    }
+}
+
 /// Who closed an environment by hand, when and why: no deploy starts until it is opened again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hold {

@@ -21,6 +21,8 @@ pub enum OnLock<'a> {
     TakeUp,
     /// Wait until it is free.
     Wait,
+    /// Take it from this process, by the end of its holdings' names, which is known to have died; wait for any other.
+    OfDead(&'a str),
     /// Ask its holder for this first, then wait.
     Ask(&'a dyn Fn(&Environment) -> Option<Request>),
 }
@@ -54,8 +56,13 @@ pub async fn take_lock(
         match &on_lock {
             OnLock::Refuse if !dead => return Err(refused()),
             OnLock::TakeUp if !dead && life.shows(sighting.as_ref()) => return Err(refused()),
+            OnLock::OfDead(process) if sighting.as_ref().is_some_and(|seen| seen.holder.is_of(process)) => {
+                tracing::warn!("{} has died with the lock, which is taken over", held.name);
+                place.ground.seize(&holder).await?;
+                continue;
+            }
             OnLock::Ask(wish) => asked = ask(journal, wish, &holder, asked).await?,
-            OnLock::Refuse | OnLock::TakeUp | OnLock::Wait => {}
+            OnLock::Refuse | OnLock::TakeUp | OnLock::Wait | OnLock::OfDead(_) => {}
         }
         if began.elapsed() > budget {
             return Err(refused().hint(format!("it was waited for {budget:?}")));

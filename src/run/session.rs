@@ -1,5 +1,8 @@
 //! One command's work on an environment: lock, journal, target, sinks, signals, engine.
 
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::sync::OnceLock;
+
 use jiff::Timestamp;
 
 use super::busy::{OnLock, take_lock};
@@ -260,6 +263,25 @@ pub fn who() -> String {
 /// A name that no other request or holding has.
 #[must_use]
 pub fn nonce() -> String {
-    let now = Timestamp::now();
-    format!("{:020}-{}", now.as_nanosecond(), std::process::id())
+    format!("{:020}-{}", Timestamp::now().as_nanosecond(), process())
+}
+
+/// A name that no other process has, on whatever machine: its number, and a random one. Every nonce ends with it.
+#[must_use]
+pub fn process() -> &'static str {
+    static NAME: OnceLock<String> = OnceLock::new();
+    NAME.get_or_init(|| format!("{}-{:016x}", std::process::id(), RandomState::new().build_hasher().finish()))
+}
+
+/// Whether a process of this machine has died, by the name that it gave itself.
+#[must_use]
+pub fn has_died(process: &str) -> bool {
+    let Some(Ok(id)) = process.split('-').next().map(str::parse::<u32>) else { return false };
+    match std::fs::read_to_string(format!("/proc/{id}/stat")) {
+        // Ended, and not yet looked after: `Z` after the name, which stands in parentheses.
+        Ok(stat) => stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('Z')),
+        Err(error) => {
+            error.kind() == std::io::ErrorKind::NotFound && std::path::Path::new("/proc/self").exists()
+        }
+    }
 }

@@ -4,7 +4,7 @@ use super::answer::{RolloutAnswer, exit_code};
 use super::busy::{OnLock, Silence};
 use super::place::Place;
 use super::rollback::as_asked;
-use super::session::{Session, again, nonce, who};
+use super::session::{Session, again, has_died, nonce, who};
 use crate::cli::{Common, EnvironmentArgs, PromoteArgs, ReportArgs, SteerArgs};
 use crate::error::{Error, ErrorKind};
 use crate::journal::Journal as _;
@@ -126,7 +126,8 @@ async fn steer(
 }
 
 /// Takes back what a process left half way that does not live any more; nothing where none is open, or it waits for a person. One of
-/// the same run that still lives is on its way back already, and is waited for.
+/// the same run that still lives is on its way back already, and is waited for, unless it is the `process` of that name and has died. The
+/// exit code is that of the deploy which did not come to its end.
 ///
 /// # Errors
 /// When a living process works on the environment, or it cannot be taken back.
@@ -134,9 +135,10 @@ pub(super) async fn take_back(
     place: Place,
     common: &Common,
     reason: &str,
+    process: Option<&str>,
 ) -> Result<Option<RolloutAnswer>, Error> {
     let word = (Request::Abort, reason.to_owned());
-    left(place, common, Some(word), as_asked).await
+    left(place, common, Some(word), process.filter(|process| has_died(process)), exit_code).await
 }
 
 /// Whether something is left half way at a place, and nobody but this run can be working on it.
@@ -155,7 +157,7 @@ pub(super) async fn is_left_by_us(place: &Place) -> Result<bool, Error> {
 /// When it had to be left half way again.
 pub(super) async fn end_left(common: &Common, environment: &str) -> Result<Option<RolloutAnswer>, Error> {
     let place = Place::find(common, Some(environment)).await?;
-    match left(place, common, None, exit_code).await {
+    match left(place, common, None, None, exit_code).await {
         Err(error) if error.code == "locked" => Ok(None),
         ended => ended,
     }
@@ -165,6 +167,7 @@ async fn left(
     place: Place,
     common: &Common,
     word: Option<(Request, String)>,
+    dead: Option<&str>,
     code: fn(&Outcome, Option<i32>) -> u8,
 ) -> Result<Option<RolloutAnswer>, Error> {
     if !place.ground.replay().await?.open().is_some_and(is_left) {
@@ -172,7 +175,11 @@ async fn left(
     }
     let holder = place.ground.sight().await?.map(|sighting| sighting.holder.name);
     let is_ours = word.is_some() && holder.is_some_and(|name| name == who());
-    let on_lock = if is_ours { OnLock::Wait } else { OnLock::TakeUp };
+    let on_lock = match dead {
+        Some(process) if is_ours => OnLock::OfDead(process),
+        _ if is_ours => OnLock::Wait,
+        _ => OnLock::TakeUp,
+    };
     Session::with(place, common, &ReportArgs::default(), "finish", on_lock, async |session| {
         let Some(rollout) = session.environment.open().filter(|rollout| is_left(rollout)).cloned() else {
             return Ok(None);

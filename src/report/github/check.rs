@@ -1,6 +1,6 @@
 //! The check run: what it shows is put together here, and told when it differs from what was told last.
 
-use super::told::{Report, View};
+use super::told::{About, Report, View};
 use crate::github::checks::{self, Annotation, BATCH, CheckRun, Conclusion, LONGEST, Standing};
 use crate::github::{Client, Failure};
 use crate::report::story::{self, Story};
@@ -25,6 +25,11 @@ pub(super) struct CheckReport {
 }
 
 impl CheckReport {
+    /// That of this run, which an earlier process of it may have made.
+    pub(super) fn own(about: &About) -> Self {
+        Self { made_as: about.is_continued.then(|| about.workflow.name.clone()), ..Self::default() }
+    }
+
     /// That of a rollout which another run has begun; it is looked for, never made.
     pub(super) fn taken_up(rollout: RolloutId) -> Self {
         Self { taken_up: Some(rollout), ..Self::default() }
@@ -122,7 +127,10 @@ fn wish(view: &View, taken_up: Option<&RolloutId>) -> Option<CheckRun> {
     Some(CheckRun {
         name: format!("tidegate / {} / {}", view.about.app, view.about.environment),
         sha: sha.to_owned(),
-        external_id: story.map_or_else(|| workflow.name.clone(), |story| story.rollout.id.to_string()),
+        // One rollout has one check run that is called by it: that of the run which has begun it.
+        external_id: story
+            .filter(|story| story.is_own || taken_up.is_some())
+            .map_or_else(|| workflow.name.clone(), |story| story.rollout.id.to_string()),
         details: workflow.run.clone(),
         standing,
         times: (

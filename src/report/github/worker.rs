@@ -31,7 +31,8 @@ pub(super) struct Worker {
 
 impl Worker {
     pub(super) fn new(shared: Arc<Shared>, client: Arc<Client>) -> Self {
-        let (check, comment) = (Told::new(CheckReport::default()), Told::new(CommentReport::default()));
+        let check = Told::new(CheckReport::own(&shared.known().about));
+        let comment = Told::new(CommentReport::default());
         Self { shared, client, check, rollouts: Vec::new(), comment }
     }
 

@@ -214,9 +214,10 @@ pub(super) async fn heard(
     if !context.has_token {
         return work(place).await;
     }
-    let github = GitHub::begin(&mut place, commit);
+    let github = GitHub::begin(&mut place, commit, context.is_post);
     let result = work(place).await;
     github.finish(&result).await;
+    context.told();
     context.is_summarized.store(true, Ordering::Relaxed);
     result
 }

@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::salt;
 use crate::error::{Error, ErrorKind};
 use crate::github::{Access, Client, Failure, Patience, Workflow, command};
+use crate::run::session;
 use crate::settings::{EnvValue, Settings, TargetSettings};
 use crate::trigger::Intent;
 
@@ -36,6 +37,12 @@ pub(super) struct Context {
     pub(super) repository: String,
     /// The environment that the main step began to work on, for its `post`.
     pub(super) began: Option<String>,
+    /// This is its `post`.
+    pub(super) is_post: bool,
+    /// Whether GitHub heard how the main step ended.
+    pub(super) was_told: bool,
+    /// The process of the main step, by the name that it gave itself.
+    pub(super) began_by: Option<String>,
     /// The commit that GitHub hears of it, where the main step found another one than the workflow's.
     pub(super) began_at: Option<String>,
     /// Whom GitHub's API is asked as, and about which repository; nothing without a token.
@@ -67,6 +74,9 @@ impl Context {
             actor: variable("GITHUB_ACTOR"),
             repository: variable("GITHUB_REPOSITORY"),
             began: Some(variable("STATE_environment")).filter(|name| !name.is_empty()),
+            is_post: false,
+            was_told: variable("STATE_told") == "true",
+            began_by: Some(variable("STATE_process")).filter(|process| !process.is_empty()),
             began_at: Some(variable("STATE_commit")).filter(|commit| !commit.is_empty()),
             access: Access::of(&|name| std::env::var(name).ok()),
             server: Some(variable("GITHUB_SERVER_URL"))
@@ -115,6 +125,11 @@ impl Context {
         self.access.clone().map(|access| Client::new(access, Patience::default())).transpose()
     }
 
+    /// Has the runner know that GitHub heard how the step ended.
+    pub(super) fn told(&self) {
+        add(self.state.as_deref(), &command::entry("told", "true", &salt()));
+    }
+
     /// Has the runner know, for this action's `post`, which commit GitHub hears of.
     pub(super) fn begins_at(&self, commit: &str) {
         add(self.state.as_deref(), &command::entry("commit", commit, &salt()));
@@ -131,7 +146,10 @@ impl Context {
                 | Intent::Resume(_)
         );
         if let (true, Some(environment)) = (changes, intent.environment()) {
-            add(self.state.as_deref(), &command::entry("environment", environment, &salt()));
+            let salt = salt();
+            let entries = command::entry("environment", environment, &salt)
+                + &command::entry("process", session::process(), &salt);
+            add(self.state.as_deref(), &entries);
         }
     }
 

@@ -40,7 +40,7 @@ use inputs::Inputs;
 pub async fn run(common: &Common, arguments: &RunArgs) -> Result<ExitCode, Error> {
     go_with_the_step();
     let mut console = Console::of_process();
-    let context = Context::of_process();
+    let context = Context { is_post: arguments.post, ..Context::of_process() };
     let result = Box::pin(told(common, arguments, &context, &mut console)).await;
     let code = match &result {
         Ok((done, common)) => {

@@ -45,10 +45,12 @@ pub fn init(common: &Common, arguments: &InitArgs) -> Result<NoteAnswer, Error> 
 /// The workflow with that action in it.
 fn workflow(action: &str) -> Result<String, Error> {
     let fine = |c: char| c.is_ascii_alphanumeric() || "._/@-# ".contains(c);
-    let is_action = action.split_once('@').is_some_and(|(name, at)| name.contains('/') && !at.is_empty());
+    let is_remote = action.split_once('@').is_some_and(|(name, at)| name.contains('/') && !at.is_empty());
+    let is_action = is_remote || action.starts_with("./");
     if !is_action || !action.chars().all(fine) {
         let sentence = format!("`{}` names no action", action.escape_debug());
-        return Err(Error::new(ErrorKind::Usage, "usage", sentence).hint("write it as OWNER/NAME@REF"));
+        return Err(Error::new(ErrorKind::Usage, "usage", sentence)
+            .hint("write it as OWNER/NAME@REF, or as ./FOLDER"));
     }
     Ok(WORKFLOW.replace("tidegate/tidegate@v1", action))
 }

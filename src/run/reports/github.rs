@@ -36,13 +36,13 @@ impl GitHub {
     /// As the command line wants it; nothing where it does not.
     #[must_use]
     pub fn wanted(wanted: &ReportArgs, place: &mut Place) -> Option<Self> {
-        wanted.report_github.then(|| Self::begin(place, None))
+        wanted.report_github.then(|| Self::begin(place, None, false))
     }
 
     /// Begins to report what happens at that place, which is heard from now on; about `commit`, where that is another one than the workflow
-    /// runs for. Must be called within a runtime of tokio. What is missing for it is told at the end and stops nothing.
+    /// runs for. `is_continued` says that an earlier process of this run has begun to tell. Must be called within a runtime of tokio. What is missing for it is told at the end and stops nothing.
     #[must_use]
-    pub fn begin(place: &mut Place, commit: Option<&str>) -> Self {
+    pub fn begin(place: &mut Place, commit: Option<&str>, is_continued: bool) -> Self {
         let variable = |name: &str| std::env::var(name).ok();
         let payload = variable("GITHUB_EVENT_PATH").and_then(|path| std::fs::read(path).ok());
         let payload =
@@ -50,7 +50,7 @@ impl GitHub {
         let workflow = Workflow::of(&variable, &payload)
             .map(|found| Workflow { sha: commit.map_or(found.sha, str::to_owned), ..found });
         let around = Around { url: place.url(), run: workflow.as_ref().and_then(|it| it.run.clone()) };
-        let (reports, why) = match workflow.map(|workflow| reports(workflow, place)) {
+        let (reports, why) = match workflow.map(|workflow| reports(workflow, place, is_continued)) {
             None => (
                 None,
                 Some("there is no token, repository or commit of a workflow in the environment".to_owned()),
@@ -105,7 +105,7 @@ pub async fn told(
     result
 }
 
-fn reports(workflow: Workflow, place: &Place) -> Result<GitHubReports, String> {
+fn reports(workflow: Workflow, place: &Place, is_continued: bool) -> Result<GitHubReports, String> {
     let client = Client::new(workflow.access.clone(), Patience::default());
     let client = client.map_err(|failure| failure.sentence)?;
     let environment = place.environment.name.clone();
@@ -115,6 +115,7 @@ fn reports(workflow: Workflow, place: &Place) -> Result<GitHubReports, String> {
         url: place.url(),
         is_production: is_production(&environment),
         is_transient: is_transient(&environment),
+        is_continued,
         environment,
     };
     Ok(GitHubReports::start(about, client))

@@ -70,6 +70,41 @@ async fn a_canary_is_told_everywhere_in_the_same_sentence() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_step_that_was_killed_has_its_check_run_ended_by_its_post() {
+    if !wanted("testbed", "a killed step told to GitHub") {
+        return;
+    }
+    let github = started(shop(), token()).await;
+    let heard = recorded("v2", Behaviour::default(), canary());
+    let runs = || github.repository(SHOP).unwrap().check_runs;
+    let killed = reports(&github);
+    // Before a rollout was begun.
+    while runs().is_empty() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    drop(killed);
+    let continued = || tidegate::report::github::About { is_continued: true, ..about(&github) };
+    let post = tidegate::report::github::GitHubReports::start(continued(), client(&github));
+    let cancelled = Ending { sentence: "cancelled".to_owned(), reason: "cancelled".to_owned(), exit: 130 };
+    assert_eq!(post.finish(cancelled, Duration::from_secs(5)).await.untold, Vec::<String>::new());
+    assert_eq!(runs().len(), 1, "{:#?}", runs());
+    assert_eq!(runs()[0].conclusion.as_deref(), Some("cancelled"));
+
+    // In the middle of one: who takes it up has a check run of his own, and ends the first one.
+    let begun = reports(&github);
+    tell(&begun, &heard[1][..3], Duration::ZERO).await;
+    while runs().len() < 2 || runs()[1].status != "in_progress" {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    drop(begun);
+    let post = tidegate::report::github::GitHubReports::start(continued(), client(&github));
+    tell(&post, &heard[1][3..], Duration::ZERO).await;
+    assert_eq!(post.finish(ending(&heard[1]), Duration::from_secs(5)).await.untold, Vec::<String>::new());
+    assert!(runs().iter().all(|run| run.status == "completed"), "{:#?}", runs());
+    github.finish().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_release_that_is_taken_back_leaves_the_good_one_as_what_runs() {
     if !wanted("testbed", "a way back told to GitHub") {
         return;
