@@ -32,7 +32,7 @@ const FIRST_LOOK: Duration = Duration::from_secs(30);
 const CALL: u32 = 25;
 
 /// How many objects the API server lists in one answer: more of them are in memory at once, whole.
-const PAGE: u32 = 200;
+const PAGE: u32 = 100;
 
 /// The watches of one environment.
 pub(super) struct World {
