@@ -1,13 +1,10 @@
 //! The `kubernetes` target as it is written.
 
-use std::borrow::Cow;
-use std::fmt;
-
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use schemars::{JsonSchema, Schema, json_schema};
 use serde::Deserialize;
-use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 
-use super::local::{Header, Text};
+use super::local::Header;
+use super::many::{Kind, OneOrMany};
 use super::{Metrics, Policy, Time};
 
 /// Plain manifests, applied to a cluster in which nothing need be installed.
@@ -200,59 +197,14 @@ pub(in crate::settings) struct Graces {
     pub(in crate::settings) readiness: Option<Time>,
 }
 
-/// A path, or a list of paths.
+/// Paths.
 #[derive(Debug, Clone)]
-pub(in crate::settings) enum Paths {
-    /// One.
-    One(String),
-    /// Several.
-    Many(Vec<String>),
+pub(in crate::settings) struct OfPaths;
+
+impl Kind for OfPaths {
+    const EXPECTED: &'static str = "a path, such as `deploy/`, or a list of paths";
+    const NAME: &'static str = "paths";
 }
 
-impl<'de> Deserialize<'de> for Paths {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct OneOrMany;
-
-        impl<'de> Visitor<'de> for OneOrMany {
-            type Value = Paths;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a path, such as `deploy/`, or a list of paths")
-            }
-
-            fn visit_str<E: Error>(self, path: &str) -> Result<Paths, E> {
-                Ok(Paths::One(path.to_owned()))
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Paths, A::Error> {
-                let mut paths = Vec::new();
-                while let Some(Text(path)) = items.next_element()? {
-                    paths.push(path);
-                }
-                Ok(Paths::Many(paths))
-            }
-        }
-
-        deserializer.deserialize_any(OneOrMany)
-    }
-}
-
-impl JsonSchema for Paths {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        "paths".into()
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let item = Text::json_schema(generator);
-        json_schema!({
-            "anyOf": [
-                { "type": "string", "minLength": 1 },
-                { "type": "array", "items": item, "minItems": 1 },
-            ]
-        })
-    }
-}
+/// A path, or a list of paths.
+pub(in crate::settings) type Paths = OneOrMany<OfPaths>;

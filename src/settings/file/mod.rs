@@ -14,6 +14,7 @@ mod check;
 mod image;
 mod kubernetes;
 mod local;
+mod many;
 mod metrics;
 mod on;
 mod policy;

@@ -6,9 +6,9 @@ use std::fmt;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserializer, Error, MapAccess, Visitor};
 
-use super::local::Text;
+use super::many::{Kind, OneOrMany};
 
 /// Which events deploy by themselves, and what a person may deploy by hand.
 #[derive(Debug)]
@@ -82,62 +82,17 @@ impl JsonSchema for On {
     }
 }
 
-/// A pattern for names of branches or tags, or a list of patterns.
+/// Patterns for names.
 #[derive(Debug, Clone)]
-pub(in crate::settings) enum Patterns {
-    /// One.
-    One(String),
-    /// Several; the last one that fits decides.
-    Many(Vec<String>),
+pub(in crate::settings) struct OfPatterns;
+
+impl Kind for OfPatterns {
+    const EXPECTED: &'static str = "a pattern for names, such as `main` or `v*`, or a list of patterns";
+    const NAME: &'static str = "patterns";
 }
 
-impl<'de> Deserialize<'de> for Patterns {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct OneOrMany;
-
-        impl<'de> Visitor<'de> for OneOrMany {
-            type Value = Patterns;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a pattern for names, such as `main` or `v*`, or a list of patterns")
-            }
-
-            fn visit_str<E: Error>(self, pattern: &str) -> Result<Patterns, E> {
-                Ok(Patterns::One(pattern.to_owned()))
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Patterns, A::Error> {
-                let mut patterns = Vec::new();
-                while let Some(Text(pattern)) = items.next_element()? {
-                    patterns.push(pattern);
-                }
-                Ok(Patterns::Many(patterns))
-            }
-        }
-
-        deserializer.deserialize_any(OneOrMany)
-    }
-}
-
-impl JsonSchema for Patterns {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        "patterns".into()
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let item = Text::json_schema(generator);
-        json_schema!({
-            "anyOf": [
-                { "type": "string", "minLength": 1 },
-                { "type": "array", "items": item, "minItems": 1 },
-            ]
-        })
-    }
-}
+/// A pattern for names of branches or tags, or a list of patterns, of which the last one that fits decides.
+pub(in crate::settings) type Patterns = OneOrMany<OfPatterns>;
 
 /// A time in which nothing new is deployed.
 #[derive(Debug, Deserialize, JsonSchema)]

@@ -114,11 +114,11 @@ fn manifests(
             text_path(&text, &path.key("kustomization"), findings);
             Some(ManifestSource::Kustomization(tidy(&folder.join(text))))
         }
-        (Some(Paths::One(text)), None) => {
-            text_path(&text, &at, findings);
-            Some(ManifestSource::Files(vec![tidy(&folder.join(text))]))
+        (Some(Paths { texts, is_list: false, .. }), None) => {
+            texts.iter().for_each(|text| text_path(text, &at, findings));
+            Some(ManifestSource::Files(texts.iter().map(|text| tidy(&folder.join(text))).collect()))
         }
-        (Some(Paths::Many(texts)), None) => several(texts, folder, &at, findings),
+        (Some(Paths { texts, .. }), None) => several(texts, folder, &at, findings),
         (None, None) => {
             findings.missing_one(
                 &at,

@@ -36,8 +36,7 @@ pub(super) fn on(raw: Option<On>, path: &Path, findings: &mut Findings<'_>) -> O
 fn patterns(raw: Option<NamePatterns>, path: &Path, findings: &mut Findings<'_>) -> Patterns {
     let (texts, is_list) = match raw {
         None => return Patterns::default(),
-        Some(NamePatterns::One(text)) => (vec![text], false),
-        Some(NamePatterns::Many(texts)) => (texts, true),
+        Some(NamePatterns { texts, is_list, .. }) => (texts, is_list),
     };
     if texts.is_empty() {
         findings.empty(path, "there is no pattern", "name a branch or tag, or take the key out");
