@@ -8,7 +8,8 @@ digest() {
     [ -f "$folder/tidegate-$1" ] || { echo "there is no $folder/tidegate-$1" >&2 && exit 1; }
     sha256sum "$folder/tidegate-$1" | cut -d ' ' -f 1
 }
-x64=$(digest linux-x64) arm64=$(digest linux-arm64)
+x64=$(digest linux-x64)
+arm64=$(digest linux-arm64)
 cat <<END
 {
   "version": "$version",

@@ -20,11 +20,17 @@ pub enum Named<'a> {
 /// # Errors
 /// Why GitHub does not say.
 pub async fn commit(client: &Client, named: Named<'_>) -> Result<Option<String>, Failure> {
-    // A bare name could be either, and a commit too: only what is spelled so is one of them.
+    // A bare name could be either, and a commit too. Even a spelled one is guessed at where there is none: so it must be there.
     let spelled = match named {
         Named::Branch(name) => format!("heads/{name}"),
         Named::Tag(name) => format!("tags/{name}"),
     };
+    let path: Vec<String> = spelled.split('/').map(segment).collect();
+    match client.get(&format!("/git/ref/{}", path.join("/"))).await {
+        Err(failure) if failure.code == "github-not-found" => return Ok(None),
+        told if told.as_ref().is_ok_and(|found| found["ref"] == format!("refs/{spelled}")) => {}
+        told => return told.map(|_| None),
+    }
     let told = match client.get(&format!("/commits/{}", segment(&spelled))).await {
         // A name that is none is "no commit found" to GitHub, with 422.
         Err(failure) if ["github-not-found", "github-invalid"].contains(&failure.code) => return Ok(None),
@@ -46,7 +52,8 @@ pub async fn is_on_default_branch(client: &Client, sha: &str) -> Result<bool, Fa
     let Some(branch) = repository["default_branch"].as_str() else {
         return Err(Failure::without("a repository", "default_branch"));
     };
-    let path = format!("/compare/{}...{}?per_page=1", segment(branch), segment(sha));
+    let Some(last) = commit(client, Named::Branch(branch)).await? else { return Ok(false) };
+    let path = format!("/compare/{}...{}?per_page=1", segment(&last), segment(sha));
     match client.get(&path).await {
         Err(failure) if failure.code == "github-not-found" => Ok(false),
         told => Ok(["behind", "identical"].map(Value::from).contains(&told?["status"])),

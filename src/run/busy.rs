@@ -56,9 +56,14 @@ pub async fn take_lock(
         match &on_lock {
             OnLock::Refuse if !dead => return Err(refused()),
             OnLock::TakeUp if !dead && life.shows(sighting.as_ref()) => return Err(refused()),
-            OnLock::OfDead(process) if sighting.as_ref().is_some_and(|seen| seen.holder.is_of(process)) => {
+            // The kernel's own locks end with the process: one that is held is held by somebody who lives.
+            OnLock::OfDead(process)
+                if sighting
+                    .as_ref()
+                    .is_some_and(|seen| seen.last_sign.is_some() && seen.holder.is_of(process)) =>
+            {
                 tracing::warn!("{} has died with the lock, which is taken over", held.name);
-                place.ground.seize(&holder).await?;
+                place.ground.seize_from(&holder, process).await?;
                 continue;
             }
             OnLock::Ask(wish) => asked = ask(journal, wish, &holder, asked).await?,

@@ -30,7 +30,8 @@ fn a_release_has_the_digests_of_its_programs_and_moves_the_major_tag() {
     let (origin, here) = (folder.path().join("origin"), folder.path().join("a checkout"));
     said(folder.path(), &["git", "init", "-q", "--bare", "origin"]);
     said(folder.path(), &["git", "clone", "-q", "origin", "a checkout"]);
-    for name in [".github/release/tag.sh", ".github/release/checksums.sh", "action/checksums.json"] {
+    let scripts = ["tag.sh", "major.sh", "checksums.sh"].map(|name| format!(".github/release/{name}"));
+    for name in scripts.iter().map(String::as_str).chain(["action/checksums.json"]) {
         fs::create_dir_all(here.join(name).parent().unwrap()).unwrap();
         fs::copy(root.join(name), here.join(name)).unwrap();
     }
@@ -44,7 +45,9 @@ fn a_release_has_the_digests_of_its_programs_and_moves_the_major_tag() {
     let release = |version: &str| run(&here, &["bash", ".github/release/tag.sh", version, "programs"]);
     let at = |tag: &str| said(&origin, &["git", "rev-parse", &format!("{tag}^{{commit}}")]);
 
+    let major = |version: &str| said(&here, &["bash", ".github/release/major.sh", version]);
     assert!(release("1.2.3").status.success());
+    major("1.2.3");
     assert_eq!(at("v1.2.3"), at("v1"));
     let table: Value =
         serde_json::from_str(&said(&origin, &["git", "show", "v1:action/checksums.json"])).unwrap();
@@ -59,9 +62,17 @@ fn a_release_has_the_digests_of_its_programs_and_moves_the_major_tag() {
     fs::write(here.join("programs/tidegate-linux-x64"), "newer").unwrap();
     let first = at("v1");
     assert!(release("1.3.0").status.success());
+    assert_eq!(at("v1"), first, "the major tag waits for the programs");
+    major("1.3.0");
+    major("1.2.3");
     assert_eq!((at("v1"), at("v1.2.3")), (at("v1.3.0"), first));
     assert_eq!(release("1.3").status.code(), Some(2));
-    fs::remove_file(here.join("programs/tidegate-linux-arm64")).unwrap();
-    assert!(!release("1.4.0").status.success());
+    for name in ["linux-arm64", "linux-x64"] {
+        let program = here.join(format!("programs/tidegate-{name}"));
+        let kept = fs::read(&program).unwrap();
+        fs::remove_file(&program).unwrap();
+        assert!(!release("1.4.0").status.success());
+        fs::write(program, kept).unwrap();
+    }
     assert!(run(&origin, &["git", "rev-parse", "-q", "--verify", "v1.4.0"]).stdout.is_empty());
 }

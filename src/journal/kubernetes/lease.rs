@@ -56,7 +56,7 @@ impl LeaseLock {
     /// # Errors
     /// [`LockError::Held`] with the holder when somebody else has it; [`LockError::Journal`] when the cluster cannot be asked.
     pub async fn acquire(client: &Client, scope: &Scope, holder: &Holder) -> Result<Self, LockError> {
-        Self::take(client, scope, holder, false).await
+        Self::take(client, scope, holder, Force::None).await
     }
 
     /// Takes the lock from whoever holds it: that one finds at its next renewal that it is lost, and stops acting.
@@ -64,7 +64,20 @@ impl LeaseLock {
     /// # Errors
     /// As [`LeaseLock::acquire`], when the cluster cannot be asked.
     pub async fn seize(client: &Client, scope: &Scope, holder: &Holder) -> Result<Self, LockError> {
-        Self::take(client, scope, holder, true).await
+        Self::take(client, scope, holder, Force::Any).await
+    }
+
+    /// Takes the lock from a process that has died, by the end of its nonces, if it is still that one which holds it.
+    ///
+    /// # Errors
+    /// As [`LeaseLock::acquire`].
+    pub async fn seize_from(
+        client: &Client,
+        scope: &Scope,
+        holder: &Holder,
+        process: &str,
+    ) -> Result<Self, LockError> {
+        Self::take(client, scope, holder, Force::Of(process)).await
     }
 
     /// Who holds the lock at this moment.
@@ -116,7 +129,7 @@ impl LeaseLock {
         client: &Client,
         scope: &Scope,
         holder: &Holder,
-        by_force: bool,
+        force: Force<'_>,
     ) -> Result<Self, LockError> {
         let (leases, name) = (scope.api::<Lease>(client), scope.prefix());
         loop {
@@ -125,7 +138,7 @@ impl LeaseLock {
             let began = Instant::now();
             let now = Timestamp::now();
             if let Some(lease) = &there
-                && !by_force
+                && !force.takes(lease)
                 && !is_of(lease, &holder.nonce)
                 && !free(lease, now)
             {
@@ -154,6 +167,25 @@ impl LeaseLock {
         let nonce = holder.nonce.clone();
         let task = keep(leases.clone(), name.clone(), nonce.clone(), Arc::clone(&state));
         Self { leases, name, nonce, state, _renewing: AbortOnDropHandle::new(tokio::spawn(task)) }
+    }
+}
+
+/// From whom a lock is taken though it is held.
+#[derive(Debug, Clone, Copy)]
+enum Force<'a> {
+    None,
+    Any,
+    /// From this process, by the end of its nonces.
+    Of(&'a str),
+}
+
+impl Force<'_> {
+    fn takes(self, lease: &Lease) -> bool {
+        match self {
+            Self::None => false,
+            Self::Any => true,
+            Self::Of(process) => named(lease).is_some_and(|holder| holder.is_of(process)),
+        }
     }
 }
 

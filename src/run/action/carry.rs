@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 
 use serde_json::Value;
 
+use super::bounds;
 use super::checkout::{self, Server};
 use super::context::Context;
 use super::inputs::Inputs;
@@ -163,7 +164,9 @@ impl Work<'_> {
                 let access = self.client.map(Client::access);
                 let server =
                     access.map(|access| Server { address: &self.context.server, token: &access.token });
-                checkout::at(self.common, &self.settings.file, commit, server).await?
+                let moved = checkout::at(self.common, &self.settings.file, commit, server).await?;
+                bounds::demand(self.settings, environment, &moved, commit)?;
+                moved
             }
         };
         Ok((common, settled))
@@ -189,6 +192,8 @@ impl Work<'_> {
         commit: Option<&str>,
         work: impl AsyncFnOnce(Place) -> Result<RolloutAnswer, Error>,
     ) -> Result<Done, Error> {
+        // Only now: of what was refused before there is nothing that the post could finish.
+        self.context.begins(environment);
         if let Some(commit) = commit {
             self.context.begins_at(commit);
         }

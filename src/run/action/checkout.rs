@@ -100,7 +100,11 @@ async fn lay_out(root: &Path, commit: &str, at: &Path, server: Option<Server<'_>
             .hint("`actions/checkout` with `fetch-depth: 0` fetches all there is to fetch before")
     };
     let folder = at.join(commit);
-    if head(&folder).await.as_deref() == Some(commit) {
+    // One that is there may have been left half way, or have what a build put into it.
+    if head(&folder).await.as_deref() == Some(commit)
+        && git(&folder, &["reset", "--quiet", "--hard"], None).await.is_ok()
+        && git(&folder, &["clean", "-ffdxq"], None).await.is_ok()
+    {
         return Ok(folder);
     }
     let wanted = format!("{commit}^{{commit}}");

@@ -13,7 +13,6 @@ use crate::error::{Error, ErrorKind};
 use crate::github::{Access, Client, Failure, Patience, Workflow, command};
 use crate::run::session;
 use crate::settings::{EnvValue, Settings, TargetSettings};
-use crate::trigger::Intent;
 
 /// Variables whose values are secrets wherever they are set.
 const SECRETS: [&str; 4] =
@@ -136,21 +135,11 @@ impl Context {
     }
 
     /// Has the runner know, for this action's `post`, which environment the step works on now.
-    pub(super) fn begins(&self, intent: &Intent) {
-        let changes = matches!(
-            intent,
-            Intent::Deploy(_)
-                | Intent::Rollback { .. }
-                | Intent::Promote(_)
-                | Intent::Abort(_)
-                | Intent::Resume(_)
-        );
-        if let (true, Some(environment)) = (changes, intent.environment()) {
-            let salt = salt();
-            let entries = command::entry("environment", environment, &salt)
-                + &command::entry("process", session::process(), &salt);
-            add(self.state.as_deref(), &entries);
-        }
+    pub(super) fn begins(&self, environment: &str) {
+        let salt = salt();
+        let entries = command::entry("environment", environment, &salt)
+            + &command::entry("process", session::process(), &salt);
+        add(self.state.as_deref(), &entries);
     }
 
     /// Has the runner know that the step has ended by itself.

@@ -7,6 +7,7 @@
 //! What the runner is told is a report: where it cannot be written, that is a warning, and nothing else changes.
 
 mod asked;
+mod bounds;
 mod carry;
 mod checkout;
 mod console;
@@ -103,7 +104,6 @@ async fn told(
     if let Some(asker) = &asker {
         asker.admit().await?;
     }
-    context.begins(&intent);
     let work = Work {
         common: &common,
         inputs: &inputs,

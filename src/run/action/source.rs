@@ -132,10 +132,7 @@ impl Finder<'_> {
                 "merge it, or push its branch to this repository after a look at it",
             ));
         }
-        if self.is_plan {
-            return Ok(Settled::Commit(ready.head));
-        }
-        if let Some(why) = ready.objection() {
+        if let Some(why) = ready.objection().filter(|_| !self.is_plan) {
             let why = format!("pull request {number} is not deployed: {why}");
             return Err(refusal("pull-not-ready", &why, "settle that, and write the comment again"));
         }

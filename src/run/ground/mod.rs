@@ -146,6 +146,22 @@ impl Ground {
         Ok(())
     }
 
+    /// As [`Ground::seize`], if it is still that process which holds it, by the end of its nonces; only locks in a cluster outlive theirs.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub async fn seize_from(&self, holder: &Holder, process: &str) -> Result<(), Error> {
+        if let Self::Cluster(cluster) = self {
+            match LeaseLock::seize_from(&cluster.client, &cluster.scope, holder, process).await {
+                Ok(lock) => lock.release().await,
+                // Somebody else was faster.
+                Err(LockError::Held(_)) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
     /// Who closed the environment by hand, if somebody did.
     ///
     /// # Errors

@@ -24,6 +24,18 @@ pub(super) fn tagged(tag: &str, commit: &str) -> Result<Event, Error> {
     Ok(Event::new("push", &format!("refs/tags/{tag}"), commit, &known))
 }
 
+/// Whether a workflow runs for another commit than this one, as where a comment has one deployed that is laid out beside.
+pub(super) fn is_of_another(commit: &str) -> Result<bool, Error> {
+    let head = payload()?["pull_request"]["head"]["sha"].as_str().unwrap_or_default().to_owned();
+    Ok(is_workflow() && ![String::new(), variable("GITHUB_SHA"), head].iter().any(|known| known == commit))
+}
+
+/// A commit that no event is about: neither a branch nor a tag is known for it.
+pub(super) fn of_commit(commit: &str) -> Result<Event, Error> {
+    let known = serde_json::json!({ "repository": payload()?["repository"] });
+    Ok(Event::new("workflow_dispatch", "", commit, &known))
+}
+
 /// The event, with ref and commit from where they are wanted from; git is asked in `folder`.
 pub(super) fn event(source: Source, at_head: bool, folder: &Path) -> Result<Event, Error> {
     let payload = payload()?;

@@ -71,6 +71,8 @@ fn event(occasion: &Occasion<'_>) -> Result<Event, Error> {
     let is_tag = !is_commit(occasion.version, &commit) && (occasion.is_given || !facts::is_workflow());
     match is_tag {
         true => facts::tagged(occasion.version, &commit),
+        // What the workflow says is of its own commit, and not of this one.
+        false if facts::is_of_another(&commit)? => facts::of_commit(&commit),
         false => {
             let is_head =
                 inputs::at_head(inputs::given(Some(&facts::variable("DOCKER_METADATA_PR_HEAD_SHA"))))?;

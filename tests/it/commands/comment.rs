@@ -230,6 +230,27 @@ async fn what_nobody_has_looked_at_is_not_deployed() {
     shop.app.is_silent();
     shop.github.finish().unwrap();
 
+    // What the commit itself says of where it goes, and what may go there, does not count.
+    let mut shop = Shop::plain().await;
+    let origin = shop.app.path(".origin");
+    let text = fs::read_to_string(origin.join("tidegate.yaml")).unwrap();
+    fs::write(origin.join("tidegate.yaml"), text.replace("dispatch: true", "dispatch: true, push: topic"))
+        .unwrap();
+    git(&origin, &["commit", "-qam", "more"]);
+    let more = git(&origin, &["rev-parse", "HEAD"]);
+    let pushed = shop.github.change("acme/shop", |known| {
+        known.push("topic", Commit::new(&more, "more").after(&shop.topic));
+        known.pushes.last_mut().unwrap().at = BEFORE.parse().unwrap();
+        known.issues.get_mut(&7).unwrap().pull.as_mut().unwrap().head_sha = more.clone();
+    });
+    pushed.unwrap();
+    for command in ["/deploy", "/plan"] {
+        shop.comment("ada", command).exits(3);
+        tells(&shop.answer(), &["error[other-bounds]"]);
+    }
+    shop.app.is_silent();
+    shop.github.finish().unwrap();
+
     let mut shop = Shop::new(|pull| pull.from_fork("mallory/shop"), |shop| shop).await;
     for command in ["/deploy", "/plan"] {
         shop.comment("ada", command).exits(3);

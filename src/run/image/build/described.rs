@@ -111,7 +111,14 @@ pub async fn for_deploy(place: &Place, version: Option<&str>) -> Result<Option<S
     let arguments = BuildArgs { version: version.map(str::to_owned), ..BuildArgs::default() };
     let built = Box::pin(made(image, &place.folder, &arguments, &stop)).await?;
     tracing::info!("{}", built.sentence);
-    Ok(built.digest)
+    match signals.cancel().signal() {
+        Some(signal) => Err(Error::new(
+            ErrorKind::Cancelled(signal),
+            "cancelled",
+            "the command was told to stop when the image was built and nothing was deployed yet",
+        )),
+        None => Ok(built.digest),
+    }
 }
 
 /// Waits for a signal, and gives its number.

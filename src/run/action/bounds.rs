@@ -1,0 +1,42 @@
+//! What the default branch says of an environment holds, whatever the commit says that a comment has deployed: where it is, what may go
+//! there, and when.
+
+use super::refusal;
+use crate::cli::Common;
+use crate::error::Error;
+use crate::run::place::load;
+use crate::settings::{EnvironmentSettings, Settings, TargetSettings};
+
+/// Demands that a commit's own configuration, which `moved` leads to, does not say otherwise.
+///
+/// # Errors
+/// `other-bounds` when it does, and when it cannot be read.
+pub(super) fn demand(
+    here: &Settings,
+    environment: &EnvironmentSettings,
+    moved: &Common,
+    commit: &str,
+) -> Result<(), Error> {
+    let there = load(moved)?;
+    let name = &environment.name;
+    let its = there.environment(name).ok();
+    if its.is_some_and(|its| bounds(&there, its) == bounds(here, environment)) {
+        return Ok(());
+    }
+    let why = format!(
+        "commit {commit} says otherwise than what is checked out where {name} is, what it takes, or when"
+    );
+    let hint = "`app`, `on`, `after`, `freeze`, namespace, kubeconfig and context are changed by a merge; a kubeconfig is named by its whole path";
+    Err(refusal("other-bounds", &why, hint))
+}
+
+/// What must be the same, as text. A relative path is another one in another folder, and so is what lies there.
+fn bounds(settings: &Settings, environment: &EnvironmentSettings) -> String {
+    let place = match &environment.target {
+        TargetSettings::Kubernetes(cluster) => {
+            format!("{:?}", (&cluster.namespace, &cluster.kubeconfig, &cluster.context, cluster.take_over))
+        }
+        TargetSettings::Local(local) => format!("{:?}", local.listen),
+    };
+    format!("{:?}", (&settings.app, &environment.on, &environment.after, &environment.freeze, place))
+}
