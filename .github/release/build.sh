@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the static program, the same to the byte wherever it is built by the same compiler: build.sh OUTPUT
+# Builds the static program, without anything of the machine in it; the workflow `release` compares two builds: build.sh OUTPUT
 set -euo pipefail
 output=${1:?where the program goes}
 cd "$(dirname "$0")/../.."

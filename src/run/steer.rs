@@ -126,8 +126,8 @@ async fn steer(
 }
 
 /// Takes back what a process left half way that does not live any more; nothing where none is open, or it waits for a person. One of
-/// the same run that still lives is on its way back already, and is waited for, unless it is the `process` of that name and has died. The
-/// exit code is that of the deploy which did not come to its end.
+/// the same run that still lives is on its way back already, and is waited for; `process`, by the name that it gave itself, is not where it
+/// has died. The exit code is that of the deploy which did not come to its end.
 ///
 /// # Errors
 /// When a living process works on the environment, or it cannot be taken back.

@@ -173,8 +173,10 @@ pub(super) fn workflow_run(occasion: &Occasion<'_>, all: &[EnvironmentSettings])
         return nothing("the payload does not tell what the other workflow ran for");
     }
     // Of a tag the payload has the name in the same field: only GitHub can say what it is.
-    let as_tag = all.iter().any(|environment| choice::takes(environment, Name::Tag(branch)))
-        && !all.iter().any(|environment| choice::takes(environment, Name::Branch(branch)));
+    let named = occasion.wish.environment.as_deref();
+    let takes =
+        |name| all.iter().any(|one| named.is_none_or(|named| one.name == named) && choice::takes(one, name));
+    let as_tag = takes(Name::Tag(branch)) && !takes(Name::Branch(branch));
     let name = if as_tag { Name::Tag(branch) } else { Name::Branch(branch) };
     let (which, commit) = (branch.to_owned(), commit.to_owned());
     match chosen(occasion, name, all) {

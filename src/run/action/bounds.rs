@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::run::place::load;
 use crate::settings::{EnvironmentSettings, Settings, TargetSettings};
 
-/// Demands that a commit's own configuration, which `moved` leads to, does not say otherwise.
+/// Demands that a commit's own configuration, which `moved` leads to, does not say otherwise; gives that configuration.
 ///
 /// # Errors
 /// `other-bounds` when it does, and when it cannot be read.
@@ -16,12 +16,12 @@ pub(super) fn demand(
     environment: &EnvironmentSettings,
     moved: &Common,
     commit: &str,
-) -> Result<(), Error> {
+) -> Result<Settings, Error> {
     let there = load(moved)?;
     let name = &environment.name;
     let its = there.environment(name).ok();
     if its.is_some_and(|its| bounds(&there, its) == bounds(here, environment)) {
-        return Ok(());
+        return Ok(there);
     }
     let why = format!(
         "commit {commit} says otherwise than what is checked out where {name} is, what it takes, or when"

@@ -2,12 +2,14 @@
 
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
+use std::sync::{Mutex, PoisonError};
 
 use serde_json::Value;
 
 use super::bounds;
 use super::checkout::{self, Server};
-use super::context::Context;
+use super::console::Console;
+use super::context::{self, Context};
 use super::inputs::Inputs;
 use super::refusal;
 use super::source::{Finder, Settled};
@@ -18,7 +20,7 @@ use crate::run::answer::{IntentAnswer, NoteAnswer, PlanAnswer, RolloutAnswer, St
 use crate::run::place::{Place, beside};
 use crate::run::reports::github::GitHub;
 use crate::run::{close, deploy, image, inspect, plan, print, rollback, steer};
-use crate::settings::Settings;
+use crate::settings::{Settings, TargetSettings};
 use crate::trigger::{COMMANDS, Deploy, Intent, Order};
 
 /// What came of it.
@@ -70,6 +72,8 @@ pub(super) struct Work<'a> {
     pub(super) client: Option<&'a Client>,
     /// The event's payload.
     pub(super) payload: &'a Value,
+    /// For what must not be shown.
+    pub(super) console: Mutex<&'a mut Console>,
 }
 
 impl Work<'_> {
@@ -161,11 +165,16 @@ impl Work<'_> {
                 self.common.clone()
             }
             Settled::Commit(commit) => {
+                let is_run_there = matches!(environment.target, TargetSettings::Local(_));
                 let access = self.client.map(Client::access);
                 let server =
                     access.map(|access| Server { address: &self.context.server, token: &access.token });
-                let moved = checkout::at(self.common, &self.settings.file, commit, server).await?;
-                bounds::demand(self.settings, environment, &moved, commit)?;
+                let moved =
+                    checkout::at(self.common, &self.settings.file, commit, server, is_run_there).await?;
+                let its = bounds::demand(self.settings, environment, &moved, commit)?;
+                // It may take other variables as secrets than what is checked out.
+                let mut console = self.console.lock().unwrap_or_else(PoisonError::into_inner);
+                console.mask(&context::secrets_of(&its));
                 moved
             }
         };

@@ -11,11 +11,12 @@ use crate::cli::Common;
 use crate::error::{Error, ErrorKind};
 use crate::github::Token;
 use crate::run::place::beside;
+use crate::run::session::process;
 
 /// The longest that git may take for one thing.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-/// So many of them are kept: what runs on this machine may still use the files of one.
+/// So many of them are kept for the next time.
 const KEPT: usize = 5;
 
 /// Checks that a commit is the one that is checked out.
@@ -34,7 +35,7 @@ pub(super) async fn check(folder: &Path, commit: &str) -> Result<(), Error> {
 }
 
 /// The options for a commit: those that are, where it is checked out around `file`, which is the configuration; else those for the same
-/// file in a folder of its own. What runs, and the journal, stay where they are.
+/// file in a folder of its own. What runs, and the journal, stay where they are. What `is_run_there` is left as it is, and kept.
 ///
 /// # Errors
 /// When it cannot be laid out.
@@ -43,6 +44,7 @@ pub(super) async fn at(
     file: &Path,
     commit: &str,
     server: Option<Server<'_>>,
+    is_run_there: bool,
 ) -> Result<Common, Error> {
     let folder = beside(file);
     if head(&folder).await.as_deref() == Some(commit) {
@@ -51,7 +53,7 @@ pub(super) async fn at(
     let root = root(&folder).await?;
     let state = common.state_dir.clone().unwrap_or_else(|| folder.join(".tidegate"));
     let state = std::path::absolute(&state).unwrap_or(state);
-    let there = lay_out(&root, commit, &state.join("commits"), server).await?;
+    let there = lay_out(&root, commit, &state.join("commits"), server, is_run_there).await?;
     let folder = folder.canonicalize().unwrap_or(folder);
     let within = folder.strip_prefix(&root).unwrap_or(Path::new(""));
     let file = there.join(within).join(file.file_name().unwrap_or_default());
@@ -92,19 +94,28 @@ pub(super) struct Server<'a> {
     pub(super) token: &'a Token,
 }
 
-/// Lays out a commit below `at`, fetched from where the repository at `root` comes from if it is not there yet.
-async fn lay_out(root: &Path, commit: &str, at: &Path, server: Option<Server<'_>>) -> Result<PathBuf, Error> {
+/// Lays out a commit below `at`, fetched from where the repository at `root` comes from if it is not there yet. A folder bears the commit's
+/// name only once it is whole.
+async fn lay_out(
+    root: &Path,
+    commit: &str,
+    at: &Path,
+    server: Option<Server<'_>>,
+    is_run_there: bool,
+) -> Result<PathBuf, Error> {
     let failed = |what: &str, why: String| {
         let sentence = format!("commit {commit} could not be {what}: {why}");
         Error::new(ErrorKind::Failed, "not-laid-out", sentence)
             .hint("`actions/checkout` with `fetch-depth: 0` fetches all there is to fetch before")
     };
     let folder = at.join(commit);
-    // One that is there may have been left half way, or have what a build put into it.
-    if head(&folder).await.as_deref() == Some(commit)
-        && git(&folder, &["reset", "--quiet", "--hard"], None).await.is_ok()
-        && git(&folder, &["clean", "-ffdxq"], None).await.is_ok()
-    {
+    if head(&folder).await.as_deref() == Some(commit) {
+        if !is_run_there {
+            // A build may have put something into it.
+            for tidy in [&["reset", "--quiet", "--hard"][..], &["clean", "-ffdxq"]] {
+                git(&folder, tidy, None).await.map_err(|why| failed("laid out", why))?;
+            }
+        }
         return Ok(folder);
     }
     let wanted = format!("{commit}^{{commit}}");
@@ -116,13 +127,18 @@ async fn lay_out(root: &Path, commit: &str, at: &Path, server: Option<Server<'_>
             git(root, &fetch, Some(server)).await.map_err(|why| failed("fetched", why))?;
         }
     }
-    // What a run left half way is no worktree.
-    let _ = std::fs::remove_dir_all(&folder);
-    let path = folder.display().to_string();
-    git(root, &["worktree", "prune"], None).await.map_err(|why| failed("laid out", why))?;
-    let add = ["worktree", "add", "--quiet", "--detach", "--force", &path, commit];
-    git(root, &add, None).await.map_err(|why| failed("laid out", why))?;
-    forget(at, &folder);
+    let (part, whole) = (at.join(format!("{commit}.{}", process())), folder.display().to_string());
+    let part = part.display().to_string();
+    for step in [
+        &["worktree", "prune"][..],
+        &["worktree", "add", "--quiet", "--detach", &part, commit],
+        &["worktree", "move", &part, &whole],
+    ] {
+        git(root, step, None).await.map_err(|why| failed("laid out", why))?;
+    }
+    if !is_run_there {
+        forget(at, &folder);
+    }
     Ok(folder)
 }
 

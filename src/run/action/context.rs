@@ -12,7 +12,7 @@ use super::salt;
 use crate::error::{Error, ErrorKind};
 use crate::github::{Access, Client, Failure, Patience, Workflow, command};
 use crate::run::session;
-use crate::settings::{EnvValue, Settings, TargetSettings};
+use crate::settings::{EnvValue, ImageSource, SecretSource, Settings, TargetSettings};
 
 /// Variables whose values are secrets wherever they are set.
 const SECRETS: [&str; 4] =
@@ -187,6 +187,12 @@ pub(super) fn secrets_of(settings: &Settings) -> BTreeSet<String> {
                 names.extend(cluster.prometheus.iter().filter_map(|source| source.token.as_deref()));
             }
         }
+    }
+    if let Some(ImageSource::Build(build)) = settings.image.as_ref().map(|image| &image.source) {
+        names.extend(build.secrets.iter().filter_map(|(_, source)| match source {
+            SecretSource::Variable(name) => Some(name.as_str()),
+            SecretSource::File(_) => None,
+        }));
     }
     names.into_iter().filter_map(|name| std::env::var(name).ok()).collect()
 }

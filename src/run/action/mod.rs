@@ -19,6 +19,7 @@ mod source;
 
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::process::ExitCode;
+use std::sync::Mutex;
 
 use serde_json::Value;
 
@@ -111,6 +112,7 @@ async fn told(
         settings: &settings,
         client: client.as_ref(),
         payload: &payload,
+        console: Mutex::new(console),
     };
     let result = work.carry_out(intent).await;
     if let Some(asker) = &asker {

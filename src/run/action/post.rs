@@ -24,7 +24,7 @@ pub(super) async fn finish(common: &Common, context: &Context) -> Result<Done, E
     let result = if steer::is_left_by_us(&place).await? {
         let work = async |place| {
             let taken_back = steer::take_back(place, common, reason, process).await?;
-            taken_back.ok_or_else(|| gone("the rollout that the step left has ended meanwhile"))
+            taken_back.ok_or_else(gone)
         };
         heard(common, context, environment, context.began_at.as_deref(), work).await.map(Some)
     } else {
@@ -59,6 +59,7 @@ async fn conclude(common: &Common, context: &Context, environment: &str) {
 }
 
 /// It has ended between two looks.
-fn gone(why: &str) -> Error {
+fn gone() -> Error {
+    let why = "the rollout that the step left has ended meanwhile";
     super::refusal("nothing-open", why, "nothing is to be done")
 }

@@ -40,7 +40,8 @@ impl GitHub {
     }
 
     /// Begins to report what happens at that place, which is heard from now on; about `commit`, where that is another one than the workflow
-    /// runs for. `is_continued` says that an earlier process of this run has begun to tell. Must be called within a runtime of tokio. What is missing for it is told at the end and stops nothing.
+    /// runs for. `is_continued` says that an earlier process of this run has begun to tell. Must be called within a runtime of tokio. What
+    /// is missing for it is told at the end and stops nothing.
     #[must_use]
     pub fn begin(place: &mut Place, commit: Option<&str>, is_continued: bool) -> Self {
         let variable = |name: &str| std::env::var(name).ok();

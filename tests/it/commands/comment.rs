@@ -5,9 +5,10 @@ use std::path::Path;
 use std::process::Command;
 
 use serde_json::{Value, json};
-use testbed::github::{Area, Commit, GitHub, Issue, Pull, Repository, Role, Token, World};
+use testbed::github::{Commit, GitHub, Issue, Pull, Repository, Role, World};
 
 use super::kit::{App, Config, Said, tells};
+use crate::github::kit::token;
 use crate::tiers::wanted;
 
 /// When the comment was written, and when the branch was pushed before and after that.
@@ -75,13 +76,7 @@ impl Shop {
             .collaborator("tessa", Role::Triage);
         let mut shop = change(shop);
         shop.point("refs/tags/v9", &topic);
-        let token = Token::workflow("ghs_secret")
-            .write(Area::Checks)
-            .write(Area::Deployments)
-            .write(Area::PullRequests)
-            .read(Area::Contents)
-            .read(Area::Statuses);
-        let github = GitHub::start(World::new().repository(shop).token(token)).await.unwrap();
+        let github = GitHub::start(World::new().repository(shop).token(token())).await.unwrap();
         for (name, value) in [
             ("GITHUB_ACTIONS", "true"),
             ("GITHUB_API_URL", github.url().as_str()),

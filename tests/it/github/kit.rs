@@ -35,7 +35,7 @@ pub(super) fn shop() -> Repository {
 }
 
 /// The token of a workflow with what `docs/reports.md` lists, and no more.
-pub(super) fn token() -> Token {
+pub fn token() -> Token {
     Token::workflow(SECRET)
         .write(Area::Checks)
         .write(Area::Deployments)

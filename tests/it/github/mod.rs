@@ -3,7 +3,7 @@
 
 mod asking;
 mod client;
-mod kit;
+pub mod kit;
 mod pages;
 mod telling;
 mod troubles;

@@ -46,6 +46,9 @@ async fn the_digest_that_was_built_is_deployed_and_a_tag_that_moves_changes_noth
     let repository = image(&format!("digest-{}", std::process::id()));
     stage.manifests(&format!("digest-{}:whatever", std::process::id()));
     settings(&stage, &repository, "first");
+    let look = stage.run(&["plan", "--version", "v1"]).await.exits(0);
+    assert!(look.err.contains("it is made before the deploy"), "{}", look.err);
+    assert_eq!(look.json()["problems"], serde_json::json!([]));
     let missing = stage.run(&["deploy", "--version", "v1"]).await.exits(1);
     assert_eq!(missing.reason(), "image-absent");
 
