@@ -71,6 +71,8 @@ async fn reads(client: &Client, seen: &Repository) {
         "tags".into(),
         "branches".into(),
         "branches/main".into(),
+        "activity".into(),
+        "activity?ref=refs/heads/main&direction=asc".into(),
         "commits".into(),
         "commits/v1".into(),
         "compare/main...topic".into(),
