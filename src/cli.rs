@@ -200,6 +200,9 @@ pub struct RollbackArgs {
     /// The version to go back to [default: the one before the present one]
     #[arg(long, value_name = "VERSION")]
     pub to: Option<String>,
+    /// Also to a release that contract migrations have taken something from
+    #[arg(long)]
+    pub force: bool,
     /// Where the reports go.
     #[command(flatten)]
     pub reports: ReportArgs,

@@ -21,6 +21,7 @@ pub mod gate;
 pub mod github;
 pub mod image;
 pub mod journal;
+pub mod migrate;
 pub mod prometheus;
 pub mod registry;
 pub mod report;

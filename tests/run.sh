@@ -100,6 +100,9 @@ fi
 echo
 if [ ${#broken[@]} -gt 0 ]; then
     printf 'failed: %s\n' "${broken[@]}" >&2
+    # What each one says for itself, without the way to it: the end of a log is what is read first.
+    awk '/^---- .* stdout ----$/ { left = 14 } /^stack backtrace:$|^note: run with/ { left = 0 } left-- > 0 { print substr($0, 1, 1500) }' \
+        "$logs"/* >&2
     cat "$logs"/* | sed -n 's/^test \(.*\) \.\.\. FAILED$/    \1/p' >&2
 fi
 total=0

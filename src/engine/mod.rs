@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use crate::gate::Collector;
 use crate::journal::{Held, Journal, JournalError, LockError};
+use crate::migrate::Migrator;
 use crate::report::Sink;
 use crate::rollout::analysis::verify;
 use crate::rollout::event::{Asked, Request};
@@ -16,9 +17,12 @@ use crate::rollout::{Judgement, Step, decide};
 use crate::target::{Target, TargetError};
 
 mod clock;
+mod load;
+mod migrate;
 mod watch;
 
 pub use clock::Clock;
+pub use load::Loading;
 pub use watch::Cancel;
 
 /// How often a verification is tried before its answer counts.
@@ -41,13 +45,15 @@ pub enum EngineError {
 }
 
 /// What the engine works with. The lock is held by whoever made it, for as long as it runs.
-pub struct Engine<'a, T, J, C> {
+pub struct Engine<'a, T, J, C, M> {
     /// Where the releases run.
     pub target: &'a T,
     /// Where the events go.
     pub journal: &'a J,
     /// What runs the declared requests.
     pub collector: C,
+    /// What runs migrations.
+    pub migrator: &'a M,
     /// Shows that the lock is held.
     pub lock: &'a dyn Held,
     /// The time.
@@ -56,11 +62,13 @@ pub struct Engine<'a, T, J, C> {
     pub cancel: Cancel,
     /// Who hears of every event. Never asked for anything.
     pub sinks: Vec<Box<dyn Sink>>,
+    /// The load that is sent at this moment.
+    pub loading: Option<Loading>,
     /// Since when the target has been out of sight.
     pub unseen: Option<Timestamp>,
 }
 
-impl<T: Target, J: Journal, C: Collector> Engine<'_, T, J, C> {
+impl<T: Target, J: Journal, C: Collector, M: Migrator> Engine<'_, T, J, C, M> {
     /// Starts the plan as a new rollout and drives it to its end.
     ///
     /// # Errors
@@ -111,6 +119,7 @@ impl<T: Target, J: Journal, C: Collector> Engine<'_, T, J, C> {
         let (mut newer_than, mut patience, mut fresh) = (None, Duration::ZERO, false);
         loop {
             self.take_requests(rollout).await?;
+            self.keep_loading(rollout).await;
             if !fresh {
                 match self.observe(rollout, newer_than, patience).await? {
                     Some(observation) => seen = observation,
@@ -158,6 +167,9 @@ impl<T: Target, J: Journal, C: Collector> Engine<'_, T, J, C> {
 
     async fn act(&mut self, rollout: &mut Rollout, action: Action) -> Result<(), EngineError> {
         self.note(rollout, Fact::Acting { action: action.clone() }).await?;
+        if let Action::Migrate { step, begin } = action {
+            return self.migrate(rollout, step, begin).await;
+        }
         if let Action::Verify { step } = action {
             return match self.verify(rollout, step).await {
                 Ok(judgement) => self.note(rollout, Fact::Judged { step, judgement }).await,

@@ -7,6 +7,7 @@ use tokio::sync::watch;
 use super::{Engine, EngineError};
 use crate::gate::Collector;
 use crate::journal::Journal;
+use crate::migrate::Migrator;
 use crate::rollout::{Fact, Observation, Outcome, OutcomeKind, Rollout};
 use crate::target::Target;
 
@@ -39,7 +40,7 @@ impl Cancel {
         self.0.clone()
     }
 
-    async fn changed(&mut self) {
+    pub(super) async fn changed(&mut self) {
         if self.0.changed().await.is_err() {
             // Nobody can tell us any more.
             std::future::pending::<()>().await;
@@ -47,7 +48,7 @@ impl Cancel {
     }
 }
 
-impl<T: Target, J: Journal, C: Collector> Engine<'_, T, J, C> {
+impl<T: Target, J: Journal, C: Collector, M: Migrator> Engine<'_, T, J, C, M> {
     /// What is seen in the target; `None` when it could not be seen, after a moment, or when something else came first. A
     /// target that stays out of sight for as long as a whole way back may take makes the rollout stuck.
     pub(super) async fn observe(

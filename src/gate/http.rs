@@ -1,11 +1,17 @@
 //! Declared requests over HTTP.
 
-use std::time::Instant;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use reqwest::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use reqwest::tls::TlsInfo;
+use x509_cert::Certificate;
+use x509_cert::der::Decode as _;
 
 use crate::rollout::analysis::verify::Answer;
-use crate::rollout::step::Check;
+use crate::rollout::step::{Check, Load, Text};
 
-use super::Collector;
+use super::{Collector, load};
 
 /// As much of an answer's body as is looked at.
 const BODY_LIMIT: usize = 1 << 20;
@@ -14,6 +20,7 @@ const BODY_LIMIT: usize = 1 << 20;
 #[derive(Debug, Clone)]
 pub struct HttpCollector {
     client: reqwest::Client,
+    visitor: reqwest::Client,
 }
 
 impl HttpCollector {
@@ -26,25 +33,41 @@ impl HttpCollector {
             reqwest::Client::builder()
                 .redirect(reqwest::redirect::Policy::none())
                 .no_proxy()
+                .tls_info(true)
                 .user_agent(concat!("tidegate/", env!("CARGO_PKG_VERSION")))
         })?;
-        Ok(Self { client })
+        Ok(Self { client, visitor: load::client()? })
     }
 
     async fn ask(&self, base: &str, check: &Check) -> Answer {
         let began = Instant::now();
         match tokio::time::timeout(check.within, self.request(base, check)).await {
-            Ok(Ok((status, body))) => Answer::Came { status, body, took: began.elapsed() },
+            Ok(Ok(came)) => {
+                let Received { status, body, headers, certificate } = came;
+                Answer::Came { status, body, took: began.elapsed(), headers, certificate }
+            }
             Ok(Err(why)) => Answer::Failed { why },
             Err(_) => Answer::Failed { why: format!("no whole answer within {:?}", check.within) },
         }
     }
 
-    async fn request(&self, base: &str, check: &Check) -> Result<(u16, Vec<u8>), String> {
+    async fn request(&self, base: &str, check: &Check) -> Result<Received, String> {
         let method = check.method.parse().map_err(|_| format!("`{}` is no HTTP method", check.method))?;
         let url = format!("{base}{}", check.path);
-        let mut response = self.client.request(method, url).send().await.map_err(|error| in_words(&error))?;
+        let mut request = self.client.request(method, url);
+        for (name, value) in &check.send {
+            request = request.header(name, sent(value)?);
+        }
+        if let Some((kind, text)) = &check.body {
+            request = request.header(CONTENT_TYPE, kind).body(text.clone());
+        }
+        let mut response = request.send().await.map_err(|error| in_words(&error))?;
         let status = response.status().as_u16();
+        let certificate = response.extensions().get::<TlsInfo>().and_then(valid_for);
+        let named = |(name, value): (&HeaderName, &HeaderValue)| {
+            (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+        };
+        let headers = response.headers().iter().map(named).collect();
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| in_words(&error))? {
             let room = BODY_LIMIT - body.len();
@@ -53,20 +76,61 @@ impl HttpCollector {
                 break;
             }
         }
-        Ok((status, body))
+        Ok(Received { status, body, headers, certificate })
     }
 }
 
 impl Collector for HttpCollector {
     async fn collect(&self, address: &str, checks: &[Check]) -> Vec<Answer> {
-        let base = if address.contains("://") { address.to_owned() } else { format!("http://{address}") };
-        let base = base.trim_end_matches('/');
+        let base = base(address);
         let mut answers = Vec::with_capacity(checks.len());
         for check in checks {
-            answers.push(self.ask(base, check).await);
+            answers.push(self.ask(&base, check).await);
         }
         answers
     }
+
+    fn send(&self, address: &str, load: Load) -> impl Future<Output = ()> + Send + 'static {
+        load::send(self.visitor.clone(), base(address), load)
+    }
+}
+
+/// A whole answer.
+struct Received {
+    status: u16,
+    body: Vec<u8>,
+    headers: BTreeMap<String, String>,
+    certificate: Option<Duration>,
+}
+
+/// The value of a header that is sent. One with a secret is marked so that no log shows it.
+fn sent(value: &Text) -> Result<HeaderValue, String> {
+    let (text, is_secret) = match value {
+        Text::Literal(text) => (text.clone(), false),
+        Text::Variable(name) => {
+            let value =
+                std::env::var(name).map_err(|_| format!("a header is to be ${name}, which is not set"))?;
+            (value, true)
+        }
+    };
+    let mut value =
+        HeaderValue::from_str(&text).map_err(|_| "a header holds what no header may".to_owned())?;
+    value.set_sensitive(is_secret);
+    Ok(value)
+}
+
+/// How long the certificate of a connection is still valid; nothing once it is not, which the connection does not survive.
+fn valid_for(info: &TlsInfo) -> Option<Duration> {
+    let certificate = Certificate::from_der(info.peer_certificate()?).ok()?;
+    let end = certificate.tbs_certificate.validity.not_after.to_unix_duration();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
+    Some(end.saturating_sub(now))
+}
+
+/// The address as the beginning of a URL.
+fn base(address: &str) -> String {
+    let url = if address.contains("://") { address.to_owned() } else { format!("http://{address}") };
+    url.trim_end_matches('/').to_owned()
 }
 
 /// The innermost cause: what a person can act on, without the request around it.

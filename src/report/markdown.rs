@@ -6,6 +6,7 @@
 use std::fmt::Write as _;
 
 use super::{safe, words};
+use crate::rollout::migration::ARTIFACT;
 use crate::rollout::{Event, Fact, OutcomeKind, Rollout};
 
 /// What is known beside the rollout itself.
@@ -66,9 +67,9 @@ fn facts(rollout: &Rollout, around: &Around) -> String {
         ("Before", safe::text(before)),
         ("Release", format!("`{}`", plan.candidate.id)),
     ];
-    rows.extend(
-        plan.candidate.artifacts.iter().take(3).map(|artifact| ("Digest", safe::text(&artifact.digest))),
-    );
+    let programs = plan.candidate.artifacts.iter().filter(|artifact| artifact.name != ARTIFACT);
+    rows.extend(programs.take(3).map(|artifact| ("Digest", safe::text(&artifact.digest))));
+    rows.extend(rollout.migrated.iter().map(|migrated| ("Database", safe::text(&migrated.sentence))));
     rows.extend(around.url.as_ref().map(|url| ("Address", link(url, url))));
     // One that goes on is told of only when there is news.
     let time = rollout.outcome.as_ref().map(|(at, _)| at.duration_since(rollout.started).as_secs_f64());

@@ -51,6 +51,9 @@ pub fn sentence(rollout: &Rollout, event: &Event) -> Option<String> {
         Fact::ActFailed { action, sentence, .. } => {
             format!("could not {}: {sentence}", self::action(rollout, action))
         }
+        Fact::Migrated { migrated, .. } => migrated.sentence.clone(),
+        Fact::Acknowledged { by, .. } => format!("{by} answers for the database"),
+        Fact::Progressed { sentence } => sentence.clone(),
         Fact::Judged { judgement, .. } => format!("{}: {}", verdict(judgement.verdict), judgement.sentence),
         Fact::Asked(asked) => match asked.request {
             Request::Abort => format!("{} asks to go back", asked.by),
@@ -100,6 +103,9 @@ pub fn way_back(rollout: &Rollout) -> String {
     match (rollout.outcome.as_ref(), stable) {
         (Some((_, outcome)), _) if outcome.kind == OutcomeKind::Stuck => {
             format!("tidegate resume {environment} goes on with it, once a person has mended the cause")
+        }
+        (Some(_), Some(stable)) if rollout.promoted.is_some() && rollout.contracted().is_some() => {
+            format!("there is no safe way back to {stable}: contract migrations of {candidate} have run")
         }
         (Some((at, _)), Some(stable)) if rollout.promoted.is_some() => {
             let kept = plan.steps.iter().find_map(|step| match step {

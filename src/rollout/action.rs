@@ -32,11 +32,30 @@ pub enum Action {
         /// When; `None` is now.
         at: Option<Timestamp>,
     },
+    /// Bring the migrations of the migrate step at this place in the plan into the database. Changes nothing in the target.
+    Migrate {
+        /// Index of the step.
+        step: usize,
+        /// What is known of runs before this one.
+        begin: Begin,
+    },
     /// Run the checks of the verify step at this place in the plan. Changes nothing in the target.
     Verify {
         /// Index of the step.
         step: usize,
     },
+}
+
+/// How a run of migrations begins: they are not run twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Begin {
+    /// Nothing was begun.
+    Anew,
+    /// A process that died had begun: what it left is waited for, and gone on with if its state can be told.
+    TakeUp,
+    /// As `TakeUp`, but nothing more is begun: only the state is wanted.
+    Settle,
 }
 
 impl fmt::Display for Action {
@@ -52,6 +71,7 @@ impl fmt::Display for Action {
             }
             Self::Retire { release, at: None } => write!(f, "retire {release}"),
             Self::Retire { release, at: Some(at) } => write!(f, "retire {release} at {at}"),
+            Self::Migrate { step, .. } => write!(f, "migrate the database (step {})", step + 1),
             Self::Verify { step } => write!(f, "verify (step {})", step + 1),
         }
     }

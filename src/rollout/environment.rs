@@ -2,7 +2,7 @@
 
 use super::event::Event;
 use super::state::{ReplayError, Rollout};
-use super::{OutcomeKind, Release};
+use super::{Migrated, OutcomeKind, Release, ReleaseId};
 
 /// What an environment's journal says as a whole: the fold of its rollouts, oldest first.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -61,5 +61,21 @@ impl Environment {
         self.promoted()
             .find(|release| release.version == version)
             .or_else(|| rolled_out().find(|r| r.version == version))
+    }
+
+    /// The last run of migrations, where how it ended is not clear and no person has answered for it since.
+    #[must_use]
+    pub fn schema_hold(&self) -> Option<(&Rollout, &Migrated)> {
+        let runs = self.rollouts.iter().rev().find_map(|rollout| Some((rollout, rollout.migrated.last()?)));
+        runs.filter(|(rollout, migrated)| migrated.ledger.holds() && rollout.acknowledged.is_none())
+    }
+
+    /// The run of contract migrations after which that release can no longer be gone back to: it ran when the release was not
+    /// the newest, and the release was not live since.
+    #[must_use]
+    pub fn contracted_since(&self, release: &ReleaseId) -> Option<(&Rollout, &Migrated)> {
+        let is_of = |rollout: &&Rollout| rollout.plan.candidate.id == *release && rollout.promoted.is_some();
+        let since = self.rollouts.iter().rposition(|rollout| is_of(&rollout))?;
+        self.rollouts[since + 1..].iter().find_map(|rollout| Some((rollout, rollout.contracted()?)))
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Action, Counts, Judgement, Outcome, Plan};
+use super::{Action, Counts, Judgement, Migrated, Outcome, Plan};
 
 /// Names one rollout; sorts by the time it began.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -178,6 +178,21 @@ pub enum Fact {
         /// The answer.
         judgement: Judgement,
     },
+    /// A run of migrations is over.
+    Migrated {
+        /// Index of the step in the plan.
+        step: usize,
+        /// How.
+        migrated: Box<Migrated>,
+    },
+    /// A person has looked at the database after a run of migrations whose end was not clear, and answers for it.
+    Acknowledged {
+        /// Who.
+        by: String,
+        /// What they say.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
     /// A step is done.
     Left {
         /// Which list of steps.
@@ -213,6 +228,11 @@ pub enum Fact {
     GivenUp {
         /// Stable code.
         code: String,
+        /// One sentence.
+        sentence: String,
+    },
+    /// How far something is that takes its time.
+    Progressed {
         /// One sentence.
         sentence: String,
     },

@@ -3,9 +3,10 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::action::Begin;
 use super::analysis::{Block, Evidence};
 use super::event::{Asked, Cause, Event, Fact, Request, RolloutId, Way};
-use super::{Action, Counts, Judgement, Outcome, Plan, Step, Verdict, unwind};
+use super::{Action, Counts, Judgement, Migrated, Outcome, Phase, Plan, Step, Verdict, unwind};
 
 /// The state of a rollout.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -36,6 +37,12 @@ pub struct Rollout {
     pub look: Option<Look>,
     /// Every final answer of a gate, with the index of its step.
     pub judgements: Vec<(usize, Judgement)>,
+    /// How every run of migrations ended.
+    #[serde(default)]
+    pub migrated: Vec<Migrated>,
+    /// A person answers for the database since then.
+    #[serde(default)]
+    pub acknowledged: Option<Timestamp>,
     /// Waits for a person since then, with what for.
     pub paused: Option<(Timestamp, String)>,
     /// No further analysis or pause is wanted.
@@ -65,10 +72,19 @@ pub struct Current {
     pub since: Timestamp,
     /// The last action that the target accepted in it.
     pub acted: Option<(Timestamp, Action)>,
+    /// An action that was begun, and of which it is not known that it was done to its end.
+    #[serde(default)]
+    pub unfinished: Option<Action>,
     /// The last action that the target refused, how often in a row, and its word.
     pub refused: Option<Refused>,
     /// Its gate's final answer.
     pub judgement: Option<Judgement>,
+    /// Its migrations were begun, and how that ended is not known.
+    #[serde(default)]
+    pub migrating: bool,
+    /// How its migrations ended.
+    #[serde(default)]
+    pub migrated: Option<Migrated>,
     /// A person said to go on from here.
     pub confirmed: bool,
     /// A person was warned that it cannot be completed; it is passed over.
@@ -161,6 +177,8 @@ impl Rollout {
             waited: 0,
             look: None,
             judgements: Vec::new(),
+            migrated: Vec::new(),
+            acknowledged: None,
             paused: None,
             full: false,
             asked: None,
@@ -193,22 +211,37 @@ impl Rollout {
     fn take(&mut self, event: &Event) {
         let at = event.at;
         match &event.fact {
+            Fact::Acting { action: Action::Migrate { .. } } => self.with_step(|step| step.migrating = true),
+            Fact::Acting { action: action @ (Action::Scale { .. } | Action::Retire { .. }) } => {
+                self.with_step(|step| step.unfinished = Some(action.clone()));
+            }
             Fact::Started { .. } | Fact::Acting { .. } => {}
             Fact::Entered { way, step } => self.enter(at, *way, *step),
             Fact::Acted { action } => self.with_step(|step| {
                 step.acted = Some((at, action.clone()));
+                step.unfinished = None;
                 step.refused = None;
             }),
             Fact::ActFailed { action, code, sentence, fatal } => self.with_step(|step| {
                 let times = step.refused.as_ref().filter(|r| r.action == *action).map_or(0, |r| r.times) + 1;
-                let (action, code, sentence) = (action.clone(), code.clone(), sentence.clone());
-                step.refused = Some(Refused { action, times, at, code, sentence, fatal: *fatal });
+                let (refused, code, sentence) = (action.clone(), code.clone(), sentence.clone());
+                // What could not be begun has not begun; what was begun by another still has.
+                step.migrating &= !matches!(action, Action::Migrate { begin: Begin::Anew, .. });
+                step.refused = Some(Refused { action: refused, times, at, code, sentence, fatal: *fatal });
             }),
             Fact::Looked { epoch, stable, candidate } => self.look(at, *epoch, *stable, *candidate),
             Fact::Judged { step, judgement } => {
                 self.judgements.push((*step, judgement.clone()));
                 self.with_step(|current| current.judgement = Some(judgement.clone()));
             }
+            Fact::Migrated { migrated, .. } => {
+                self.migrated.push((**migrated).clone());
+                self.with_step(|step| {
+                    step.migrating = false;
+                    step.migrated = Some((**migrated).clone());
+                });
+            }
+            Fact::Acknowledged { .. } => self.acknowledged = Some(at),
             Fact::Left { .. } => {
                 self.done += 1;
                 self.step = None;
@@ -223,7 +256,7 @@ impl Rollout {
             Fact::Promoted => self.promoted = Some(at),
             Fact::TurnedBack { cause } => self.turn_back(at, cause),
             Fact::GivenUp { .. } => self.with_step(|step| step.given_up = true),
-            Fact::Warned { .. } => {}
+            Fact::Progressed { .. } | Fact::Warned { .. } => {}
             Fact::Finished { outcome } => self.outcome = Some((at, outcome.clone())),
         }
     }
@@ -248,8 +281,11 @@ impl Rollout {
             index,
             since: at,
             acted: None,
+            unfinished: None,
             refused: None,
             judgement: None,
+            migrating: false,
+            migrated: None,
             confirmed: false,
             given_up: false,
         });
@@ -350,5 +386,11 @@ impl Rollout {
     #[must_use]
     pub const fn open(&self) -> bool {
         self.outcome.is_none()
+    }
+
+    /// The run of contract migrations that changed something, or may have.
+    #[must_use]
+    pub fn contracted(&self) -> Option<&Migrated> {
+        self.migrated.iter().find(|migrated| migrated.phase == Phase::Contract && migrated.changed)
     }
 }

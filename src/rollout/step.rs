@@ -1,11 +1,12 @@
 //! The steps that strategies compile to.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Split, millis};
+use super::{Migration, Phase, Split, millis};
 
 /// Which of the two releases of a rollout is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +31,13 @@ impl fmt::Display for Role {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "step", rename_all = "kebab-case")]
 pub enum Step {
+    /// The release's migrations of this phase are in the database.
+    Migrate {
+        /// Which of them.
+        phase: Phase,
+        /// How they are run.
+        migration: Box<Migration>,
+    },
     /// At least `instances` instances of `role` are ready.
     Provision {
         /// Whose.
@@ -83,6 +91,7 @@ pub enum Step {
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Migrate { phase, .. } => write!(f, "migrate the database ({phase})"),
             Self::Provision { role, instances } => write!(f, "provision {role} to {instances}"),
             Self::Shift { split } if *split == Split::HELD => f.write_str("hold requests"),
             Self::Shift { split } => write!(f, "shift {} to candidate", split.candidate),
@@ -123,6 +132,34 @@ pub struct Comparison {
     pub min_requests: u64,
     /// What an unsettled comparison means when its time is over.
     pub inconclusive: Unsettled,
+    /// Requests that Tidegate itself sends meanwhile, where too few visitors come.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub load: Option<Load>,
+}
+
+/// Requests that are sent to the public address, as visitors would.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Load {
+    /// Requests a second; above zero.
+    pub rate: f64,
+    /// What is asked, one after the other, again and again; at least one.
+    pub requests: Vec<Sent>,
+    /// How many may wait for their answers at a time; those that would be more are not sent.
+    pub concurrency: u32,
+    /// How many are sent at each weight, at most.
+    pub total: u64,
+}
+
+/// One request of a load.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sent {
+    /// HTTP method.
+    pub method: String,
+    /// Path and query, beginning with a slash.
+    pub path: String,
+    /// Its body, and what kind of text that is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<(String, String)>,
 }
 
 /// What to do when evidence does not settle it in time.
@@ -136,6 +173,16 @@ pub enum Unsettled {
     Pass,
     /// Go back.
     Fail,
+}
+
+/// A text, as it is or as a variable holds it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Text {
+    /// This text.
+    Literal(String),
+    /// What the environment variable of this name holds in the process that sends it. Never stored.
+    Variable(String),
 }
 
 /// A request with the answer that is expected.
@@ -153,7 +200,38 @@ pub struct Check {
     /// Text that the answer's body must contain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contains: Option<String>,
+    /// Headers that the answer must have, by their names in small letters; `*` in a value stands for any text.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub headers: BTreeMap<String, String>,
+    /// The certificate of the address must be valid for at least this time to come. Only where there is TLS.
+    #[serde(default, with = "millis::option", skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<Duration>,
+    /// Headers that are sent, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub send: BTreeMap<String, Text>,
+    /// The body that is sent, and what kind of text that is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<(String, String)>,
     /// The answer must be whole within this time.
     #[serde(with = "millis")]
     pub within: Duration,
+}
+
+impl Check {
+    /// A GET of that path, answered by 200 within that time.
+    #[must_use]
+    pub fn get(path: &str, within: Duration) -> Self {
+        Self {
+            method: "GET".to_owned(),
+            path: path.to_owned(),
+            status: 200,
+            json: None,
+            contains: None,
+            headers: BTreeMap::new(),
+            certificate: None,
+            send: BTreeMap::new(),
+            body: None,
+            within,
+        }
+    }
 }

@@ -36,7 +36,8 @@ pub fn unwind(plan: &Plan, reached: usize) -> Vec<Step> {
 
 /// The target takes its own batches back: stable gets its instances again, and what is left of the candidate goes.
 fn in_place(plan: &Plan, started: &[Step]) -> Vec<Step> {
-    if started.is_empty() {
+    // A database is not taken back: what was added to it harms no older release.
+    if started.iter().all(|step| matches!(step, Step::Migrate { .. })) {
         return Vec::new();
     }
     let stable =

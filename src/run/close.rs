@@ -3,9 +3,10 @@
 use jiff::Timestamp;
 
 use super::answer::NoteAnswer;
+use super::busy::OnLock;
 use super::place::Place;
-use super::session::{nonce, who};
-use crate::cli::{Common, LockArgs, UnlockArgs};
+use super::session::{Session, nonce, who};
+use crate::cli::{Common, LockArgs, ReportArgs, UnlockArgs};
 use crate::error::{Error, ErrorKind};
 use crate::journal::{Hold, Holder};
 
@@ -35,6 +36,9 @@ pub async fn lock(common: &Common, arguments: &LockArgs) -> Result<NoteAnswer, E
 pub async fn unlock(common: &Common, arguments: &UnlockArgs) -> Result<NoteAnswer, Error> {
     let place = Place::find(common, arguments.environment.as_deref()).await?;
     let name = &place.environment.name;
+    if let Some(sentence) = answer_for_database(&place, common).await? {
+        return Ok(NoteAnswer { sentence, findings: Vec::new() });
+    }
     let opened = place.ground.open().await?;
     let holder = place.ground.sight().await?.map(|sighting| sighting.holder);
     let sentence = match (opened, holder, arguments.force) {
@@ -58,4 +62,20 @@ pub async fn unlock(common: &Common, arguments: &UnlockArgs) -> Result<NoteAnswe
         (false, None, _) => format!("{name} was not closed"),
     };
     Ok(NoteAnswer { sentence, findings: Vec::new() })
+}
+
+/// Where migrations have left the database in a state that nobody knew, whoever opens the environment answers for it.
+async fn answer_for_database(place: &Place, common: &Common) -> Result<Option<String>, Error> {
+    if place.ground.replay().await?.schema_hold().is_none() {
+        return Ok(None);
+    }
+    let reports = ReportArgs::default();
+    let known = place.clone();
+    let answered = Session::with(known, common, &reports, "unlock", OnLock::Refuse, async |session| {
+        session.acknowledge().await
+    });
+    let Some(version) = answered.await? else { return Ok(None) };
+    place.ground.open().await?;
+    let name = &place.environment.name;
+    Ok(Some(format!("{name} is open again: you answer for its database after the migrations of {version}")))
 }

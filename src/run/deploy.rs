@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use super::answer::{RolloutAnswer, exit_code};
 use super::busy::OnLock;
 use super::ground::AnyTarget;
+use super::migrations;
 use super::place::Place;
 use super::plan::{Basis, is_live, plan};
 use super::policy::Findings;
@@ -117,9 +118,11 @@ pub(super) async fn bring(session: &mut Session, wanted: Wanted) -> Result<Rollo
             if is_live(&session.environment, &wanted.release, &seen) {
                 return Ok(nothing(session, &wanted.release));
             }
+            migrations::demand(&session.place, &session.environment, &wanted).await?;
             let basis = Basis::of(&session.place, &session.environment, &target, &wanted).await?;
             let (app, settings) = (&session.place.app, &session.place.environment);
-            let plan = plan(app, settings, &session.environment, wanted.release.clone(), &seen, &basis);
+            let (known, release) = (&session.environment, wanted.release.clone());
+            let plan = plan(app, settings, known, release, &seen, &basis, wanted.migrations.as_ref());
             preflight::demand(session, &target, &wanted, &plan).await?;
             wanted.keep(&target).await?;
             basis.keep(&target).await?;

@@ -45,6 +45,7 @@ pub async fn status(common: &Common, arguments: &EnvironmentArgs) -> Result<Stat
         rollout: last.map(open),
         locked_by: holder
             .map(|holder| format!("{} works on it since {}: {}", holder.name, holder.since, holder.reason)),
+        schema_hold: environment.schema_hold().map(|(_, migrated)| migrated.sentence.clone()),
         closed: closed.map(|hold| format!("closed by {} at {}: {}", hold.by, hold.since, hold.reason)),
         drift,
     })

@@ -23,6 +23,7 @@ pub mod image;
 pub mod init;
 pub mod inspect;
 pub mod local;
+mod migrations;
 pub mod misuse;
 pub mod place;
 pub mod plan;

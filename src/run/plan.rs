@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use super::answer::{PlanAnswer, ProblemAnswer, image_of};
+use super::answer::{MigrationAnswer, PlanAnswer, ProblemAnswer, image_of};
 use super::ground::{AnyTarget, Ground};
+use super::migrations::{Planned, Readiness};
 use super::place::Place;
 use super::policy::Findings;
 use super::preflight;
@@ -105,6 +106,7 @@ pub fn plan(
     candidate: Release,
     seen: &Observation,
     basis: &Basis,
+    migrations: Option<&Planned>,
 ) -> Plan {
     let setting =
         Setting { instances: basis.instances, verify: settings.verify.clone(), keep: settings.keep };
@@ -121,6 +123,11 @@ pub fn plan(
         () if in_place => (name, strategy::in_place(&setting, stable.is_some())),
         () if compared => (name, settings.strategy.compile(&setting)),
         () => (name, strategy::first(&setting)),
+    };
+    let steps = match migrations {
+        // What still runs has had its migrations.
+        Some(planned) if !again => strategy::migrating(steps, &planned.migration, &planned.phases),
+        _ => steps,
     };
     Plan {
         app: app.to_owned(),
@@ -182,7 +189,10 @@ async fn shown(place: &Place, asked: Asked<'_>) -> Result<PlanAnswer, Error> {
     };
     let candidate = wanted.release.clone();
     let live = is_live(&environment, &candidate, &seen);
-    let plan = plan(&place.app, &place.environment, &environment, candidate, &seen, &basis);
+    let planned = wanted.migrations.as_ref();
+    let plan = plan(&place.app, &place.environment, &environment, candidate, &seen, &basis, planned);
+    let planned = planned.filter(|_| !live);
+    let readiness = Readiness::of(planned, place, &plan, &plan.candidate).await;
     let mut forecast = Forecast::default();
     if let Some(target) = target.filter(|_| !live) {
         forecast = look_ahead(place, &target, &wanted, &plan, &basis).await?;
@@ -195,6 +205,11 @@ async fn shown(place: &Place, asked: Asked<'_>) -> Result<PlanAnswer, Error> {
         Some(stable) => format!("a failure takes everything back to {}", stable.version),
         None => "a failure takes the release away again; there is none to go back to".to_owned(),
     };
+    let way_back = match readiness.sentence {
+        Some(sentence) => format!("{way_back}; {sentence}"),
+        None => way_back,
+    };
+    let (pending, problem) = (readiness.pending, readiness.problem.map(ProblemAnswer::from));
     Ok(PlanAnswer {
         app: plan.app.clone(),
         environment: plan.environment.clone(),
@@ -205,9 +220,14 @@ async fn shown(place: &Place, asked: Asked<'_>) -> Result<PlanAnswer, Error> {
         strategy: plan.strategy.to_string(),
         hash: plan.hash(),
         steps,
+        migrations: pending.into_iter().map(MigrationAnswer::from).collect(),
         way_back,
         changes: forecast.changes.into_iter().map(Into::into).collect(),
-        problems: refused.into_iter().chain(forecast.problems.into_iter().map(Into::into)).collect(),
+        problems: refused
+            .into_iter()
+            .chain(problem)
+            .chain(forecast.problems.into_iter().map(Into::into))
+            .collect(),
         warnings: forecast.warnings.into_iter().map(Into::into).collect(),
         findings: findings.sentences(),
     })
@@ -307,6 +327,7 @@ mod tests {
             release(version),
             seen,
             &Basis { instances: 4, baseline, found: None, returns: false },
+            None,
         )
     }
 

@@ -12,7 +12,7 @@ use super::session::Session;
 use crate::error::{Error, ErrorKind};
 use crate::rollout::Plan;
 use crate::rollout::strategy::Strategy;
-use crate::settings::{EnvironmentSettings, RouterKind, TargetSettings, TrafficSettings};
+use crate::settings::{EnvironmentSettings, MigrationRunner, RouterKind, TargetSettings, TrafficSettings};
 use crate::target::TargetError;
 use crate::target::kubernetes::bundle::Bundle;
 use crate::target::kubernetes::preflight::{Feature, Needs, Verdict, look_up, preflight};
@@ -129,6 +129,8 @@ fn features(settings: &EnvironmentSettings, bundle: &Bundle) -> Vec<Feature> {
     let secret = bundle.objects().iter().any(|one| one.key.kind == "Secret" && one.key.group().is_empty());
     // A Prometheus is asked past the API server.
     let asks_pods = settings.strategy.comparison().is_some() && cluster.prometheus.is_none();
+    let migrations = settings.migrate.as_ref().map(|migrate| &migrate.runner);
+    let is_job = matches!(migrations, Some(MigrationRunner::Job { .. }));
     let wanted = [
         (true, Feature::Look),
         (true, Feature::Deploy),
@@ -136,6 +138,7 @@ fn features(settings: &EnvironmentSettings, bundle: &Bundle) -> Vec<Feature> {
         (sets, Feature::Sets),
         (asks_pods, Feature::Comparison),
         (before, Feature::DirectChecks),
+        (is_job, Feature::Migrations),
     ];
     let wanted = wanted.into_iter().filter_map(|(is_wanted, feature)| is_wanted.then_some(feature));
     wanted.chain(router(&cluster.traffic)).collect()

@@ -44,7 +44,7 @@ pub async fn take_back(
     let abort = |environment: &Environment| environment.open().map(|_| Request::Abort);
     let on_lock = OnLock::Ask(&abort);
     Session::with(place, common, &arguments.reports, "rollback", on_lock, async |session| {
-        go_back(session, wanted, under_way.as_ref()).await
+        go_back(session, wanted, under_way.as_ref(), arguments.force).await
     })
     .await
 }
@@ -53,6 +53,7 @@ async fn go_back(
     session: &mut Session,
     wanted: Option<&str>,
     under_way: Option<&RolloutId>,
+    is_forced: bool,
 ) -> Result<RolloutAnswer, Error> {
     // The process that worked on it may have turned it round itself.
     let ended = |session: &Session| {
@@ -69,7 +70,7 @@ async fn go_back(
     let Some(release) = choose(&session.environment, wanted).cloned() else {
         return Err(no_earlier(&session.place));
     };
-    deploy::bring(session, Wanted { release, bundle: None }).await
+    deploy::bring(session, Wanted::again(release, is_forced)).await
 }
 
 /// The release to go back to.

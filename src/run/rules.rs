@@ -6,6 +6,7 @@ use super::place::Place;
 use crate::cli::Common;
 use crate::error::{Error, ErrorKind};
 use crate::rollout::Release;
+use crate::rollout::migration::ARTIFACT;
 
 /// What a release of manifests calls all of them: they differ between environments.
 const MANIFESTS: &str = "manifests";
@@ -31,7 +32,10 @@ pub(super) async fn demand(place: &Place, common: &Common, release: &Release) ->
 /// Whether both are made of the same programs or images; where no digest names these, of the same commit.
 fn is_same(one: &Release, other: &Release) -> bool {
     let digests = |release: &Release| {
-        let parts = release.artifacts.iter().filter(|artifact| artifact.name != MANIFESTS);
+        let parts = release
+            .artifacts
+            .iter()
+            .filter(|artifact| ![MANIFESTS, ARTIFACT].contains(&artifact.name.as_str()));
         let mut all: Vec<String> = parts.map(|artifact| artifact.digest.clone()).collect();
         all.sort();
         all

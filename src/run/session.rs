@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::busy::{OnLock, take_lock};
 use super::ground::{AnyJournal, AnyLock, AnyTarget};
+use super::migrations::Migrations;
 use super::place::Place;
 use super::reports::{self, Listener};
 use super::signals::Signals;
@@ -19,7 +20,7 @@ use crate::gate::http::HttpCollector;
 use crate::journal::{Held as _, Journal as _};
 use crate::report::Sink;
 use crate::rollout::event::{Asked, Cause, Request};
-use crate::rollout::{Environment, Fact, Outcome, OutcomeKind, Plan, Release, Rollout, RolloutId};
+use crate::rollout::{Environment, Event, Fact, Outcome, OutcomeKind, Plan, Release, Rollout, RolloutId};
 
 /// An environment whose lock is held by this command.
 pub struct Session {
@@ -108,7 +109,8 @@ impl Session {
         watchdog::post(&self.place, target).await?;
         let salt = std::process::id() ^ Timestamp::now().subsec_nanosecond().unsigned_abs();
         let by = self.by.clone();
-        let result = self.engine(target)?.start(plan, &by, salt).await;
+        let migrations = self.migrations(target);
+        let result = self.engine(target, &migrations)?.start(plan, &by, salt).await;
         if result.is_ok() {
             watchdog::recall(&self.place, target).await;
         }
@@ -126,7 +128,8 @@ impl Session {
         first: Option<Fact>,
     ) -> Result<(Rollout, Outcome), Error> {
         let by = self.by.clone();
-        let driven = self.engine(target)?.resume(&mut rollout, &by, first).await;
+        let migrations = self.migrations(target);
+        let driven = self.engine(target, &migrations)?.resume(&mut rollout, &by, first).await;
         let result = driven.map(|outcome| (rollout, outcome));
         self.ended(result).await
     }
@@ -145,7 +148,8 @@ impl Session {
     fn engine<'a>(
         &'a mut self,
         target: &'a AnyTarget,
-    ) -> Result<Engine<'a, AnyTarget, AnyJournal, HttpCollector>, Error> {
+        migrator: &'a Migrations,
+    ) -> Result<Engine<'a, AnyTarget, AnyJournal, HttpCollector, Migrations>, Error> {
         let mut sinks = reports::sinks(self.common.log_format);
         sinks.extend(self.listeners.iter().map(|listener| Box::new(listener.clone()) as Box<dyn Sink>));
         let collector = HttpCollector::new().map_err(|error| {
@@ -155,12 +159,33 @@ impl Session {
             target,
             journal: &self.journal,
             collector,
+            migrator,
             lock: &self.lock,
             clock: Clock::system(),
             cancel: self.signals.cancel(),
             sinks,
+            loading: None,
             unseen: None,
         })
+    }
+
+    fn migrations(&self, target: &AnyTarget) -> Migrations {
+        Migrations { folder: self.place.folder.clone(), target: target.clone() }
+    }
+
+    /// Notes that a person answers for the database after migrations whose end was not clear; says of which release they were, or
+    /// nothing where none is in question.
+    ///
+    /// # Errors
+    /// When the journal cannot be written.
+    pub async fn acknowledge(&mut self) -> Result<Option<String>, Error> {
+        let Some((rollout, _)) = self.environment.schema_hold() else { return Ok(None) };
+        let fact = Fact::Acknowledged { by: self.by.clone(), reason: None };
+        let event = Event { seq: rollout.next, at: Timestamp::now(), rollout: rollout.id.clone(), fact };
+        let version = rollout.plan.candidate.version.clone();
+        self.journal.append(&self.lock.prove()?, &event).await?;
+        self.environment = self.journal.replay().await?;
+        Ok(Some(version))
     }
 
     /// A request of this command's user.

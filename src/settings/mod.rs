@@ -28,9 +28,9 @@ pub use init::template;
 pub use model::{
     AssemblySettings, BuildSettings, CacheKind, EnvValue, EnvironmentSettings, FreezeSettings, GraceSettings,
     HealthSettings, ImageSettings, ImageSource, KubeconfigSource, KubernetesSettings, LocalSettings,
-    LogOptions, ManifestSource, OnSettings, Patterns, PrometheusSettings, ProxyOptions, QuerySettings,
-    RefPattern, RouterKind, RuleLevel, SecretSource, Settings, TargetSettings, TrafficSettings,
-    UnknownEnvironment,
+    LogOptions, ManifestSource, MigrateSettings, MigrationRunner, OnSettings, Patterns, PrometheusSettings,
+    ProxyOptions, QuerySettings, RefPattern, RouterKind, RuleLevel, SecretSource, Settings, TargetSettings,
+    TrafficSettings, UnknownEnvironment,
 };
 pub use schema::schema;
 

@@ -161,10 +161,6 @@ fn planned(holder: &Path, name: &str) -> Option<(String, &'static str)> {
             format!("`{name}` is for preview environments, which are not in this version of Tidegate"),
             "take it out; there are `push`, `tag` and `dispatch`",
         )),
-        (["environments", _], "migrate") => Some((
-            "`migrate` is not in this version of Tidegate; deploys without a migration are".to_owned(),
-            "take it out, and run migrations before `tidegate deploy`",
-        )),
         (["environments", _], "url" | "ttl" | "limit") => Some((
             format!("`{name}` is for preview environments, which are not in this version of Tidegate"),
             if name == "url" {

@@ -19,9 +19,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("journal", &["rollout", "journal", "cluster"]),
     ("gate", &["rollout", "gate", "trust"]),
     ("report", &["rollout", "report", "github"]),
+    ("migrate", &["rollout", "migrate"]),
     ("sample", &["rollout", "sample"]),
     ("scan", &["rollout", "scan"]),
-    ("engine", &["rollout", "engine", "target", "journal", "gate", "report"]),
+    ("engine", &["rollout", "engine", "target", "journal", "gate", "migrate", "report"]),
 ];
 
 fn sources(directory: &Path, found: &mut Vec<PathBuf>) {

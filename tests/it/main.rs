@@ -18,6 +18,8 @@ mod layering;
 #[cfg(test)]
 mod local;
 #[cfg(test)]
+mod migrations;
+#[cfg(test)]
 mod parts;
 #[cfg(test)]
 mod prometheus;

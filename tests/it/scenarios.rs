@@ -99,8 +99,7 @@ async fn a_canary_that_fails_requests_is_taken_back_at_its_first_weight() {
 #[tokio::test(start_paused = true)]
 async fn a_failed_verification_turns_a_blue_green_back() {
     let mut world = World::with_v1(&[], RATE, None).await;
-    let (within, path) = (Duration::from_secs(1), "/health".to_owned());
-    let check = Check { method: "GET".to_owned(), path, status: 200, json: None, contains: None, within };
+    let check = Check::get("/health", Duration::from_secs(1));
     world.setting.verify = vec![check.clone()];
     world.verify_status = 500;
     let outcome = world.deploy("v2", &named(StrategyName::BlueGreen)).await.unwrap();

@@ -7,9 +7,9 @@ use proptest::strategy::Strategy as _;
 use tidegate::rollout::event::Request;
 use tidegate::rollout::step::{Comparison, Unsettled};
 use tidegate::rollout::strategy::{BlueGreen, Canary, Recreate, Rolling, Stage, Strategy, StrategyName};
-use tidegate::rollout::{Event, Fact, Outcome, OutcomeKind, Rollout, Weight};
+use tidegate::rollout::{Action, Environment, Event, Fact, Outcome, OutcomeKind, Phase, Rollout, Weight};
 
-use crate::world::{Behaviour, Fault, World};
+use crate::world::{Behaviour, Database, Fault, Upset, World};
 
 const RATE: f64 = 1000.0;
 
@@ -123,6 +123,47 @@ fn dying_at_every_write_ends_all_new_or_all_old() {
             }
         }
     }
+}
+
+/// An act is many writes, of which a death may have left some: what is not known to be done to its end is done once more, also
+/// where the numbers look as if it were.
+#[test]
+fn an_act_that_death_may_have_cut_short_is_done_again() {
+    let acts = |world: &World, wanted: &Action| {
+        let all = world.journal.all();
+        let acts = all.last().unwrap().iter().filter(|event| match &event.fact {
+            Fact::Acting { action } => action == wanted,
+            _ => false,
+        });
+        acts.count()
+    };
+    let mut seen = 0;
+    for name in StrategyName::ALL {
+        let strategy = rich(name);
+        for place in 0..places(&strategy, Behaviour::default()) {
+            runtime().block_on(async {
+                let world = World::with_v1(&[], RATE, None).await;
+                world.journal.crash_at(place, false);
+                world.deploy("v2", &strategy).await.unwrap_err();
+                world.journal.heal();
+                let all = world.journal.all();
+                let last = all.last().and_then(|events| events.last()).map(|event| event.fact.clone());
+                let Some(Fact::Acting { action: action @ (Action::Scale { .. } | Action::Retire { .. }) }) =
+                    last
+                else {
+                    return;
+                };
+                // Long enough for what was begun to look done.
+                tokio::time::sleep(Duration::from_secs(3)).await;
+                let before = acts(&world, &action);
+                let outcome = world.settle(&Request::Abort).await;
+                assert_eq!(outcome.kind, OutcomeKind::Promoted, "{name}: {}", outcome.sentence);
+                assert!(acts(&world, &action) > before, "{name}, {action}, is not done again");
+                seen += 1;
+            });
+        }
+    }
+    assert!(seen >= 8, "only {seen} such deaths were found");
 }
 
 #[test]
@@ -263,6 +304,33 @@ fn any_request() -> impl proptest::strategy::Strategy<Value = Request> {
     ]
 }
 
+fn any_upset() -> impl proptest::strategy::Strategy<Value = Upset> {
+    let phase = || prop_oneof![Just(Phase::Expand), Just(Phase::Contract)];
+    prop_oneof![
+        3 => Just(Upset::None),
+        1 => phase().prop_map(Upset::Fails),
+        1 => phase().prop_map(Upset::Breaks),
+        1 => prop_oneof![1usize..4, Just(500)].prop_map(Upset::Unreachable),
+        1 => Just(Upset::Gone),
+    ]
+}
+
+/// Nothing ran twice, nothing is half done without a word, and who was promoted has what it needs.
+fn database_is_known(world: &World, outcome: &Outcome) {
+    let database = world.target.database.lock().unwrap();
+    assert!(database.applied.values().all(|times| *times == 1), "{database:?}");
+    let all = Environment::replay(&world.journal.all()).unwrap();
+    if database.partly.is_some() {
+        assert!(all.schema_hold().is_some(), "half done, and nobody knows: {database:?}, {outcome:?}");
+    }
+    if outcome.kind == OutcomeKind::Promoted {
+        assert!(database.applied.contains_key(&1), "live without what it needs: {database:?}");
+    }
+    if database.applied.contains_key(&2) && outcome.kind == OutcomeKind::Promoted {
+        assert!(all.contracted_since(&crate::world::release("v1").id).is_some(), "v1 is thought safe");
+    }
+}
+
 /// What happens to one random rollout.
 #[derive(Debug, Clone)]
 struct Story {
@@ -276,6 +344,7 @@ struct Story {
     gap: u64,
     meanwhile: Option<(u64, Request)>,
     when_paused: Request,
+    upset: Option<(Upset, bool)>,
 }
 
 prop_compose! {
@@ -290,9 +359,10 @@ prop_compose! {
         gap in 0u64..20_000,
         meanwhile in proptest::option::of((0u64..20_000, any_request())),
         when_paused in any_request(),
+        upset in proptest::option::of((any_upset(), any::<bool>())),
     ) -> Story {
         let v1 = Behaviour { never_ready: None, errors: 0.0, ..v1 };
-        Story { strategy, instances, v1, v2, rate, fault, deaths, gap, meanwhile, when_paused }
+        Story { strategy, instances, v1, v2, rate, fault, deaths, gap, meanwhile, when_paused, upset }
     }
 }
 
@@ -301,6 +371,11 @@ async fn live_through(story: &Story) {
         World::with_v1_of(&[("v1", story.v1), ("v2", story.v2)], story.rate, story.fault, story.instances)
             .await;
     world.setting.keep = Duration::from_secs(story.gap % 2 * 60);
+    if let Some((upset, is_transactional)) = story.upset {
+        world.is_migrating = true;
+        let database = Database { upset, is_transactional, ..Database::default() };
+        *world.target.database.lock().unwrap() = database;
+    }
     let mut deaths = story.deaths.iter();
     if let Some((place, kept)) = deaths.next() {
         world.journal.crash_at(*place, *kept);
@@ -327,6 +402,9 @@ async fn live_through(story: &Story) {
     }
     let outcome = world.settle(&story.when_paused).await;
     coherent(&world, &outcome, "a random story");
+    if world.is_migrating {
+        database_is_known(&world, &outcome);
+    }
     replays(&world);
 }
 

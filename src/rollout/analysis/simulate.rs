@@ -214,6 +214,7 @@ impl Simulation {
             alpha: self.alpha,
             min_requests: 1,
             inconclusive: Unsettled::Hold,
+            load: None,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Judges the answers to declared requests.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -18,6 +19,10 @@ pub enum Answer {
         body: Vec<u8>,
         /// From the first byte sent to the last byte received.
         took: Duration,
+        /// Its headers, by their names in small letters.
+        headers: BTreeMap<String, String>,
+        /// How long the certificate of the address is still valid, where there is one.
+        certificate: Option<Duration>,
     },
     /// No whole answer.
     Failed {
@@ -50,8 +55,10 @@ pub fn judge(checks: &[Check], answers: &[Answer]) -> Judgement {
 }
 
 fn mismatch(check: &Check, answer: &Answer) -> Option<String> {
-    let (status, body, took) = match answer {
-        Answer::Came { status, body, took } => (*status, body, *took),
+    let (status, body, took, headers, left) = match answer {
+        Answer::Came { status, body, took, headers, certificate } => {
+            (*status, body, *took, headers, *certificate)
+        }
         Answer::Failed { why } => return Some(why.clone()),
     };
     if status != check.status {
@@ -59,6 +66,12 @@ fn mismatch(check: &Check, answer: &Answer) -> Option<String> {
     }
     if took > check.within {
         return Some(format!("the answer took {took:?}, expected at most {:?}", check.within));
+    }
+    if let Some(wrong) = check.headers.iter().find_map(|(name, wanted)| header(name, wanted, headers)) {
+        return Some(wrong);
+    }
+    if let Some(wrong) = check.certificate.and_then(|least| certificate(least, left)) {
+        return Some(wrong);
     }
     if let Some(text) = &check.contains
         && !String::from_utf8_lossy(body).contains(text)
@@ -70,6 +83,34 @@ fn mismatch(check: &Check, answer: &Answer) -> Option<String> {
         Ok(found) => difference("", expected, &found),
         Err(_) => Some("the answer is not JSON".to_owned()),
     }
+}
+
+fn header(name: &str, wanted: &str, headers: &BTreeMap<String, String>) -> Option<String> {
+    match headers.get(name) {
+        Some(found) if fits(wanted, found) => None,
+        Some(found) => Some(format!("the answer's {name} is `{found}`, expected `{wanted}`")),
+        None => Some(format!("the answer has no {name}, expected `{wanted}`")),
+    }
+}
+
+fn certificate(least: Duration, left: Option<Duration>) -> Option<String> {
+    let days = |time: Duration| format!("{:.1} days", time.as_secs_f64() / 86_400.0);
+    match left {
+        Some(left) if left >= least => None,
+        Some(left) => Some(format!(
+            "the certificate is valid for {} more, expected at least {}",
+            days(left),
+            days(least)
+        )),
+        None => Some("the answer came without a certificate".to_owned()),
+    }
+}
+
+/// Whether a text is as a pattern has it, in which `*` stands for any text.
+fn fits(pattern: &str, text: &str) -> bool {
+    let Some((first, rest)) = pattern.split_once('*') else { return pattern == text };
+    let Some(text) = text.strip_prefix(first) else { return false };
+    (0..=text.len()).filter(|at| text.is_char_boundary(*at)).any(|at| fits(rest, &text[at..]))
 }
 
 /// The first place where `found` lacks what is expected: objects may hold more, everything else must be equal.
@@ -93,11 +134,38 @@ mod tests {
 
     fn check(json: Option<Value>) -> Check {
         let within = Duration::from_secs(1);
-        Check { method: "GET".into(), path: "/health".into(), status: 200, json, contains: None, within }
+        Check { json, ..Check::get("/health", within) }
     }
 
     fn came(status: u16, body: &str) -> Answer {
-        Answer::Came { status, body: body.into(), took: Duration::from_millis(3) }
+        let headers = [("content-type".to_owned(), "application/json; charset=utf-8".to_owned())].into();
+        let certificate = Some(Duration::from_secs(10 * 86_400));
+        Answer::Came { status, body: body.into(), took: Duration::from_millis(3), headers, certificate }
+    }
+
+    #[test]
+    fn headers_and_certificates_are_looked_at() {
+        let told = |change: &dyn Fn(&mut Check)| {
+            let mut check = check(None);
+            change(&mut check);
+            judge(&[check], &[came(200, "")]).sentence
+        };
+        let with = |name: &str, value: &str| {
+            let headers = [(name.to_owned(), value.to_owned())];
+            told(&|check| check.headers = headers.clone().into())
+        };
+        for fits in ["application/json; charset=utf-8", "application/json*", "*json*utf*", "*"] {
+            assert_eq!(with("content-type", fits), "the request got the expected answer", "{fits}");
+        }
+        let wrong = with("content-type", "text/*");
+        assert!(wrong.ends_with("is `application/json; charset=utf-8`, expected `text/*`"), "{wrong}");
+        assert!(with("location", "/").ends_with("the answer has no location, expected `/`"));
+        let days = |days: u64| told(&|check| check.certificate = Some(Duration::from_secs(days * 86_400)));
+        assert_eq!(days(10), "the request got the expected answer");
+        assert_eq!(
+            days(14),
+            "GET /health: the certificate is valid for 10.0 days more, expected at least 14.0 days"
+        );
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::{Cause, Request, Rollout, View};
 use crate::rollout::event::Asked;
-use crate::rollout::{Outcome, OutcomeKind, Role, Weight};
+use crate::rollout::{Ledger, Outcome, OutcomeKind, Role, Weight};
 
 impl View<'_> {
     /// The last step of the present way is done.
@@ -15,6 +15,12 @@ impl View<'_> {
                     format!("{version} is live in {}, in place of {}", plan.environment, stable.version)
                 }
                 None => format!("{version} is live in {}, its first release", plan.environment),
+            };
+            let sentence = match self.rollout.migrated.last() {
+                Some(last) if last.ledger != Ledger::Applied => {
+                    format!("{sentence}; {}", last.sentence.trim_end_matches('.'))
+                }
+                _ => sentence,
             };
             return Outcome { kind: OutcomeKind::Promoted, reason: "promoted".to_owned(), sentence };
         };

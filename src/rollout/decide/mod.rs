@@ -12,6 +12,7 @@ use super::{Action, Observation, Outcome, ReleaseId, Role, Split, Weight, unwind
 mod analyze;
 mod ending;
 mod guard;
+mod migrate;
 mod progress;
 
 use progress::Progress;
@@ -61,6 +62,9 @@ struct View<'a> {
 impl View<'_> {
     fn forward(&self) -> Decision {
         if let Some(cause) = self.reason_to_turn_back() {
+            if let Some(decision) = self.settle() {
+                return decision;
+            }
             return Decision::Record(Fact::TurnedBack { cause });
         }
         if let Some(action) = self.guard() {
@@ -100,7 +104,11 @@ impl View<'_> {
         let Some(step) = steps.get(current.index) else {
             return Decision::Record(Fact::Left { way, step: current.index });
         };
-        let progress = if current.given_up { Progress::Done } else { self.progress(step, current) };
+        let progress = if current.given_up {
+            Progress::Done
+        } else {
+            self.finishing(self.progress(step, current), current)
+        };
         match progress {
             Progress::Done => Decision::Record(Fact::Left { way, step: current.index }),
             Progress::Do(action) => self.act(action),

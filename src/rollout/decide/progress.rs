@@ -23,10 +23,14 @@ pub(super) enum Progress {
 
 impl View<'_> {
     pub(super) fn progress(&self, step: &Step, current: &Current) -> Progress {
-        if let Some(refused) = current.refused.as_ref().filter(|refused| refused.fatal) {
+        if let Some(refused) = current.refused.as_ref().filter(|refused| refused.fatal)
+            && !current.migrating
+            && current.migrated.is_none()
+        {
             return Progress::Failed(Cause::new(&refused.code, refused.sentence.clone()));
         }
         match step {
+            Step::Migrate { phase, .. } => self.migrate(*phase, current),
             Step::Provision { role, instances } => self.provision(*role, *instances, current),
             Step::Shift { split } => self.shift(*split, current),
             Step::Analyze { .. } | Step::Pause { .. } if self.rollout.full => Progress::Done,
@@ -38,6 +42,21 @@ impl View<'_> {
             Step::Promote if self.rollout.promoted.is_some() => Progress::Done,
             Step::Promote => Progress::Note(Fact::Promoted),
             Step::Retire { role, instances, after } => self.retire(*role, *instances, *after, current),
+        }
+    }
+
+    /// What was begun and not done to its end is begun once more, whatever the numbers say: a target's act may be many writes, of
+    /// which some show in no number. On the way back nothing that is refused holds up what comes after it.
+    pub(super) fn finishing(&self, progress: Progress, current: &Current) -> Progress {
+        let Some(action) = &current.unfinished else { return progress };
+        let is_forward = self.rollout.way == Way::Forward;
+        match (progress, &current.refused) {
+            (Progress::Done, Some(refused)) if is_forward && self.step_over(current) => {
+                Progress::Failed(Cause::new(&refused.code, refused.sentence.clone()))
+            }
+            (Progress::Done | Progress::Wait(_), None) => Progress::Do(action.clone()),
+            (Progress::Done | Progress::Wait(_), Some(_)) if is_forward => Progress::Do(action.clone()),
+            (progress, _) => progress,
         }
     }
 
@@ -190,7 +209,7 @@ impl View<'_> {
     }
 
     /// Waits for the target to change, or for the step's budget to end.
-    fn later(&self, current: &Current) -> Progress {
+    pub(super) fn later(&self, current: &Current) -> Progress {
         let end = current.since + signed(self.rollout.plan.budgets.step);
         let restore = self.rollout.since + signed(self.rollout.plan.budgets.restore);
         let next = if self.rollout.way == Way::Back && restore > self.now { end.min(restore) } else { end };

@@ -52,6 +52,7 @@ impl Default for Comparison {
             alpha: 0.01,
             min_requests: 50,
             inconclusive: Unsettled::Hold,
+            load: None,
         }
     }
 }

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::step::{Check, Comparison};
-use super::{Step, Weight};
+use super::{Migration, Phase, Step, Weight};
 
 mod blue_green;
 mod canary;
@@ -159,6 +159,16 @@ pub fn at_once(setting: &Setting) -> Vec<Step> {
 #[must_use]
 pub fn in_place(setting: &Setting, stable: bool) -> Vec<Step> {
     first::in_place(setting, stable)
+}
+
+/// The steps with the release's migrations around them: what adds before anything of it starts, what takes away after the last
+/// older release has gone, or is only kept.
+#[must_use]
+pub fn migrating(steps: Vec<Step>, migration: &Migration, phases: &[Phase]) -> Vec<Step> {
+    let step = |phase: Phase| {
+        phases.contains(&phase).then(|| Step::Migrate { phase, migration: Box::new(migration.clone()) })
+    };
+    step(Phase::Expand).into_iter().chain(steps).chain(step(Phase::Contract)).collect()
 }
 
 /// The verify step against the public address, if there is anything to verify.

@@ -91,7 +91,8 @@ impl Work<'_> {
             },
             Intent::Rollback { order, to } => {
                 let environment = Some(order.environment.clone());
-                let arguments = RollbackArgs { environment, to, reports: ReportArgs::default() };
+                let arguments =
+                    RollbackArgs { environment, to, force: false, reports: ReportArgs::default() };
                 let work = async |place| rollback::take_back(place, common, &arguments).await;
                 self.steered(&order, work).await?
             }

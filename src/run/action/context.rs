@@ -12,7 +12,7 @@ use super::salt;
 use crate::error::{Error, ErrorKind};
 use crate::github::{Access, Client, Failure, Patience, Workflow, command};
 use crate::run::session;
-use crate::settings::{EnvValue, ImageSource, SecretSource, Settings, TargetSettings};
+use crate::settings::{EnvValue, ImageSource, MigrationRunner, SecretSource, Settings, TargetSettings};
 
 /// Variables whose values are secrets wherever they are set.
 const SECRETS: [&str; 4] =
@@ -188,11 +188,25 @@ pub(super) fn secrets_of(settings: &Settings) -> BTreeSet<String> {
             }
         }
     }
+    let databases = settings.environments.iter().filter_map(|environment| environment.migrate.as_ref());
+    names.extend(databases.filter_map(|migrate| match &migrate.runner {
+        MigrationRunner::Sql { database, .. } => Some(database.as_str()),
+        MigrationRunner::Command { .. } | MigrationRunner::Job { .. } => None,
+    }));
     if let Some(ImageSource::Build(build)) = settings.image.as_ref().map(|image| &image.source) {
         names.extend(build.secrets.iter().filter_map(|(_, source)| match source {
             SecretSource::Variable(name) => Some(name.as_str()),
             SecretSource::File(_) => None,
         }));
     }
-    names.into_iter().filter_map(|name| std::env::var(name).ok()).collect()
+    let values: BTreeSet<String> = names.into_iter().filter_map(|name| std::env::var(name).ok()).collect();
+    let passwords: Vec<String> = values.iter().filter_map(|value| password_in(value)).collect();
+    values.into_iter().chain(passwords).collect()
+}
+
+/// The password of a URL that has one: programs may tell it without the rest.
+fn password_in(value: &str) -> Option<String> {
+    let url = reqwest::Url::parse(value).ok()?;
+    let password = percent_encoding::percent_decode_str(url.password()?).decode_utf8_lossy().into_owned();
+    (!password.is_empty()).then_some(password)
 }

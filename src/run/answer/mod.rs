@@ -26,7 +26,7 @@ use crate::target::kubernetes::bundle::MANIFESTS;
 pub use changes::{ChangeAnswer, DifferenceAnswer, DriftAnswer, DriftedAnswer};
 pub use image::{Separators, TagsAnswer};
 pub use intent::IntentAnswer;
-pub use plan::{PlanAnswer, ProblemAnswer};
+pub use plan::{MigrationAnswer, PlanAnswer, ProblemAnswer};
 pub use status::{OpenAnswer, SetAnswer, StatusAnswer};
 
 /// The image that a release deploys, by its digest, where it deploys one: the first of its artifacts.

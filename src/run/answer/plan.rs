@@ -7,7 +7,10 @@ use serde::Serialize;
 
 use super::ChangeAnswer;
 use crate::error::Error;
+use crate::migrate::Unstarted;
 use crate::report::lines::printable;
+use crate::rollout::Phase;
+use crate::rollout::migration::Named;
 use crate::target::TargetError;
 
 /// What a deploy would do.
@@ -31,6 +34,8 @@ pub struct PlanAnswer {
     pub hash: String,
     /// The steps, in words; empty when there is nothing to do.
     pub steps: Vec<String>,
+    /// The migrations that the database does not have, in order; empty where only a program knows.
+    pub migrations: Vec<MigrationAnswer>,
     /// What a way back from it would look like.
     pub way_back: String,
     /// What it would change, by the API server's own word; empty when there is nothing to do, and on this machine.
@@ -52,6 +57,29 @@ pub struct ProblemAnswer {
     pub sentence: String,
     /// What could mend it.
     pub hint: Option<String>,
+}
+
+/// A migration that the database does not have.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct MigrationAnswer {
+    /// Its number.
+    pub version: i64,
+    /// What it is called.
+    pub description: String,
+    /// `expand`, before the release starts, or `contract`, after it has taken over.
+    pub phase: Phase,
+}
+
+impl From<(Named, Phase)> for MigrationAnswer {
+    fn from((named, phase): (Named, Phase)) -> Self {
+        Self { version: named.version, description: named.description, phase }
+    }
+}
+
+impl From<Unstarted> for ProblemAnswer {
+    fn from(error: Unstarted) -> Self {
+        Self { code: error.code.to_owned(), sentence: error.sentence, hint: error.hint }
+    }
 }
 
 impl From<TargetError> for ProblemAnswer {
@@ -90,6 +118,12 @@ impl fmt::Display for PlanAnswer {
         self.image.iter().try_for_each(|image| writeln!(f, "image {}", printable(image)))?;
         for (index, step) in self.steps.iter().enumerate() {
             writeln!(f, "  {:>2}. {step}", index + 1)?;
+        }
+        if !self.migrations.is_empty() {
+            writeln!(f, "pending migrations:")?;
+            for MigrationAnswer { version, description, phase } in &self.migrations {
+                writeln!(f, "  {version} {} ({phase})", printable(description))?;
+            }
         }
         writeln!(f, "{}", self.way_back)?;
         if !self.changes.is_empty() {

@@ -29,6 +29,8 @@ pub struct StatusAnswer {
     pub rollout: Option<OpenAnswer>,
     /// Who works on the environment at this moment, and what for.
     pub locked_by: Option<String>,
+    /// What migrations have left in the database that a person must look at before anything is deployed.
+    pub schema_hold: Option<String>,
     /// Who closed the environment by hand, and why.
     pub closed: Option<String>,
     /// What is no longer as the live release was applied. None where that is not known: not in a cluster, nothing is live, a
@@ -109,7 +111,7 @@ impl fmt::Display for StatusAnswer {
             }
             writeln!(f)?;
         }
-        for text in self.locked_by.iter().chain(&self.closed) {
+        for text in self.locked_by.iter().chain(&self.closed).chain(&self.schema_hold) {
             writeln!(f, "  {}", printable(text))?;
         }
         self.drift.iter().flatten().try_for_each(|one| write!(f, "{one}"))

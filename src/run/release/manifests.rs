@@ -11,6 +11,7 @@ use crate::error::{Error, ErrorKind};
 use crate::rollout::Release;
 use crate::rollout::strategy::StrategyName;
 use crate::run::ground::Cluster;
+use crate::run::migrations::Planned;
 use crate::run::place::Place;
 use crate::settings::{ImageSource, ManifestSource};
 use crate::target::TargetError;
@@ -60,10 +61,12 @@ async fn put_together(
         None => None,
     };
     let bundle = bundle(objects, &cluster.config, strategy)?;
-    let (artifacts, spec) = (bundle.artifacts(repository.as_deref()), bundle.spec());
+    let (mut artifacts, spec) = (bundle.artifacts(repository.as_deref()), bundle.spec());
+    let migrations = Planned::of(place)?;
+    artifacts.extend(migrations.as_ref().and_then(Planned::artifact));
     let commit = version::commit(&place.folder);
     let release = Release::new(&place.app, &version, commit, artifacts, spec, Timestamp::now());
-    Ok(Wanted { release, bundle: Some(bundle) })
+    Ok(Wanted::anew(release, Some(bundle), migrations))
 }
 
 /// Whether the configuration says of what the image is made.

@@ -1,6 +1,7 @@
 //! From settings to a release, of a program on this machine or of manifests for a cluster.
 
 use super::ground::{AnyTarget, Ground};
+use super::migrations::Planned;
 use super::place::Place;
 use crate::cli::ReleaseArgs;
 use crate::error::{Error, ErrorKind};
@@ -41,9 +42,25 @@ pub struct Wanted {
     pub release: Release,
     /// All its objects, where it is for a cluster and was put together just now. An earlier one's are kept there.
     pub bundle: Option<Bundle>,
+    /// Its migrations, where it has some that may have to run.
+    pub migrations: Option<Planned>,
+    /// It was live before, and is gone back to by hand.
+    pub is_return: bool,
+    /// It is gone back to though the database may have moved on from it.
+    pub is_forced: bool,
 }
 
 impl Wanted {
+    /// One that was live before.
+    #[must_use]
+    pub const fn again(release: Release, is_forced: bool) -> Self {
+        Self { release, bundle: None, migrations: None, is_return: true, is_forced }
+    }
+
+    const fn anew(release: Release, bundle: Option<Bundle>, migrations: Option<Planned>) -> Self {
+        Self { release, bundle, migrations, is_return: false, is_forced: false }
+    }
+
     /// Has the target keep what it will need of the release, to bring it and to go back to it.
     ///
     /// # Errors
@@ -66,7 +83,9 @@ pub async fn build(place: &Place, asked: Asked<'_>) -> Result<Wanted, Error> {
         Ground::Machine(machine) => {
             refuse_image(place, asked)?;
             secrets(&place.environment.name, &machine.settings)?;
-            Ok(Wanted { release: program::build(place, machine, asked.version)?, bundle: None })
+            let migrations = Planned::of(place)?;
+            let release = program::build(place, machine, asked.version, migrations.as_ref())?;
+            Ok(Wanted::anew(release, None, migrations))
         }
         Ground::Cluster(cluster) => {
             cluster.is_told_its_token()?;
@@ -83,7 +102,9 @@ pub async fn describe(place: &Place, asked: Asked<'_>) -> Result<Wanted, Error> 
     match &place.ground {
         Ground::Machine(machine) => {
             refuse_image(place, asked)?;
-            Ok(Wanted { release: program::describe(place, machine, asked.version)?, bundle: None })
+            let migrations = Planned::of(place)?;
+            let release = program::describe(place, machine, asked.version, migrations.as_ref())?;
+            Ok(Wanted::anew(release, None, migrations))
         }
         Ground::Cluster(cluster) => manifests::describe(place, cluster, asked).await,
     }

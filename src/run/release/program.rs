@@ -10,6 +10,7 @@ use crate::error::{Error, ErrorKind};
 use crate::rollout::Release;
 use crate::rollout::release::Artifact;
 use crate::run::ground::Machine;
+use crate::run::migrations::Planned;
 use crate::run::place::Place;
 use crate::settings::{EnvValue as Declared, HealthSettings, LocalSettings};
 use crate::target::TargetError;
@@ -19,22 +20,33 @@ use crate::target::local::{EnvValue, Health, LaunchSpec, Logs};
 ///
 /// # Errors
 /// When there is no version, the program is missing, or its copy cannot be kept.
-pub(super) fn build(place: &Place, machine: &Machine, version: Option<&str>) -> Result<Release, Error> {
-    put_together(place, &machine.settings, version, |spec| spec.prepare(&machine.directory))
+pub(super) fn build(
+    place: &Place,
+    machine: &Machine,
+    version: Option<&str>,
+    migrations: Option<&Planned>,
+) -> Result<Release, Error> {
+    put_together(place, &machine.settings, version, migrations, |spec| spec.prepare(&machine.directory))
 }
 
 /// The same release, for a look: nothing is kept, nothing is written.
 ///
 /// # Errors
 /// When there is no version, or the program is missing.
-pub(super) fn describe(place: &Place, machine: &Machine, version: Option<&str>) -> Result<Release, Error> {
-    put_together(place, &machine.settings, version, LaunchSpec::inspect)
+pub(super) fn describe(
+    place: &Place,
+    machine: &Machine,
+    version: Option<&str>,
+    migrations: Option<&Planned>,
+) -> Result<Release, Error> {
+    put_together(place, &machine.settings, version, migrations, LaunchSpec::inspect)
 }
 
 fn put_together(
     place: &Place,
     local: &LocalSettings,
     version: Option<&str>,
+    migrations: Option<&Planned>,
     program: impl FnOnce(&mut LaunchSpec) -> Result<Vec<Artifact>, TargetError>,
 ) -> Result<Release, Error> {
     let version = version::of(&local.directory, version)?;
@@ -43,6 +55,7 @@ fn put_together(
     for file in &local.files {
         artifacts.push(digest_of(&local.directory, file)?);
     }
+    artifacts.extend(migrations.and_then(Planned::artifact));
     let commit = version::commit(&local.directory);
     let spec = serde_json::to_value(&spec).map_err(|error| {
         Error::new(ErrorKind::Failed, "bad-spec", format!("the release cannot be described: {error}"))

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
 
-use super::{Check, Percent, Time};
+use super::{Check, Load, Percent, Time};
 use crate::rollout::Weight;
 use crate::rollout::step::Unsettled;
 
@@ -131,6 +131,8 @@ pub(in crate::settings) struct Comparison {
     /// the requests is silent by then), `fail` goes back.
     #[schemars(extend("default" = "hold"))]
     pub(in crate::settings) inconclusive: Option<Unsettled>,
+    /// Requests that Tidegate sends to the public address meanwhile: for a release that hardly anybody visits.
+    pub(in crate::settings) load: Option<Load>,
 }
 
 /// A comparison, or none.

@@ -3,6 +3,7 @@
 mod image;
 mod kubernetes;
 mod metrics;
+mod migrate;
 mod rules;
 
 use std::collections::BTreeMap;
@@ -22,6 +23,7 @@ pub use kubernetes::{
     TrafficSettings,
 };
 pub use metrics::{PrometheusSettings, QuerySettings};
+pub use migrate::{MigrateSettings, MigrationRunner};
 pub use rules::{FreezeSettings, OnSettings, Patterns, RefPattern};
 
 /// What a `tidegate.yaml` says, with every default filled in.
@@ -56,6 +58,8 @@ pub struct EnvironmentSettings {
     pub health: Option<HealthSettings>,
     /// How a new release takes over.
     pub strategy: Strategy,
+    /// How the database follows a release, if it does.
+    pub migrate: Option<MigrateSettings>,
     /// Requests to check after the deploy against the public address; may be empty.
     pub verify: Vec<Check>,
     /// How long the former release is kept for an instant way back; zero with strategies that keep none.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::local::{text_path, tidy};
 use super::{Findings, env, label, metrics, traffic};
+use crate::rollout::strategy::Strategy;
 use crate::settings::file::{self, Graces, Kubernetes, Level, Paths, Policy, Time};
 use crate::settings::model::{
     EnvValue, GraceSettings, KubeconfigSource, KubernetesSettings, ManifestSource, RuleLevel, TrafficSettings,
@@ -93,6 +94,16 @@ pub(super) fn check_verify(verifies: bool, url: Option<&str>, path: &Path, findi
         let message = "`verify` sends its requests to the public address, which is not known";
         let help = "add `url: https://…` to `target.kubernetes`";
         findings.conflict_with(&path.key("verify"), &path.key("target"), message, help);
+    }
+}
+
+/// A load goes where visitors go.
+pub(super) fn check_load(strategy: &Strategy, url: Option<&str>, path: &Path, findings: &mut Findings<'_>) {
+    let has_load = strategy.comparison().is_some_and(|comparison| comparison.load.is_some());
+    if has_load && url.is_none() {
+        let message = "`load` sends its requests to the public address, which is not known";
+        let help = "add `url: https://…` to `target.kubernetes`";
+        findings.conflict_with(&path.key("strategy"), &path.key("target"), message, help);
     }
 }
 

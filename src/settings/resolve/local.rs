@@ -77,7 +77,7 @@ pub(super) fn check_use(
     }
 }
 
-fn command(raw: Command, path: &Path, findings: &mut Findings<'_>) -> Option<Vec<String>> {
+pub(super) fn command(raw: Command, path: &Path, findings: &mut Findings<'_>) -> Option<Vec<String>> {
     let words = match raw {
         Command::Line(line) => match split(&line) {
             Ok(words) => words,

@@ -17,8 +17,10 @@ mod findings;
 mod http;
 mod image;
 mod kubernetes;
+mod load;
 mod local;
 mod metrics;
+mod migrate;
 mod rules;
 mod strategy;
 mod traffic;
@@ -118,6 +120,8 @@ fn environment(
         kubernetes::check_use(health_given, raw.strategy.as_ref(), path, findings);
         traffic::check_use(cluster.traffic.as_ref(), raw.strategy.as_ref(), path, findings);
     }
+    let migrate =
+        raw.migrate.and_then(|raw| migrate::resolve(raw, target.as_ref(), &path.key("migrate"), findings));
     let target = target.and_then(|raw| resolve_target(raw, folder, &path.key("target"), findings));
     let instances = match &target {
         Some(TargetSettings::Local(local)) => Some(local.instances),
@@ -136,10 +140,21 @@ fn environment(
         }
         Some(TargetSettings::Kubernetes(cluster)) => {
             kubernetes::check_verify(!verify.is_empty(), cluster.url.as_deref(), path, findings);
+            kubernetes::check_load(&strategy, cluster.url.as_deref(), path, findings);
             metrics::check_use(cluster.prometheus.as_deref(), strategy.comparison(), path, findings);
             traffic::check_time(&cluster.traffic, strategy.name(), &budgets, path, findings);
         }
         None => {}
+    }
+    let is_tls = match &target {
+        Some(TargetSettings::Kubernetes(cluster)) => {
+            cluster.url.as_deref().is_none_or(|url| url.starts_with("https"))
+        }
+        _ => target.is_none(),
+    };
+    if !is_tls {
+        let why = "the public address is without TLS";
+        check::check_certificates(&verify, why, &path.key("verify"), findings);
     }
     let keep = keep(raw.keep, &strategy, &path.key("keep"), findings);
     let history = raw.history.unwrap_or(50);
@@ -162,6 +177,7 @@ fn environment(
         target,
         health,
         strategy,
+        migrate,
         verify,
         keep,
         budgets,

@@ -87,6 +87,8 @@ fn blue_green(
     let watch = raw.watch.map_or(Duration::ZERO, |time| time.0);
     within_total(watch, "watch", budgets, path, findings);
     let before = check::resolve_all(raw.before, &path.key("before"), budgets, findings);
+    let why = "it goes to the instances themselves, without TLS";
+    check::check_certificates(&before, why, &path.key("before"), findings);
     let at = path.key("compare");
     if matches!(raw.compare, Some(Compare::On(_))) && watch.is_zero() {
         let message = "`compare` has no effect: without `watch` there is no time to compare";
@@ -135,6 +137,8 @@ fn canary(raw: file::Canary, budgets: &Budgets, path: &Path, findings: &mut Find
         findings.conflict(&path.key(key), message, "make it shorter, or `budgets.total` longer");
     }
     let before = check::resolve_all(raw.before, &path.key("before"), budgets, findings);
+    let why = "it goes to the instances themselves, without TLS";
+    check::check_certificates(&before, why, &path.key("before"), findings);
     Canary { stages, comparison, at_least, at_most, before }
 }
 

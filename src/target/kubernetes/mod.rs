@@ -39,6 +39,7 @@ pub use self::meter::{Credential, PrometheusSource, Queries};
 use self::preview::{Drift, Forecast};
 use self::router::{Router, Rules};
 use self::work::Work;
+pub use self::work::{Errand, ErrandEnd};
 use super::{Target, TargetError};
 use crate::rollout::{Action, Observation, Plan, Release, ReleaseId, Rollout};
 
@@ -235,6 +236,19 @@ impl KubernetesTarget {
         self.0.recall().await
     }
 
+    /// Runs a Job with the container of a release, once: one that is there already is waited for.
+    ///
+    /// # Errors
+    /// What the API server says; when no workload lends a container.
+    pub async fn run_errand(
+        &self,
+        release: &ReleaseId,
+        errand: Errand<'_>,
+        stop: impl Future<Output = ()>,
+    ) -> Result<ErrandEnd, TargetError> {
+        self.0.run_errand(release, errand, stop).await
+    }
+
     /// How many instances carry all of the traffic: as many as are wanted now, or else as the manifests want.
     ///
     /// # Errors
@@ -262,7 +276,7 @@ impl Target for KubernetesTarget {
             Action::Scale { release, instances } => self.0.scale(release, *instances, releases).await,
             Action::Route { weights } => self.0.route(weights, releases).await,
             Action::Retire { release, at } => self.0.retire(release, *at, releases).await,
-            Action::Verify { .. } => Ok(()),
+            Action::Migrate { .. } | Action::Verify { .. } => Ok(()),
         }
     }
 }

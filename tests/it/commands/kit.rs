@@ -16,17 +16,17 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// No command may take longer; a test that waits so long has failed.
-pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
-pub(super) const TIDEGATE: &str = env!("CARGO_BIN_EXE_tidegate");
+pub(crate) const TIDEGATE: &str = env!("CARGO_BIN_EXE_tidegate");
 
 /// What stands in `tidegate.yaml`, as far as tests change it.
-pub(super) struct Config {
-    pub(super) command: String,
-    pub(super) env: String,
-    pub(super) strategy: String,
-    pub(super) start_within: String,
-    pub(super) more: String,
+pub(crate) struct Config {
+    pub(crate) command: String,
+    pub(crate) env: String,
+    pub(crate) strategy: String,
+    pub(crate) start_within: String,
+    pub(crate) more: String,
 }
 
 impl Default for Config {
@@ -43,12 +43,12 @@ impl Default for Config {
 
 impl Config {
     /// With a fault of the sample app, or any other variable.
-    pub(super) fn env(text: &str) -> Self {
+    pub(crate) fn env(text: &str) -> Self {
         Self { env: format!("{{ {text} }}"), ..Self::default() }
     }
 
     /// A canary that stays at 20 % for a while, by time alone.
-    pub(super) fn canary(lasting: &str) -> Self {
+    pub(crate) fn canary(lasting: &str) -> Self {
         Self {
             strategy: format!("{{ canary: {{ weights: [20], compare: false, at-most: {lasting} }} }}"),
             ..Self::default()
@@ -58,27 +58,27 @@ impl Config {
 
 /// What a command said.
 #[derive(Debug)]
-pub(super) struct Said {
-    pub(super) code: i32,
-    pub(super) out: String,
-    pub(super) err: String,
+pub(crate) struct Said {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 impl Said {
     /// Checks the exit code, showing all that was said when it is another.
     #[track_caller]
-    pub(super) fn exits(self, code: i32) -> Self {
+    pub(crate) fn exits(self, code: i32) -> Self {
         assert_eq!(self.code, code, "stdout:\n{}\nstderr:\n{}", self.out, self.err);
         self
     }
 
-    pub(super) fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.out).unwrap_or_else(|e| panic!("{e}\n{}\n{}", self.out, self.err))
     }
 
     /// The line that names the error, with its hints, from standard error in text mode.
     #[track_caller]
-    pub(super) fn error(&self, code: &str) -> &str {
+    pub(crate) fn error(&self, code: &str) -> &str {
         assert!(self.out.is_empty(), "an error is no answer: {}", self.out);
         let from = self.err.find(&format!("error[{code}]: "));
         &self.err[from.unwrap_or_else(|| panic!("no error[{code}] in:\n{}", self.err))..]
@@ -87,15 +87,15 @@ impl Said {
 
 /// A text that must hold all of these.
 #[track_caller]
-pub(super) fn tells(text: &str, all: &[&str]) {
+pub(crate) fn tells(text: &str, all: &[&str]) {
     for part in all {
         assert!(text.contains(part), "`{part}` is missing in:\n{text}");
     }
 }
 
-pub(super) struct App {
+pub(crate) struct App {
     dir: TempDir,
-    pub(super) port: u16,
+    pub(crate) port: u16,
     variables: Vec<(String, String)>,
 }
 
@@ -112,24 +112,24 @@ fn free_port() -> u16 {
 }
 
 impl App {
-    pub(super) fn new(config: &Config) -> Self {
+    pub(crate) fn new(config: &Config) -> Self {
         let app = Self { dir: tempfile::tempdir().unwrap(), port: free_port(), variables: Vec::new() };
         app.write(config);
         app
     }
 
     /// An app whose version 1 is live.
-    pub(super) fn live(config: &Config) -> Self {
+    pub(crate) fn live(config: &Config) -> Self {
         let app = Self::new(config);
         app.run(&["deploy", "--version", "v1"]).exits(0);
         app
     }
 
-    pub(super) fn variable(&mut self, name: &str, value: &str) {
+    pub(crate) fn variable(&mut self, name: &str, value: &str) {
         self.variables.push((name.to_owned(), value.to_owned()));
     }
 
-    pub(super) fn write(&self, config: &Config) {
+    pub(crate) fn write(&self, config: &Config) {
         let Config { command, env, strategy, start_within, more } = config;
         let text = format!(
             "app: shop
@@ -151,16 +151,16 @@ environments:
         self.write_text(&text);
     }
 
-    pub(super) fn write_text(&self, text: &str) {
+    pub(crate) fn write_text(&self, text: &str) {
         fs::write(self.path("tidegate.yaml"), text).unwrap();
     }
 
-    pub(super) fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
     /// The directory of the environment's state.
-    pub(super) fn state(&self) -> PathBuf {
+    pub(crate) fn state(&self) -> PathBuf {
         self.path(".tidegate/dev")
     }
 
@@ -171,7 +171,7 @@ environments:
     }
 
     /// Gives a command this app's directory and an environment that does not depend on where the tests run.
-    pub(super) fn dress(&self, command: &mut Command) {
+    pub(crate) fn dress(&self, command: &mut Command) {
         for (name, _) in std::env::vars_os() {
             let text = name.to_string_lossy();
             if text.starts_with("GITHUB_") || text.starts_with("TIDEGATE_") || text == "RUST_LOG" {
@@ -182,17 +182,17 @@ environments:
         command.current_dir(self.dir.path()).env("USER", "tester").envs(own);
     }
 
-    pub(super) fn run(&self, arguments: &[&str]) -> Said {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Said {
         self.start(arguments).end()
     }
 
-    pub(super) fn start(&self, arguments: &[&str]) -> Running {
+    pub(crate) fn start(&self, arguments: &[&str]) -> Running {
         Running::start(self.command(arguments))
     }
 
     /// The answer to `--output json`, which must fit its schema.
     #[track_caller]
-    pub(super) fn json(&self, arguments: &[&str]) -> Value {
+    pub(crate) fn json(&self, arguments: &[&str]) -> Value {
         let said = self.run(&[&["--output", "json"], arguments].concat());
         let value = said.json();
         super::output::fits(&value);
@@ -202,7 +202,7 @@ environments:
     }
 
     /// Everything of the environment that a command which failed must leave as it was.
-    pub(super) fn facts(&self) -> Value {
+    pub(crate) fn facts(&self) -> Value {
         let mut status = self.json(&["status"]);
         for set in status["sets"].as_array_mut().unwrap() {
             set["in_flight"] = Value::Null;
@@ -213,7 +213,7 @@ environments:
     }
 
     /// Rollouts in the history, newest first, as `version outcome`.
-    pub(super) fn history(&self) -> Vec<String> {
+    pub(crate) fn history(&self) -> Vec<String> {
         let history = self.json(&["history"]);
         let line = |one: &Value| {
             format!("{} {}", one["version"].as_str().unwrap(), one["outcome"].as_str().unwrap())
@@ -222,7 +222,7 @@ environments:
     }
 
     /// The versions that carry traffic, with their share.
-    pub(super) fn shares(&self) -> Vec<(String, f64)> {
+    pub(crate) fn shares(&self) -> Vec<(String, f64)> {
         let status = self.json(&["status"]);
         let share = |set: &Value| {
             Some((set["version"].as_str()?.to_owned(), set["weight_percent"].as_f64()?))
@@ -233,7 +233,7 @@ environments:
 
     /// Checks that `version` alone serves, also as visitors see it.
     #[track_caller]
-    pub(super) fn serves(&self, version: &str) {
+    pub(crate) fn serves(&self, version: &str) {
         assert_eq!(self.shares(), [(version.to_owned(), 100.0)]);
         for _ in 0..5 {
             assert_eq!(self.answering().as_deref(), Some(version));
@@ -241,7 +241,7 @@ environments:
     }
 
     /// The version that answers a visitor.
-    pub(super) fn answering(&self) -> Option<String> {
+    pub(crate) fn answering(&self) -> Option<String> {
         use std::io::Write as _;
         let mut stream = std::net::TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).ok()?;
         stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
@@ -255,7 +255,7 @@ environments:
     }
 
     /// Requests that are under way as long as what is given back lives.
-    pub(super) fn visits(&self, path: &str, count: usize) -> Vec<std::net::TcpStream> {
+    pub(crate) fn visits(&self, path: &str, count: usize) -> Vec<std::net::TcpStream> {
         use std::io::Write as _;
         let visit = || {
             let mut stream = std::net::TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).unwrap();
@@ -269,7 +269,7 @@ environments:
     }
 
     /// Processes that work in this app's directory or for its state.
-    pub(super) fn processes(&self) -> BTreeSet<u32> {
+    pub(crate) fn processes(&self) -> BTreeSet<u32> {
         let root = self.dir.path();
         let ours = |pid: &u32| {
             let proc = PathBuf::from(format!("/proc/{pid}"));
@@ -285,7 +285,7 @@ environments:
 
     /// Checks that nothing runs for this app: no supervisor, no instance.
     #[track_caller]
-    pub(super) fn is_silent(&self) {
+    pub(crate) fn is_silent(&self) {
         let begun = Instant::now();
         while !self.processes().is_empty() {
             assert!(begun.elapsed() < Duration::from_secs(5), "still there: {:?}", self.processes());
@@ -305,7 +305,7 @@ impl Drop for App {
 }
 
 /// A command that runs.
-pub(super) struct Running {
+pub(crate) struct Running {
     child: Child,
     out: JoinHandle<String>,
     err: JoinHandle<String>,
@@ -313,7 +313,7 @@ pub(super) struct Running {
 }
 
 impl Running {
-    pub(super) fn start(mut command: Command) -> Self {
+    pub(crate) fn start(mut command: Command) -> Self {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let heard = Arc::new(Mutex::new(String::new()));
@@ -337,7 +337,7 @@ impl Running {
 
     /// Waits until standard error holds `text`.
     #[track_caller]
-    pub(super) fn until(&self, text: &str) {
+    pub(crate) fn until(&self, text: &str) {
         let begun = Instant::now();
         while !self.heard.lock().unwrap().contains(text) {
             assert!(begun.elapsed() < PATIENCE / 2, "no `{text}` in:\n{}", self.heard.lock().unwrap());
@@ -345,13 +345,13 @@ impl Running {
         }
     }
 
-    pub(super) fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
     /// Waits for the end.
     #[track_caller]
-    pub(super) fn end(mut self) -> Said {
+    pub(crate) fn end(mut self) -> Said {
         use std::os::unix::process::ExitStatusExt as _;
         let begun = Instant::now();
         let status = loop {
@@ -370,7 +370,7 @@ impl Running {
 }
 
 /// Every file below a directory.
-pub(super) fn files(root: &Path) -> Vec<PathBuf> {
+pub(crate) fn files(root: &Path) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(root) else { return Vec::new() };
     let mut all = Vec::new();
     for path in entries.map(|entry| entry.unwrap().path()) {

@@ -7,7 +7,11 @@ use std::path::Path;
 use super::kit::files;
 
 /// What stands right before a code, in a source whose white space is single spaces.
-const BEFORE: [&str; 18] = [
+const BEFORE: [&str; 22] = [
+    "Unstarted::fatal( ",
+    "Unstarted::fatal(",
+    "busy(",
+    "Applied, ",
     "refusal( ",
     "refusal(",
     "refused( ",
@@ -83,12 +87,15 @@ fn known() -> BTreeMap<String, Vec<String>> {
 
 /// The codes that the page explains: the first cell of each row, and those in the sentence on passed gates.
 fn explained(page: &str) -> BTreeSet<String> {
-    let cell = |line: &str| Some(line.strip_prefix("| `")?.split('`').next()?.to_owned());
+    let quoted = |text: &str| text.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>();
+    let cell = |line: &str| {
+        Some(quoted(line.strip_prefix("| ").filter(|rest| rest.starts_with('`'))?.split(" | ").next()?))
+    };
     let passed = page
         .lines()
-        .filter(|line| line.starts_with("The codes of gates that passed"))
-        .flat_map(|line| line.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>());
-    page.lines().filter_map(cell).chain(passed).collect()
+        .filter(|line| line.starts_with("The codes of ") && line.contains(" that "))
+        .flat_map(quoted);
+    page.lines().filter_map(cell).flatten().chain(passed).collect()
 }
 
 #[test]

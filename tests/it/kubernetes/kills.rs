@@ -60,7 +60,12 @@ async fn many(stage: &Stage, seed: u64, stream: u64) {
         let status = stage.run(&["status"]).await.exits(0).json();
         status["live"].as_str().unwrap_or_else(|| panic!("{status}")).clone_into(&mut live);
         story.push(format!("{moment:.1?} {live}"));
-        stage.is_as_written(&live);
+        let differs = stage.differs(&live);
+        assert!(
+            differs.is_empty(),
+            "seed {seed}, turn {turn}, killed after {moment:.1?}: {differs:#?}\nkilled: {}\nresumed: {resumed:?}",
+            ended.err
+        );
     }
     tokio::time::sleep(Duration::from_secs(4)).await;
     let ledger = visitors.stop().await;

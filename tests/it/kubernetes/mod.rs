@@ -8,6 +8,7 @@ mod image;
 mod judged;
 mod kills;
 mod kinds;
+mod migrate;
 mod no_loss;
 mod plan;
 mod preflight;

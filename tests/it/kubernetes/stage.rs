@@ -222,25 +222,40 @@ spec:
     /// all of its pods, and a Service that selects as it is written.
     #[track_caller]
     pub fn is_as_written(&self, tag: &str) {
+        assert_eq!(self.differs(tag), Vec::<String>::new());
+    }
+
+    /// What is in the cluster otherwise than the manifests have it.
+    pub fn differs(&self, tag: &str) -> Vec<String> {
+        let mut found = Vec::new();
+        let mut is = |what: &str, seen: &Value, wanted: Value| {
+            if *seen != wanted {
+                found.push(format!("{what} is {seen} and not {wanted}"));
+            }
+        };
         let deployment = self.space.json(&["get", "deployment", "shop"]);
-        let container = &deployment["spec"]["template"]["spec"]["containers"][0];
-        let image = container["image"].as_str().unwrap();
-        assert!(image.ends_with(&format!("sample:{tag}")), "{image}, and not {tag}");
-        assert_eq!(deployment["status"]["updatedReplicas"], self.replicas, "{}", deployment["status"]);
-        assert_eq!(deployment["status"]["availableReplicas"], self.replicas, "{}", deployment["status"]);
-        assert_eq!(deployment["spec"]["paused"], Value::Null);
-        assert_eq!(deployment["spec"]["strategy"]["type"], "RollingUpdate");
+        let (spec, status) = (&deployment["spec"], &deployment["status"]);
+        let image = spec["template"]["spec"]["containers"][0]["image"].as_str().unwrap_or_default();
+        is("the image", &image.rsplit('/').next().into(), format!("sample:{tag}").into());
+        is("the number of updated replicas", &status["updatedReplicas"], self.replicas.into());
+        is("the number of available replicas", &status["availableReplicas"], self.replicas.into());
+        is("the pause", &spec["paused"], Value::Null);
+        is("the strategy", &spec["strategy"]["type"], "RollingUpdate".into());
         let service = self.space.json(&["get", "service", "shop"]);
-        assert_eq!(service["spec"]["selector"], serde_json::json!({ "app": "shop" }));
-        let names = self.space.json(&["get", "services,deployments"])["items"].as_array().unwrap().len();
-        assert_eq!(names, 2, "{}", self.space.kubectl(&["get", "services,deployments"]));
-        assert_eq!(self.left("replicasets"), Vec::<String>::new());
+        is("the selector", &service["spec"]["selector"], serde_json::json!({ "app": "shop" }));
+        let names = self.space.json(&["get", "services,deployments"])["items"].as_array().map(Vec::len);
+        is("the number of Services and Deployments", &names.into(), 2.into());
+        is("what stands beside", &self.left("replicasets").into(), Value::Array(Vec::new()));
         if self.door == Door::Gateway {
             let route = self.space.json(&["get", "httproute", "shop"]);
-            let backends = route["spec"]["rules"][0]["backendRefs"].as_array().unwrap();
-            assert_eq!(backends.len(), 1, "{backends:?}");
-            assert_eq!(backends[0]["name"], "shop");
+            let backends = route["spec"]["rules"][0]["backendRefs"].as_array().cloned().unwrap_or_default();
+            let names = backends.iter().map(|backend| backend["name"].clone()).collect();
+            is("the route's backends", &Value::Array(names), serde_json::json!(["shop"]));
         }
+        if !found.is_empty() {
+            found.push(status.to_string());
+        }
+        found
     }
 
     /// The names of the app's pods that run and are to go on, sorted.

@@ -17,6 +17,7 @@ pub mod kube;
 mod large;
 mod lint;
 mod meter;
+mod migrate;
 mod own;
 mod preflight;
 mod push;

@@ -10,13 +10,13 @@ use tidegate::gate::Collector;
 use tidegate::report::Sink;
 use tidegate::rollout::analysis::verify::Answer;
 use tidegate::rollout::event::{Asked, Cause, Request};
-use tidegate::rollout::step::Check;
+use tidegate::rollout::step::{Check, Load};
 use tidegate::rollout::strategy::{self, Setting, Strategy};
 use tidegate::rollout::{
-    Budgets, Environment, Event, Fact, Outcome, OutcomeKind, Plan, Release, Rollout, Weight,
+    Budgets, Environment, Event, Fact, Outcome, OutcomeKind, Phase, Plan, Release, Rollout, Weight,
 };
 
-use super::{Behaviour, Fault, MemoryJournal, MemoryLock, MemoryTarget};
+use super::{Behaviour, Fault, MemoryJournal, MemoryLock, MemoryTarget, migration};
 
 /// When every world begins.
 const BEGAN: &str = "2026-01-01T00:00:00Z";
@@ -36,8 +36,18 @@ struct Answers(u16);
 
 impl Collector for Answers {
     async fn collect(&self, _address: &str, checks: &[Check]) -> Vec<Answer> {
-        let came = || Answer::Came { status: self.0, body: Vec::new(), took: Duration::from_millis(2) };
+        let came = || Answer::Came {
+            status: self.0,
+            body: Vec::new(),
+            took: Duration::from_millis(2),
+            headers: BTreeMap::new(),
+            certificate: None,
+        };
         checks.iter().map(|_| came()).collect()
+    }
+
+    fn send(&self, _address: &str, _load: Load) -> impl Future<Output = ()> + Send + 'static {
+        std::future::ready(())
     }
 }
 
@@ -49,6 +59,8 @@ pub struct World {
     pub setting: Setting,
     pub budgets: Budgets,
     pub verify_status: u16,
+    /// Releases have migrations.
+    pub is_migrating: bool,
     pub clock: Clock,
     /// The live state after every event, in order.
     pub states: Arc<Mutex<Vec<Rollout>>>,
@@ -86,6 +98,7 @@ impl World {
             setting,
             budgets,
             verify_status: 200,
+            is_migrating: false,
             clock: Clock::beginning(BEGAN.parse().unwrap()),
             states: Arc::default(),
             began: std::cell::Cell::new(0),
@@ -126,6 +139,11 @@ impl World {
             Some(_) if kept >= self.setting.instances => strategy::at_once(&self.setting),
             Some(_) => strategy.compile(&self.setting),
         };
+        let steps = if self.is_migrating && kept < self.setting.instances {
+            strategy::migrating(steps, &migration(), &[Phase::Expand, Phase::Contract])
+        } else {
+            steps
+        };
         Plan {
             app: "shop".to_owned(),
             environment: "test".to_owned(),
@@ -142,17 +160,19 @@ impl World {
         }
     }
 
-    fn engine(&self) -> Engine<'_, MemoryTarget, MemoryJournal, Answers> {
+    fn engine(&self) -> Engine<'_, MemoryTarget, MemoryJournal, Answers, MemoryTarget> {
         let (told, cancel) = Cancel::channel();
         std::mem::forget(told);
         Engine {
             target: &self.target,
             journal: &self.journal,
             collector: Answers(self.verify_status),
+            migrator: &self.target,
             lock: &self.lock,
             clock: self.clock,
             cancel,
             sinks: vec![Box::new(States(Arc::clone(&self.states)))],
+            loading: None,
             unseen: None,
         }
     }

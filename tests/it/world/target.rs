@@ -9,6 +9,8 @@ use tidegate::target::{Target, TargetError};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::Database;
+
 /// How a release behaves.
 #[derive(Debug, Clone, Copy)]
 pub struct Behaviour {
@@ -76,6 +78,8 @@ pub struct MemoryTarget {
     killed: Notify,
     epoch: u64,
     mute_from: Mutex<Option<Instant>>,
+    /// What the releases share.
+    pub database: Mutex<Database>,
 }
 
 impl MemoryTarget {
@@ -108,6 +112,7 @@ impl MemoryTarget {
             killed: Notify::new(),
             epoch: 7,
             mute_from: Mutex::default(),
+            database: Mutex::default(),
         }
     }
 
@@ -133,6 +138,11 @@ impl MemoryTarget {
     /// Broken rules, in words.
     pub fn violations(&self) -> Vec<String> {
         self.state.lock().unwrap().violations.clone()
+    }
+
+    /// A rule was broken elsewhere.
+    pub fn violation(&self, what: String) {
+        self.state.lock().unwrap().violations.push(what);
     }
 
     /// Kills `count` instances of a release at once.
@@ -251,7 +261,7 @@ impl MemoryTarget {
             }
             Action::Retire { release, at: None } => self.scale(state, release, 0),
             Action::Route { weights } => self.route(state, weights),
-            Action::Verify { .. } => {}
+            Action::Migrate { .. } | Action::Verify { .. } => {}
         }
     }
 

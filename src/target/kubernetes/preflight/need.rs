@@ -23,6 +23,8 @@ pub enum Feature {
     Comparison,
     /// To send requests of gates to the pods themselves.
     DirectChecks,
+    /// To run migrations as a Job.
+    Migrations,
     /// To leave a Job that ends a rollout whose runner dies.
     Watchdog,
 }
@@ -113,6 +115,12 @@ const COMPARISON: &[Need] =
 const DIRECT_CHECKS: &[Need] =
     &[need("", &["pods/portforward"], &["create", "get"], "requests of gates to the pods themselves")];
 
+const MIGRATIONS: &[Need] = &[need(
+    "batch",
+    &["jobs"],
+    &["get", "list", "watch", "create", "delete"],
+    "the Job that migrates the database",
+)];
 const WATCHDOG: &[Need] = &[
     need("batch", &["jobs"], &["create", "delete"], "the watchdog"),
     need("", &["configmaps"], &["create", "delete"], "the tidegate.yaml that it works by"),
@@ -120,7 +128,7 @@ const WATCHDOG: &[Need] = &[
 
 impl Feature {
     /// Every feature.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Look,
         Self::Deploy,
         Self::Secrets,
@@ -131,6 +139,7 @@ impl Feature {
         Self::Istio,
         Self::Comparison,
         Self::DirectChecks,
+        Self::Migrations,
         Self::Watchdog,
     ];
 
@@ -148,6 +157,7 @@ impl Feature {
             Self::Istio => ISTIO,
             Self::Comparison => COMPARISON,
             Self::DirectChecks => DIRECT_CHECKS,
+            Self::Migrations => MIGRATIONS,
             Self::Watchdog => WATCHDOG,
         }
     }
