@@ -8,6 +8,7 @@ pub mod log;
 pub mod markdown;
 pub mod metrics;
 pub mod picture;
+pub mod plot;
 pub mod progress;
 pub mod reply;
 pub mod safe;
