@@ -7,6 +7,7 @@ pub mod lines;
 pub mod log;
 pub mod markdown;
 pub mod metrics;
+pub mod notify;
 pub mod picture;
 pub mod plot;
 pub mod progress;

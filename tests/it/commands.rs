@@ -11,6 +11,7 @@ mod github;
 mod image;
 mod kit;
 mod look;
+mod notify;
 pub(crate) mod output;
 mod reasons;
 mod refusal;

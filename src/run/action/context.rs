@@ -12,7 +12,7 @@ use super::salt;
 use crate::error::{Error, ErrorKind};
 use crate::github::{Access, Client, Failure, Patience, Workflow, command};
 use crate::run::session;
-use crate::settings::{EnvValue, ImageSource, SecretSource, Settings, TargetSettings};
+use crate::settings::{EnvValue, ImageSource, NotifySettings, SecretSource, Settings, TargetSettings};
 
 /// Variables whose values are secrets wherever they are set.
 const SECRETS: [&str; 4] =
@@ -188,6 +188,8 @@ pub(super) fn secrets_of(settings: &Settings) -> BTreeSet<String> {
             }
         }
     }
+    let told = settings.environments.iter().flat_map(|environment| &environment.notify);
+    names.extend(told.flat_map(NotifySettings::variables));
     if let Some(ImageSource::Build(build)) = settings.image.as_ref().map(|image| &image.source) {
         names.extend(build.secrets.iter().filter_map(|(_, source)| match source {
             SecretSource::Variable(name) => Some(name.as_str()),

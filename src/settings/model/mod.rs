@@ -3,6 +3,7 @@
 mod image;
 mod kubernetes;
 mod metrics;
+mod notify;
 mod rules;
 
 use std::collections::BTreeMap;
@@ -22,6 +23,7 @@ pub use kubernetes::{
     TrafficSettings,
 };
 pub use metrics::{PrometheusSettings, QuerySettings};
+pub use notify::{EmailSettings, MailSecurity, NOTIFY_FIELDS, NotifyChannel, NotifySettings};
 pub use rules::{FreezeSettings, OnSettings, Patterns, RefPattern};
 
 /// What a `tidegate.yaml` says, with every default filled in.
@@ -64,6 +66,8 @@ pub struct EnvironmentSettings {
     pub budgets: Budgets,
     /// How many rollouts the journal keeps; at least 1.
     pub history: usize,
+    /// Who is told how rollouts ended here.
+    pub notify: Vec<NotifySettings>,
 }
 
 /// Where an environment runs.

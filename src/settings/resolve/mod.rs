@@ -19,6 +19,7 @@ mod image;
 mod kubernetes;
 mod local;
 mod metrics;
+mod notify;
 mod rules;
 mod strategy;
 mod traffic;
@@ -46,20 +47,33 @@ pub(super) fn resolve(file: File, folder: &FilePath, findings: &mut Findings<'_>
     }
     let is_image_given = file.image.is_some();
     let image = file.image.and_then(|raw| image::resolve(raw, folder, &root.key("image"), findings));
+    let is_told = file.notify.is_some();
+    let for_all = notify::resolve(file.notify.unwrap_or_default(), &root.key("notify"), findings);
     let all = root.key("environments");
     let entries = required(file.environments, &all, "name at least one, such as `development`", findings)?.0;
     if entries.is_empty() {
         findings.empty(&all, "there is no environment", "name at least one, such as `development`");
     }
-    let mut environments = Vec::new();
+    let (mut environments, mut own) = (Vec::new(), Vec::new());
     let has_cluster = entries.iter().any(|(_, raw)| !matches!(raw.target, Some(Target::Local(_))));
     if let Some(image) = &image {
         image::check_is_wanted(image, has_cluster, &root.key("image"), findings);
     }
-    for (name, raw) in entries {
+    for (name, mut raw) in entries {
         let path = all.key(&name);
         check_name(&name, &path, findings);
-        environments.extend(environment(name, raw, folder, &path, findings));
+        let notify = match raw.notify.take() {
+            Some(list) => {
+                own.push(name.clone());
+                notify::resolve(list, &path.key("notify"), findings)
+            }
+            None => for_all.clone(),
+        };
+        let settings = environment(name, raw, folder, &path, findings);
+        environments.extend(settings.map(|settings| EnvironmentSettings { notify, ..settings }));
+    }
+    if is_told {
+        notify::check_use(&environments, &own, &root.key("notify"), findings);
     }
     address::distinct(&environments, &all, findings);
     rules::check(&environments, &all, findings);
@@ -166,6 +180,7 @@ fn environment(
         keep,
         budgets,
         history,
+        notify: Vec::new(),
     })
 }
 
