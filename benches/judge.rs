@@ -1,22 +1,29 @@
 //! Measures the judge: false alarms, how soon it stops bad candidates against Wald's bound, how soon it lets good ones go
 //! on, and what a look costs. Prints one JSON object a line.
 //!
-//! `cargo bench --bench judge` runs 10,000 trials for each line of false alarms, `cargo bench --bench judge -- 500` so many.
+//! `cargo bench --bench judge` runs 10,000 trials for each line of false alarms, `cargo bench --bench judge -- 500` so many, and
+//! `cargo bench --bench judge -- alarms 100000` only whole rollouts, so many at each level of traffic.
 
 use std::io::{self, Write};
 use std::time::Instant;
 
 use serde_json::{Value, json};
 use tidegate::rollout::Counts;
-use tidegate::rollout::analysis::simulate::Simulation;
+use tidegate::rollout::analysis::simulate::{Simulation, WholeRollout};
 use tidegate::rollout::analysis::{Block, Evidence};
 use tidegate::rollout::step::Comparison;
 
 /// Seconds between looks that are tried; `None` is a look after every request.
 const LOOKS: [Option<f64>; 2] = [Some(1.0), None];
 
+/// Requests per second to both releases together.
+const LEVELS: [f64; 6] = [0.1, 1.0, 10.0, 100.0, 1_000.0, 10_000.0];
+
 fn main() -> io::Result<()> {
     let trials = std::env::args().skip(1).find_map(|argument| argument.parse().ok()).unwrap_or(10_000);
+    if std::env::args().any(|argument| argument == "alarms") {
+        return LEVELS.iter().try_for_each(|level| say(&whole_rollouts(*level, trials)));
+    }
     for (requests, errors) in
         [((19, 1), (0, 0)), ((95, 5), (0, 1)), ((950, 50), (10, 2)), ((95_000, 5_000), (950, 60))]
     {
@@ -41,7 +48,7 @@ fn main() -> io::Result<()> {
             say(&false_alarms(rate, look_every, trials))?;
         }
     }
-    Ok(())
+    LEVELS.iter().try_for_each(|level| say(&whole_rollouts(*level, trials.min(1_000))))
 }
 
 fn say(line: &Value) -> io::Result<()> {
@@ -75,7 +82,8 @@ fn detection(stable: f64, canary: f64, weight: f64, look_every: Option<f64>) -> 
     json!({
         "measure": "detection", "stable": stable, "canary": canary, "weight": weight, "look_every": look_every,
         "aborted_share": result.aborted_share, "median": result.median_requests, "p95": result.p95_requests,
-        "wald": result.wald_bound, "times_wald": result.times_wald,
+        "wald": result.wald_bound, "times_wald": result.times_wald, "oracle": result.oracle_median_requests,
+        "times_oracle": result.times_oracle,
     })
 }
 
@@ -106,5 +114,17 @@ fn false_alarms(rate: f64, look_every: Option<f64>, trials: u32) -> Value {
         "measure": "false alarms", "rate": rate, "look_every": look_every, "trials": trials, "alpha": simulation.alpha,
         "requests": simulation.max_requests, "aborted_share": result.aborted_share,
         "seconds": start.elapsed().as_secs_f64(),
+    })
+}
+
+/// Rollouts through three weights, five minutes each, of a candidate that is as good as stable.
+fn whole_rollouts(requests_per_second: f64, trials: u32) -> Value {
+    let whole = WholeRollout { requests_per_second, seconds: 300.0, ..WholeRollout::default() };
+    let start = Instant::now();
+    let stopped = (0..trials).filter(|number| whole.is_stopped(u64::from(*number))).count();
+    json!({
+        "measure": "false alarms of whole rollouts", "requests_per_second": requests_per_second, "error": whole.error,
+        "weights": whole.weights, "seconds_a_weight": whole.seconds, "alpha": whole.alpha, "trials": trials,
+        "stopped": stopped, "seconds": start.elapsed().as_secs_f64(),
     })
 }

@@ -91,6 +91,7 @@ fn rows(line: &Value) -> Vec<Row> {
         }
         "demo" => demo(line),
         "detection" => vec![detection(line)],
+        "rules" => rules(line),
         "false-alarms" => {
             let share = number("aborted_share");
             let figure = format!("false alarms, both {}", text(&line["stable"]));
@@ -141,13 +142,43 @@ fn number(line: &Value, key: &str) -> f64 {
 fn detection(line: &Value) -> Row {
     let (times, bound) = (number(line, "times_wald"), number(line, "wald_bound"));
     let figure = format!("detection, {} against {}", text(&line["canary"]), text(&line["stable"]));
-    let measured =
+    let mut measured =
         format!("{times:.2} × Wald's bound ({} requests; bound {bound:.1})", line["median_requests"]);
+    // Lines of older programs have no oracle.
+    if let Some(times) = line["times_oracle"].as_f64() {
+        measured += &format!(", {times:.2} × the two-sample oracle ({})", line["oracle_median_requests"]);
+    }
     // The aim is set for these rates.
     match (text(&line["stable"]), text(&line["canary"])) {
         ("0.001", "0.05") => Row::new(figure, "at most 2 ×", measured, Some(times <= 2.0)),
         _ => Row::new(figure, "", measured, None),
     }
+}
+
+/// A row for each judge on the same requests.
+fn rules(line: &Value) -> Vec<Row> {
+    let row = |one: &Value| {
+        let figure = format!(
+            "{} against {} at {}/s: {}",
+            text(&line["canary"]),
+            text(&line["stable"]),
+            line["rate"],
+            text(&one["judge"])
+        );
+        let percent = |key: &str| number(one, key) * 100.0;
+        let time =
+            |key: &str| one[key].as_f64().map_or_else(|| "–".to_owned(), |seconds| format!("{seconds:.0} s"));
+        let measured = format!(
+            "{:.1} % false alarms, {:.1} % stopped after {} (90 %: {}), {:.1} bad answers until then",
+            percent("false_alarm_share"),
+            percent("detected_share"),
+            time("median_seconds"),
+            time("p90_seconds"),
+            number(one, "mean_exposure")
+        );
+        Row::new(figure, "", measured, None)
+    };
+    line["comparison"].as_array().into_iter().flatten().map(row).collect()
 }
 
 fn demo(line: &Value) -> Vec<Row> {

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 
+use crate::rollout::analysis::simulate::FixedRule;
+
 /// Gates.
 #[derive(Debug, Subcommand)]
 pub enum GateCommand {
@@ -79,4 +81,11 @@ pub struct SimulateArgs {
     /// End a trial also when the candidate is shown good
     #[arg(long)]
     pub stop_at_pass: bool,
+    /// Also try a rule with fixed intervals on the same requests, such as interval=60s,failures=3,threshold=1% (the third check with
+    /// more than 1 % failed requests takes the candidate back); also window=5m and checks=10; repeated for more
+    #[arg(long, value_name = "RULE")]
+    pub rule: Vec<FixedRule>,
+    /// Draw within what time candidates are stopped, one curve a judge, into this SVG file
+    #[arg(long, value_name = "FILE")]
+    pub plot: Option<PathBuf>,
 }

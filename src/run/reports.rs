@@ -1,6 +1,7 @@
 //! Which sinks hear of a rollout, and the files written at its end.
 
 pub mod github;
+pub mod notify;
 
 use std::collections::BTreeMap;
 use std::io::{IsTerminal as _, stderr};

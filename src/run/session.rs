@@ -9,6 +9,7 @@ use super::busy::{OnLock, take_lock};
 use super::ground::{AnyJournal, AnyLock, AnyTarget};
 use super::migrations::Migrations;
 use super::place::Place;
+use super::reports::notify::Notifications;
 use super::reports::{self, Listener};
 use super::signals::Signals;
 use super::tidy;
@@ -37,6 +38,7 @@ pub struct Session {
     common: Common,
     reports: ReportArgs,
     listeners: Vec<Listener>,
+    notifications: Notifications,
 }
 
 impl Session {
@@ -77,8 +79,10 @@ impl Session {
                 return Err(error);
             }
         };
-        let (common, reports, listeners) = (common.clone(), reports.clone(), place.listeners.clone());
-        Ok(Self { place, journal, environment, by, lock, signals, common, reports, listeners })
+        let notifications = Notifications::begin(&place);
+        let listeners = place.listeners.iter().cloned().chain(notifications.listener()).collect();
+        let (common, reports) = (common.clone(), reports.clone());
+        Ok(Self { place, journal, environment, by, lock, signals, common, reports, listeners, notifications })
     }
 
     /// One more listener.
@@ -221,13 +225,16 @@ impl Session {
         Ok(())
     }
 
-    /// Lets go of the lock, and leaves no supervisor behind that has nothing to run.
+    /// Lets go of the lock, and leaves no supervisor behind that has nothing to run. Only then is waited for notifications: they hold
+    /// nobody up.
     async fn leave(self) {
         // Where another run has taken over, the supervisor is that run's.
         if self.lock.check().is_ok() {
             tidy::stop_idle(&self.place.ground).await;
         }
+        let is_cancelled = self.signal().is_some();
         self.lock.release().await;
+        self.notifications.finish(is_cancelled).await;
     }
 
     /// Removes what the journal and the target need no longer.

@@ -26,11 +26,12 @@ pub use error::SettingsError;
 pub use find::{LARGEST, NAMES, find, load};
 pub use init::template;
 pub use model::{
-    AssemblySettings, BuildSettings, CacheKind, EnvValue, EnvironmentSettings, FreezeSettings, GraceSettings,
-    HealthSettings, ImageSettings, ImageSource, KubeconfigSource, KubernetesSettings, LocalSettings,
-    LogOptions, ManifestSource, MigrateSettings, MigrationRunner, OnSettings, Patterns, PrometheusSettings,
-    ProxyOptions, QuerySettings, RefPattern, RouterKind, RuleLevel, SecretSource, Settings, TargetSettings,
-    TrafficSettings, UnknownEnvironment,
+    AssemblySettings, BuildSettings, CacheKind, EmailSettings, EnvValue, EnvironmentSettings, FreezeSettings,
+    GraceSettings, HealthSettings, ImageSettings, ImageSource, KubeconfigSource, KubernetesSettings,
+    LocalSettings, LogOptions, MailSecurity, ManifestSource, MigrateSettings, MigrationRunner, NOTIFY_FIELDS,
+    NotifyChannel, NotifySettings, OnSettings, Patterns, PrometheusSettings, ProxyOptions, QuerySettings,
+    RefPattern, RouterKind, RuleLevel, SecretSource, Settings, TargetSettings, TrafficSettings,
+    UnknownEnvironment,
 };
 pub use schema::schema;
 

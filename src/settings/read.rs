@@ -130,6 +130,7 @@ fn filled(home: &str, path: &Path) -> String {
 fn kind_of(holder: &Path) -> &str {
     match holder.last_key().unwrap_or("known name") {
         _ if holder.parent().to_string().ends_with(".kubernetes.policy") => "weight of a rule",
+        "security" => "way to a mail server",
         "inconclusive" => "way to go on when the evidence does not settle it",
         "upstream" => "protocol for instances",
         "traffic" => "way of traffic",

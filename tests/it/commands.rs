@@ -13,6 +13,7 @@ pub(crate) mod kit;
 mod load;
 mod look;
 mod migrate;
+mod notify;
 pub(crate) mod output;
 mod reasons;
 mod refusal;

@@ -18,7 +18,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("target", &["rollout", "target", "yaml", "cluster", "registry", "prometheus"]),
     ("journal", &["rollout", "journal", "cluster"]),
     ("gate", &["rollout", "gate", "trust"]),
-    ("report", &["rollout", "report", "github"]),
+    ("report", &["rollout", "report", "github", "trust"]),
     ("migrate", &["rollout", "migrate"]),
     ("sample", &["rollout", "sample"]),
     ("scan", &["rollout", "scan"]),

@@ -16,6 +16,7 @@ use tidegate::settings::{
 };
 
 mod image;
+mod notify;
 mod reference;
 
 static VALIDATOR: LazyLock<jsonschema::Validator> =

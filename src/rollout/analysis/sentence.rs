@@ -3,13 +3,43 @@
 use super::count::{Metric, Tally};
 use super::{Block, Evidence, Test, Verdict};
 
+/// From this share of bad requests on a stable release is itself in trouble, once it has answered so many.
+const TROUBLE: f64 = 0.05;
+const TROUBLE_OF: u64 = 20;
+
 /// Stable code and one sentence for a verdict on this evidence.
 pub(super) fn explain(evidence: &Evidence, verdict: Verdict) -> (&'static str, String) {
     match verdict {
         Verdict::Fail => failed(evidence),
-        Verdict::Pass => ("not-worse", passed(evidence)),
+        Verdict::Pass => ("not-worse", passed(evidence) + &trouble(evidence)),
         Verdict::NoData => ("silent", silent(evidence)),
-        Verdict::Inconclusive => unsettled(evidence),
+        Verdict::Inconclusive => {
+            let (code, sentence) = unsettled(evidence);
+            (code, sentence + &trouble(evidence))
+        }
+    }
+}
+
+/// Says that the stable release itself is in trouble, where it is: what it does as badly, the candidate is not blamed for.
+fn trouble(evidence: &Evidence) -> String {
+    let (block, _) = shown_block(evidence);
+    let troubled = |test: &&Test| {
+        let stable = test.metric.of(block.stable);
+        stable.of >= TROUBLE_OF && stable.share() >= TROUBLE
+    };
+    let Some(test) = evidence.tests.iter().find(troubled) else { return String::new() };
+    let share = percent(test.metric.of(block.stable).share());
+    match test.metric {
+        Metric::Errors => {
+            format!(
+                "; the stable release itself fails {share} of its requests, which is not blamed on the candidate"
+            )
+        }
+        Metric::Slow => {
+            format!(
+                "; the stable release itself is too slow in {share} of its requests, which is not blamed on the candidate"
+            )
+        }
     }
 }
 

@@ -12,7 +12,9 @@ use super::salt;
 use crate::error::{Error, ErrorKind};
 use crate::github::{Access, Client, Failure, Patience, Workflow, command};
 use crate::run::session;
-use crate::settings::{EnvValue, ImageSource, MigrationRunner, SecretSource, Settings, TargetSettings};
+use crate::settings::{
+    EnvValue, ImageSource, MigrationRunner, NotifySettings, SecretSource, Settings, TargetSettings,
+};
 
 /// Variables whose values are secrets wherever they are set.
 const SECRETS: [&str; 4] =
@@ -193,6 +195,8 @@ pub(super) fn secrets_of(settings: &Settings) -> BTreeSet<String> {
         MigrationRunner::Sql { database, .. } => Some(database.as_str()),
         MigrationRunner::Command { .. } | MigrationRunner::Job { .. } => None,
     }));
+    let told = settings.environments.iter().flat_map(|environment| &environment.notify);
+    names.extend(told.flat_map(NotifySettings::variables));
     if let Some(ImageSource::Build(build)) = settings.image.as_ref().map(|image| &image.source) {
         names.extend(build.secrets.iter().filter_map(|(_, source)| match source {
             SecretSource::Variable(name) => Some(name.as_str()),

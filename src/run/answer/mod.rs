@@ -16,10 +16,10 @@ use super::demo::DemoAnswer;
 use super::image::build::BuildAnswer;
 use super::image::{ImageAnswer, PushAnswer};
 use super::local::LocalAnswer;
+use super::simulate::SimulationAnswer;
 use crate::error::Error;
 use crate::report::lines::printable;
 use crate::report::words;
-use crate::rollout::analysis::simulate::SimulationResult;
 use crate::rollout::{Judgement, Outcome, OutcomeKind, Release, Rollout};
 use crate::target::kubernetes::bundle::MANIFESTS;
 
@@ -297,7 +297,7 @@ pub fn schema() -> serde_json::Value {
         Note(NoteAnswer),
         Local(LocalAnswer),
         Demo(DemoAnswer),
-        Simulation(SimulationResult),
+        Simulation(SimulationAnswer),
         Check(CheckAnswer),
         Tags(TagsAnswer),
         Pushed(PushAnswer),

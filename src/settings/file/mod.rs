@@ -18,6 +18,7 @@ mod local;
 mod many;
 mod metrics;
 mod migrate;
+mod notify;
 mod on;
 mod policy;
 mod strategy;
@@ -30,6 +31,7 @@ pub(super) use load::{Load, Sent};
 pub(super) use local::{Command, Header, Listen, Local, Logs, Proxy, Text, Upstream};
 pub(super) use metrics::{Metrics, Prometheus, Queries};
 pub(super) use migrate::{Backup, Job, Migrate};
+pub(super) use notify::{Email, Notification, OutcomeName, Security};
 pub(super) use on::{Events, Freeze, On, Patterns as NamePatterns};
 pub(super) use policy::{Level, Policy};
 pub(super) use strategy::{Amount, BlueGreen, Canary, Compare, Rolling, Stage, Strategy};
@@ -49,6 +51,8 @@ pub(super) struct File {
     pub(super) app: Option<String>,
     /// The image that environments in a cluster run: where it is kept, what it is called, what it is made of.
     pub(super) image: Option<Image>,
+    /// Who is told how rollouts ended, in every environment that has no list of its own.
+    pub(super) notify: Option<Vec<Notification>>,
     /// The environments by name. A name has small letters, digits and inner dashes, at most 63 characters.
     #[schemars(
         required,
@@ -90,6 +94,8 @@ pub(super) struct Environment {
     /// How long the former release is kept running for an instant way back. Only with `blue-green` and `canary`.
     #[schemars(extend("default" = "10m"))]
     pub(super) keep: Option<Time>,
+    /// Who is told how rollouts ended here, in place of the list for all environments; `[]` tells nobody.
+    pub(super) notify: Option<Vec<Notification>>,
     /// Limits in time: with them a rollout always ends.
     pub(super) budgets: Option<Budgets>,
     /// How many rollouts the journal keeps.

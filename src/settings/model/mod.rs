@@ -4,6 +4,7 @@ mod image;
 mod kubernetes;
 mod metrics;
 mod migrate;
+mod notify;
 mod rules;
 
 use std::collections::BTreeMap;
@@ -24,6 +25,7 @@ pub use kubernetes::{
 };
 pub use metrics::{PrometheusSettings, QuerySettings};
 pub use migrate::{MigrateSettings, MigrationRunner};
+pub use notify::{EmailSettings, MailSecurity, NOTIFY_FIELDS, NotifyChannel, NotifySettings};
 pub use rules::{FreezeSettings, OnSettings, Patterns, RefPattern};
 
 /// What a `tidegate.yaml` says, with every default filled in.
@@ -68,6 +70,8 @@ pub struct EnvironmentSettings {
     pub budgets: Budgets,
     /// How many rollouts the journal keeps; at least 1.
     pub history: usize,
+    /// Who is told how rollouts ended here.
+    pub notify: Vec<NotifySettings>,
 }
 
 /// Where an environment runs.

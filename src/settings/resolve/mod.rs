@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::file::{self, Environment, File, Target, Time};
 use super::model::{EnvironmentSettings, HealthSettings, ImageSettings, TargetSettings};
 use crate::rollout::Budgets;
+use crate::rollout::step::Check;
 use crate::rollout::strategy::{Strategy, StrategyName};
 use crate::yaml::Path;
 
@@ -21,6 +22,7 @@ mod load;
 mod local;
 mod metrics;
 mod migrate;
+mod notify;
 mod rules;
 mod strategy;
 mod traffic;
@@ -48,20 +50,33 @@ pub(super) fn resolve(file: File, folder: &FilePath, findings: &mut Findings<'_>
     }
     let is_image_given = file.image.is_some();
     let image = file.image.and_then(|raw| image::resolve(raw, folder, &root.key("image"), findings));
+    let is_told = file.notify.is_some();
+    let for_all = notify::resolve(file.notify.unwrap_or_default(), &root.key("notify"), findings);
     let all = root.key("environments");
     let entries = required(file.environments, &all, "name at least one, such as `development`", findings)?.0;
     if entries.is_empty() {
         findings.empty(&all, "there is no environment", "name at least one, such as `development`");
     }
-    let mut environments = Vec::new();
+    let (mut environments, mut own) = (Vec::new(), Vec::new());
     let has_cluster = entries.iter().any(|(_, raw)| !matches!(raw.target, Some(Target::Local(_))));
     if let Some(image) = &image {
         image::check_is_wanted(image, has_cluster, &root.key("image"), findings);
     }
-    for (name, raw) in entries {
+    for (name, mut raw) in entries {
         let path = all.key(&name);
         check_name(&name, &path, findings);
-        environments.extend(environment(name, raw, folder, &path, findings));
+        let notify = match raw.notify.take() {
+            Some(list) => {
+                own.push(name.clone());
+                notify::resolve(list, &path.key("notify"), findings)
+            }
+            None => for_all.clone(),
+        };
+        let settings = environment(name, raw, folder, &path, findings);
+        environments.extend(settings.map(|settings| EnvironmentSettings { notify, ..settings }));
+    }
+    if is_told {
+        notify::check_use(&environments, &own, &root.key("notify"), findings);
     }
     address::distinct(&environments, &all, findings);
     rules::check(&environments, &all, findings);
@@ -133,28 +148,8 @@ fn environment(
         None => Strategy::by_name(StrategyName::BlueGreen),
     };
     let verify = check::resolve_all(raw.verify, &path.key("verify"), &budgets, findings);
-    match &target {
-        Some(TargetSettings::Local(local)) => {
-            let at = path.key("target").key("local").key("proxy");
-            local::check_use(local, strategy.name(), &at, findings);
-        }
-        Some(TargetSettings::Kubernetes(cluster)) => {
-            kubernetes::check_verify(!verify.is_empty(), cluster.url.as_deref(), path, findings);
-            kubernetes::check_load(&strategy, cluster.url.as_deref(), path, findings);
-            metrics::check_use(cluster.prometheus.as_deref(), strategy.comparison(), path, findings);
-            traffic::check_time(&cluster.traffic, strategy.name(), &budgets, path, findings);
-        }
-        None => {}
-    }
-    let is_tls = match &target {
-        Some(TargetSettings::Kubernetes(cluster)) => {
-            cluster.url.as_deref().is_none_or(|url| url.starts_with("https"))
-        }
-        _ => target.is_none(),
-    };
-    if !is_tls {
-        let why = "the public address is without TLS";
-        check::check_certificates(&verify, why, &path.key("verify"), findings);
+    if let Some(target) = &target {
+        check_fit(target, &strategy, &verify, &budgets, path, findings);
     }
     let keep = keep(raw.keep, &strategy, &path.key("keep"), findings);
     let history = raw.history.unwrap_or(50);
@@ -182,7 +177,38 @@ fn environment(
         keep,
         budgets,
         history,
+        notify: Vec::new(),
     })
+}
+
+/// What has no effect, or no place, with this target.
+fn check_fit(
+    target: &TargetSettings,
+    strategy: &Strategy,
+    verify: &[Check],
+    budgets: &Budgets,
+    path: &Path,
+    findings: &mut Findings<'_>,
+) {
+    let is_tls = match target {
+        TargetSettings::Local(local) => {
+            let at = path.key("target").key("local").key("proxy");
+            local::check_use(local, strategy.name(), &at, findings);
+            false
+        }
+        TargetSettings::Kubernetes(cluster) => {
+            let url = cluster.url.as_deref();
+            kubernetes::check_verify(!verify.is_empty(), url, path, findings);
+            kubernetes::check_load(strategy, url, path, findings);
+            metrics::check_use(cluster.prometheus.as_deref(), strategy.comparison(), path, findings);
+            traffic::check_time(&cluster.traffic, strategy.name(), budgets, path, findings);
+            url.is_none_or(|url| url.starts_with("https"))
+        }
+    };
+    if !is_tls {
+        let why = "the public address is without TLS";
+        check::check_certificates(verify, why, &path.key("verify"), findings);
+    }
 }
 
 fn resolve_target(

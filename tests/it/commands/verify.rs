@@ -22,7 +22,7 @@ fn headers_and_bodies_are_sent_and_expected() {
         kept.into_iter().all(|text| !String::from_utf8_lossy(&text).contains("4711")),
         "a secret was kept"
     );
-    app.write(&verifying("[{ get: /version, expect: { headers: { x-sample-version: v1 } } }]"));
+    app.write(&verifying("[{ get: /, expect: { headers: { x-sample-version: v1 } } }]"));
     let answer = app.json(&["deploy", "--version", "v3"]);
     assert_eq!(
         (&answer["outcome"], &answer["reason"]),
@@ -31,7 +31,7 @@ fn headers_and_bodies_are_sent_and_expected() {
     );
     tells(
         answer["sentence"].as_str().unwrap(),
-        &["GET /version: the answer's x-sample-version is `v3`, expected `v1`"],
+        &["GET /: the answer's x-sample-version is `v3`, expected `v1`"],
     );
     app.serves("v2");
     app.variable("SHOP_TOKEN", "with\nbreak");

@@ -111,6 +111,7 @@ fn shared(value: &Value) -> Option<&'static str> {
     match value.get("$ref").and_then(Value::as_str) {
         Some("#/$defs/Check") => Some("check"),
         Some("#/$defs/Comparison") => Some("comparison"),
+        Some("#/$defs/Notification") => Some("notification"),
         _ => None,
     }
 }
