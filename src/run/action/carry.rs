@@ -9,9 +9,10 @@ use serde_json::Value;
 use super::bounds;
 use super::checkout::{self, Server};
 use super::console::Console;
-use super::context::{self, Context};
+use super::context::Context;
 use super::inputs::Inputs;
 use super::refusal;
+use super::secrets::secrets_of;
 use super::source::{Finder, Settled};
 use crate::cli::{Common, EnvironmentArgs, LockArgs, ReleaseArgs, ReportArgs, RollbackArgs, UnlockArgs};
 use crate::error::Error;
@@ -175,7 +176,7 @@ impl Work<'_> {
                 let its = bounds::demand(self.settings, environment, &moved, commit)?;
                 // It may take other variables as secrets than what is checked out.
                 let mut console = self.console.lock().unwrap_or_else(PoisonError::into_inner);
-                console.mask(&context::secrets_of(&its));
+                console.mask(&secrets_of(&its));
                 moved
             }
         };

@@ -12,9 +12,6 @@ use super::salt;
 use crate::error::{Error, ErrorKind};
 use crate::github::{Access, Client, Failure, Patience, Workflow, command};
 use crate::run::session;
-use crate::settings::{
-    EnvValue, ImageSource, MigrationRunner, NotifySettings, SecretSource, Settings, TargetSettings,
-};
 
 /// Variables whose values are secrets wherever they are set.
 const SECRETS: [&str; 4] =
@@ -172,45 +169,4 @@ fn add(file: Option<&Path>, text: &str) {
     if let Err(error) = written.and_then(|mut file| file.write_all(text.as_bytes())) {
         tracing::warn!("{} could not be written: {error}", file.display());
     }
-}
-
-/// The values that the settings take from the environment as secrets.
-pub(super) fn secrets_of(settings: &Settings) -> BTreeSet<String> {
-    let mut names: BTreeSet<&str> = BTreeSet::new();
-    for environment in &settings.environments {
-        match &environment.target {
-            TargetSettings::Local(local) => {
-                names.extend(local.env.values().filter_map(|value| match value {
-                    EnvValue::FromEnvironment(name) => Some(name.as_str()),
-                    EnvValue::Literal(_) => None,
-                }))
-            }
-            TargetSettings::Kubernetes(cluster) => {
-                names.extend(cluster.prometheus.iter().filter_map(|source| source.token.as_deref()));
-            }
-        }
-    }
-    let databases = settings.environments.iter().filter_map(|environment| environment.migrate.as_ref());
-    names.extend(databases.filter_map(|migrate| match &migrate.runner {
-        MigrationRunner::Sql { database, .. } => Some(database.as_str()),
-        MigrationRunner::Command { .. } | MigrationRunner::Job { .. } => None,
-    }));
-    let told = settings.environments.iter().flat_map(|environment| &environment.notify);
-    names.extend(told.flat_map(NotifySettings::variables));
-    if let Some(ImageSource::Build(build)) = settings.image.as_ref().map(|image| &image.source) {
-        names.extend(build.secrets.iter().filter_map(|(_, source)| match source {
-            SecretSource::Variable(name) => Some(name.as_str()),
-            SecretSource::File(_) => None,
-        }));
-    }
-    let values: BTreeSet<String> = names.into_iter().filter_map(|name| std::env::var(name).ok()).collect();
-    let passwords: Vec<String> = values.iter().filter_map(|value| password_in(value)).collect();
-    values.into_iter().chain(passwords).collect()
-}
-
-/// The password of a URL that has one: programs may tell it without the rest.
-fn password_in(value: &str) -> Option<String> {
-    let url = reqwest::Url::parse(value).ok()?;
-    let password = percent_encoding::percent_decode_str(url.password()?).decode_utf8_lossy().into_owned();
-    (!password.is_empty()).then_some(password)
 }

@@ -15,6 +15,7 @@ mod context;
 mod inputs;
 mod outputs;
 mod post;
+mod secrets;
 mod source;
 
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
@@ -83,7 +84,7 @@ async fn told(
             return Err(inputs.fault(&error));
         }
     };
-    console.mask(&context::secrets_of(&settings));
+    console.mask(&secrets::secrets_of(&settings));
     console.tell_diagnostics(&settings.warnings);
     if arguments.post {
         return Ok((post::finish(&common, context).await?, common));

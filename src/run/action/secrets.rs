@@ -1,0 +1,109 @@
+//! What a step masks before it prints anything: every secret that the settings name, of whatever part.
+
+use std::collections::BTreeSet;
+
+use crate::rollout::step::Text;
+use crate::rollout::strategy::Strategy;
+use crate::settings::{
+    EnvValue, EnvironmentSettings, ImageSource, MigrationRunner, NotifySettings, SecretSource, Settings,
+    TargetSettings,
+};
+
+/// The values that the settings take from the environment as secrets.
+pub(super) fn secrets_of(settings: &Settings) -> BTreeSet<String> {
+    let names = variables(settings);
+    let values: BTreeSet<String> = names.into_iter().filter_map(|name| std::env::var(name).ok()).collect();
+    let passwords: Vec<String> = values.iter().filter_map(|value| password_in(value)).collect();
+    values.into_iter().chain(passwords).collect()
+}
+
+/// The variables that the settings name as secrets, whatever for.
+fn variables(settings: &Settings) -> BTreeSet<&str> {
+    let mut names = BTreeSet::new();
+    for environment in &settings.environments {
+        match &environment.target {
+            TargetSettings::Local(local) => {
+                names.extend(local.env.values().filter_map(|value| match value {
+                    EnvValue::FromEnvironment(name) => Some(name.as_str()),
+                    EnvValue::Literal(_) => None,
+                }))
+            }
+            TargetSettings::Kubernetes(cluster) => {
+                names.extend(cluster.prometheus.iter().filter_map(|source| source.token.as_deref()));
+            }
+        }
+    }
+    names.extend(settings.environments.iter().flat_map(sent_headers));
+    let databases = settings.environments.iter().filter_map(|environment| environment.migrate.as_ref());
+    names.extend(databases.filter_map(|migrate| match &migrate.runner {
+        MigrationRunner::Sql { database, .. } => Some(database.as_str()),
+        MigrationRunner::Command { .. } | MigrationRunner::Job { .. } => None,
+    }));
+    let told = settings.environments.iter().flat_map(|environment| &environment.notify);
+    names.extend(told.flat_map(NotifySettings::variables));
+    if let Some(ImageSource::Build(build)) = settings.image.as_ref().map(|image| &image.source) {
+        names.extend(build.secrets.iter().filter_map(|(_, source)| match source {
+            SecretSource::Variable(name) => Some(name.as_str()),
+            SecretSource::File(_) => None,
+        }));
+    }
+    names
+}
+
+/// The variables whose values checks send as headers.
+fn sent_headers(environment: &EnvironmentSettings) -> impl Iterator<Item = &str> {
+    let before = match &environment.strategy {
+        Strategy::Canary(canary) => canary.before.as_slice(),
+        Strategy::BlueGreen(blue_green) => blue_green.before.as_slice(),
+        Strategy::Rolling(_) | Strategy::Recreate(_) => &[],
+    };
+    environment.verify.iter().chain(before).flat_map(|check| check.send.values()).filter_map(|value| {
+        match value {
+            Text::Variable(name) => Some(name.as_str()),
+            Text::Literal(_) => None,
+        }
+    })
+}
+
+/// The password of a URL that has one: programs may tell it without the rest.
+fn password_in(value: &str) -> Option<String> {
+    let url = reqwest::Url::parse(value).ok()?;
+    let password = percent_encoding::percent_decode_str(url.password()?).decode_utf8_lossy().into_owned();
+    (!password.is_empty()).then_some(password)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn no_part_of_the_settings_is_forgotten() {
+        let text = "app: shop
+image: { repository: registry.example/shop, build: { secrets: { npm: $NPM } } }
+notify: [{ slack: $SLACK }]
+environments:
+  dev:
+    target: { local: { command: ./a, listen: '127.0.0.1:1', env: { A: $INSTANCE, B: plain } } }
+    strategy: { canary: { before: [{ get: /, headers: { authorization: $BEFORE } }] } }
+    verify: [{ get: /, headers: { authorization: $VERIFY, accept: text/html } }]
+    migrate: { sql: migrations, database: $DATABASE }
+  live:
+    target: { kubernetes: { manifests: deploy, metrics: { prometheus: { address: 'http://p:9090', token: $METRICS } } } }
+    strategy: { canary: { compare: { errors: 1% } } }
+";
+        let settings = crate::settings::parse(Path::new("tidegate.yaml"), text)
+            .unwrap_or_else(|error| panic!("{error}"));
+        let expected = ["BEFORE", "DATABASE", "INSTANCE", "METRICS", "NPM", "SLACK", "VERIFY"];
+        assert_eq!(variables(&settings).into_iter().collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn a_password_is_masked_without_its_url_too() {
+        assert_eq!(password_in("postgres://ann:a%20b@db/shop").as_deref(), Some("a b"));
+        for text in ["postgres://ann@db/shop", "plain", ""] {
+            assert_eq!(password_in(text), None, "{text}");
+        }
+    }
+}
