@@ -63,7 +63,10 @@ impl HttpCollector {
         }
         let mut response = request.send().await.map_err(|error| in_words(&error))?;
         let status = response.status().as_u16();
-        let certificate = response.extensions().get::<TlsInfo>().and_then(valid_for);
+        let certificate = response
+            .extensions()
+            .get::<TlsInfo>()
+            .and_then(|info| valid_for(info.peer_certificate()?, SystemTime::now()));
         let named = |(name, value): (&HeaderName, &HeaderValue)| {
             (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
         };
@@ -120,11 +123,10 @@ fn sent(value: &Text) -> Result<HeaderValue, String> {
 }
 
 /// How long the certificate of a connection is still valid; nothing once it is not, which the connection does not survive.
-fn valid_for(info: &TlsInfo) -> Option<Duration> {
-    let certificate = Certificate::from_der(info.peer_certificate()?).ok()?;
+fn valid_for(certificate: &[u8], now: SystemTime) -> Option<Duration> {
+    let certificate = Certificate::from_der(certificate).ok()?;
     let end = certificate.tbs_certificate.validity.not_after.to_unix_duration();
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
-    Some(end.saturating_sub(now))
+    Some(end.saturating_sub(now.duration_since(UNIX_EPOCH).ok()?))
 }
 
 /// The address as the beginning of a URL.
@@ -140,4 +142,25 @@ fn in_words(error: &reqwest::Error) -> String {
         cause = deeper;
     }
     cause.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_certificate_tells_how_long_it_is_valid() {
+        let mut parameters = rcgen::CertificateParams::new(["shop.example".to_owned()]).unwrap();
+        parameters.not_after = rcgen::date_time_ymd(2030, 1, 11);
+        let key = rcgen::KeyPair::generate().unwrap();
+        let certificate = parameters.self_signed(&key).unwrap();
+        // 2030-01-01T00:00:00Z.
+        let now = UNIX_EPOCH + Duration::from_secs(1_893_456_000);
+        assert_eq!(valid_for(certificate.der(), now), Some(Duration::from_secs(10 * 86_400)));
+        assert_eq!(
+            valid_for(certificate.der(), now + Duration::from_secs(20 * 86_400)),
+            Some(Duration::ZERO)
+        );
+        assert_eq!(valid_for(b"no certificate", now), None);
+    }
 }

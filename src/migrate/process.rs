@@ -13,6 +13,8 @@ use tokio::sync::mpsc;
 const TAIL: usize = 20;
 /// A longer line is cut.
 const LINE: usize = 2000;
+/// How long the rest of what it wrote is waited for, once it has ended.
+const REST: Duration = Duration::from_millis(500);
 /// Between the request to end and the forced end.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -74,7 +76,8 @@ pub(super) async fn run(
         }
     };
     // What it wrote last may still be on the way; children that it left behind may hold the pipe open.
-    while let Ok(Some(line)) = tokio::time::timeout(Duration::from_millis(200), lines.recv()).await {
+    let until = tokio::time::Instant::now() + REST;
+    while let Ok(Some(line)) = tokio::time::timeout_at(until, lines.recv()).await {
         keep(&mut tail, line);
     }
     let status = status.map_err(|error| error.to_string())?;

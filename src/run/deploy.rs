@@ -76,6 +76,7 @@ async fn begin(
     rules::demand(&place, common, &wanted.release).await?;
     if if_busy == Busy::Supersede {
         preflight::before_superseding(&place, &wanted).await?;
+        migrations::before_superseding(&place, &wanted).await?;
     }
     let candidate = wanted.release.clone();
     let request = |environment: &Environment| supersede(environment, &candidate);

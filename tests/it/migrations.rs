@@ -110,6 +110,7 @@ async fn what_fails_after_the_promotion_is_said_with_it() {
         let outcome = deploy(&world, "v2", StrategyName::Rolling).await;
         assert_eq!(outcome.kind, OutcomeKind::Promoted, "{}", outcome.sentence);
         assert!(outcome.sentence.contains("the contract migration"), "{}", outcome.sentence);
+        assert_eq!(outcome.sentence.contains("tidegate unlock test"), holds, "{}", outcome.sentence);
         assert_eq!(known(&world).schema_hold().is_some(), holds);
         assert_eq!(known(&world).contracted_since(&release("v1").id).is_some(), holds);
     }

@@ -34,8 +34,9 @@ pub(super) async fn apply(
     watcher: &Watcher,
 ) -> Result<(), Failure> {
     let mut lookout = Lookout::over(connection);
-    // Outside of a transaction a statement that is broken off leaves what it has done so far.
-    let is_whole = !file.script.no_tx;
+    // Outside of a transaction a statement that is broken off leaves what it has done so far; in MySQL one that changes a table ends
+    // the transaction.
+    let is_whole = !file.script.no_tx && !matches!(connection, Connection::MySql(_));
     let began = Instant::now();
     let mut still = tokio::time::interval_at(began + STILL, STILL);
     let mut work = Box::pin(run_on(connection, &file.script));

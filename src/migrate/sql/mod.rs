@@ -131,7 +131,13 @@ impl Run<'_> {
             migrated.backup = saved;
             if migrated.ledger == Ledger::Applied && index + 1 < all {
                 // The word that it had run was lost on the way; the rest is not begun on a connection that fails.
+                let left = count(&pending[index + 1..]);
                 migrated.ledger = Ledger::NotApplied;
+                migrated.code = "migration-not-applied".to_owned();
+                migrated.sentence = format!(
+                    "{left} did not run: the connection broke with the one before ({})",
+                    failure.sentence
+                );
             }
             return Ok(migrated);
         }
@@ -216,6 +222,7 @@ impl Run<'_> {
     }
 }
 
+/// The migrations in words, as the beginning of a sentence.
 fn count(pending: &[&File]) -> String {
     match pending {
         [only] => format!("migration {}", only.named()),

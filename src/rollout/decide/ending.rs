@@ -18,7 +18,7 @@ impl View<'_> {
             };
             let sentence = match self.rollout.migrated.last() {
                 Some(last) if last.ledger != Ledger::Applied => {
-                    format!("{sentence}; {}", last.sentence.trim_end_matches('.'))
+                    format!("{sentence}; {}", super::migrate::in_words(last, &plan.environment))
                 }
                 _ => sentence,
             };

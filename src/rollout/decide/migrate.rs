@@ -66,12 +66,18 @@ impl View<'_> {
     }
 }
 
-fn cause(migrated: &Migrated, environment: &str) -> Cause {
-    let mut sentence = migrated.sentence.trim_end_matches('.').to_owned();
-    if migrated.ledger.holds() {
-        sentence = format!(
-            "{sentence}; nothing is deployed there until a person has looked at the database and run `tidegate unlock {environment}`"
-        );
+/// How a run of migrations ended, with what follows from it.
+pub(super) fn in_words(migrated: &Migrated, environment: &str) -> String {
+    let sentence = migrated.sentence.trim_end_matches('.').to_owned();
+    if !migrated.ledger.holds() {
+        return sentence;
     }
+    format!(
+        "{sentence}; nothing is deployed there until a person has looked at the database and run `tidegate unlock {environment}`"
+    )
+}
+
+fn cause(migrated: &Migrated, environment: &str) -> Cause {
+    let sentence = in_words(migrated, environment);
     Cause { code: migrated.code.clone(), sentence, log_tail: migrated.log_tail.clone() }
 }

@@ -49,6 +49,13 @@ impl View<'_> {
     /// which some show in no number. On the way back nothing that is refused holds up what comes after it.
     pub(super) fn finishing(&self, progress: Progress, current: &Current) -> Progress {
         let Some(action) = &current.unfinished else { return progress };
+        // Whatever was begun: nothing is taken away with traffic on it.
+        if let Action::Retire { release, .. } = action
+            && !self.rollout.plan.in_place
+            && self.seen.weights.get(release).is_some_and(|weight| *weight > crate::rollout::Weight::ZERO)
+        {
+            return progress;
+        }
         let is_forward = self.rollout.way == Way::Forward;
         match (progress, &current.refused) {
             (Progress::Done, Some(refused)) if is_forward && self.step_over(current) => {

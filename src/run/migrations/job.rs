@@ -38,7 +38,7 @@ pub(super) async fn run(
         command,
         workload,
         at_most: order.migration.at_most,
-        is_begun: order.begin == Begin::Settle,
+        only_waits: order.begin == Begin::Settle,
     };
     // A run that another process began is waited for, whatever this one was told: its end is what is wanted.
     let stop = async {
@@ -61,6 +61,10 @@ fn judged(order: Order<'_>, name: &str, is_atomic: bool, ended: ErrandEnd) -> Mi
         ErrandEnd::NotStarted { why } => {
             let sentence = format!("Job {name} did not start, and changed nothing: {why}");
             answer(order, Ledger::NotApplied, "migration-not-started", sentence)
+        }
+        ErrandEnd::Unseen { why } => {
+            let sentence = format!("Job {name} was begun, and how it ended cannot be told: {why}");
+            answer(order, Ledger::Unknown, "migration-unknown", sentence)
         }
         ErrandEnd::Failed { how, log_tail } => {
             let (ledger, code, left) = if is_atomic {

@@ -90,6 +90,19 @@ pub(super) async fn demand(place: &Place, environment: &Environment, wanted: &Wa
     Ok(())
 }
 
+/// Asks the database where another release is under way: that one is not to be taken back for one that the database does not fit.
+///
+/// # Errors
+/// When it cannot be asked, or does not fit.
+pub(super) async fn before_superseding(place: &Place, wanted: &Wanted) -> Result<(), Error> {
+    let Some(planned) = &wanted.migrations else { return Ok(()) };
+    let environment = place.ground.replay().await?;
+    if environment.open().is_none_or(|open| open.plan.candidate.id == wanted.release.id) {
+        return Ok(());
+    }
+    outlook(planned, place, &wanted.release).await.map(drop).map_err(refused)
+}
+
 /// Why a release that was live before can no longer be gone back to.
 fn not_safe(place: &Place, environment: &Environment, release: &Release) -> Option<Error> {
     let (rollout, migrated) = environment.contracted_since(&release.id)?;

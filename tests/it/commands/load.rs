@@ -1,4 +1,4 @@
-//! Synthetic load: a canary that nobody visits is judged all the same, and load is sent only while it is.
+//! Synthetic load: a canary that nobody visits is judged all the same.
 
 use super::kit::{App, Config, tells};
 

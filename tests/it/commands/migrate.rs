@@ -186,6 +186,9 @@ fn a_program_that_fails_holds_deploys_until_a_person_answers_for_the_database() 
         &["before a person has looked at its database", "with v2", "tidegate unlock dev"],
     );
     assert!(app.json(&["status"])["schema_hold"].as_str().unwrap().contains("cannot be told"));
+    // Who takes the lock from a run does not answer for the database by that.
+    app.run(&["unlock", "--force"]).exits(0);
+    assert!(app.json(&["status"])["schema_hold"].is_string());
     let opened = app.run(&["unlock"]).exits(0);
     tells(&opened.out, &["dev is open again", "v2"]);
     assert!(app.json(&["status"])["schema_hold"].is_null());

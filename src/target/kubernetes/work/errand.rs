@@ -43,8 +43,8 @@ pub struct Errand<'a> {
     pub workload: Option<&'a str>,
     /// The cluster ends it after this time.
     pub at_most: Duration,
-    /// It is made if it is not there.
-    pub is_begun: bool,
+    /// It is only waited for: where it is not there, it is not made.
+    pub only_waits: bool,
 }
 
 /// How an errand ended.
@@ -59,6 +59,11 @@ pub enum ErrandEnd {
         /// Why.
         why: String,
     },
+    /// It was begun, or may have been, and can be seen no longer.
+    Unseen {
+        /// Why.
+        why: String,
+    },
     /// Badly.
     Failed {
         /// How, in a few words.
@@ -69,7 +74,7 @@ pub enum ErrandEnd {
 }
 
 impl Work {
-    /// Runs an errand with the container of a release, or waits for the one that is under way.
+    /// Runs an errand with the container of a release, or waits for the one that is under way. An error means that nothing was begun.
     pub(in super::super) async fn run_errand(
         &self,
         release: &ReleaseId,
@@ -80,7 +85,7 @@ impl Work {
         let failed = |tried: &str, error: &kube::Error| told(trouble(tried, &format!("Job {name}"), error));
         let known = patiently(|| jobs.get_opt(name)).await.map_err(|error| failed("read", &error))?;
         if known.is_none() {
-            if errand.is_begun {
+            if errand.only_waits {
                 return Ok(ErrandEnd::Absent);
             }
             let job = self.errand(release, errand).await?;
@@ -88,35 +93,52 @@ impl Work {
             match patiently(|| jobs.create(&options, &job)).await {
                 // A call that was repeated, as no answer came to the first one.
                 Err(kube::Error::Api(status)) if status.code == 409 => {}
-                made => drop(made.map_err(|error| failed("create", &error))?),
+                Err(error @ kube::Error::Api(_)) => return Err(failed("create", &error)),
+                // Without an answer nobody knows whether it was made.
+                Err(error) => return Ok(ErrandEnd::Unseen { why: failed("create", &error).sentence }),
+                Ok(_) => {}
             }
         }
         let mut stop = std::pin::pin!(stop);
         let mut seen = std::pin::pin!(watch_object(jobs.clone(), name));
         let mut looks = tokio::time::interval(LOOK);
+        // The cluster ends it in time, if it can be reached.
+        let late = tokio::time::Instant::now() + errand.at_most + super::settle::SEEN;
         loop {
             tokio::select! {
                 // What breaks off is begun anew by the watcher itself.
                 job = seen.next() => match job {
-                    Some(Ok(Some(job))) => if let Some(is_done) = verdict(&job) {
-                        return Ok(if is_done.is_none() { ErrandEnd::Done } else { self.failed(name, is_done.unwrap_or_default()).await });
+                    Some(Ok(Some(job))) => match verdict(&job) {
+                        Some(None) => return Ok(ErrandEnd::Done),
+                        Some(Some(how)) => return Ok(self.failed(name, how).await),
+                        None => {}
                     },
                     Some(Ok(None)) => return Ok(self.failed(name, "it was removed by somebody".to_owned()).await),
                     Some(Err(_)) => tokio::time::sleep(LOOK).await,
-                    None => return Ok(self.failed(name, "it is no longer to be seen".to_owned()).await),
+                    None => return Ok(ErrandEnd::Unseen { why: "the API server tells no more of it".to_owned() }),
                 },
                 _ = looks.tick() => if let Some(why) = self.cannot_start(name).await {
-                    self.end_errand(name).await?;
-                    return Ok(ErrandEnd::NotStarted { why });
+                    return Ok(self.ended(name, ErrandEnd::NotStarted { why }).await);
                 },
+                () = tokio::time::sleep_until(late) => {
+                    return Ok(ErrandEnd::Unseen { why: "the API server did not tell in time how it ended".to_owned() });
+                }
                 () = &mut stop => {
                     let has_started = self.pods_of(name).await.iter().any(has_run);
                     let log_tail = self.log_of(name).await;
-                    self.end_errand(name).await?;
                     let how = "it was told to stop".to_owned();
-                    return Ok(if has_started { ErrandEnd::Failed { how, log_tail } } else { ErrandEnd::NotStarted { why: how } });
+                    let end = if has_started { ErrandEnd::Failed { how, log_tail } } else { ErrandEnd::NotStarted { why: how } };
+                    return Ok(self.ended(name, end).await);
                 }
             }
+        }
+    }
+
+    /// Takes it away, and gives back that end, unless it goes on.
+    async fn ended(&self, job: &str, end: ErrandEnd) -> ErrandEnd {
+        match self.end_errand(job).await {
+            Ok(()) => end,
+            Err(error) => ErrandEnd::Unseen { why: error.sentence },
         }
     }
 
