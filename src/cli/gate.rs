@@ -9,7 +9,8 @@ use crate::rollout::analysis::simulate::FixedRule;
 /// Gates.
 #[derive(Debug, Subcommand)]
 pub enum GateCommand {
-    /// Judge evidence that is there already: a scanner's report; exits with 0 when it passes and with 3 when it does not
+    /// Judge what is there already: what the gates of an environment say now, or a scanner's report; exits with 0 when it passes and
+    /// with 3 when it does not
     Check(GateCheckArgs),
     /// The judge of canaries on simulated requests: how soon it stops a bad one, how often a good one
     Simulate(SimulateArgs),
@@ -17,8 +18,11 @@ pub enum GateCommand {
 
 /// What is judged, and by which measure.
 #[derive(Debug, Clone, Args)]
-#[command(group(ArgGroup::new("evidence").required(true).multiple(true).args(["sarif"])))]
+#[command(group(ArgGroup::new("evidence").required(true).multiple(true).args(["environment", "sarif"])))]
 pub struct GateCheckArgs {
+    /// Environment whose gates are asked, each once, about what is live there
+    #[arg(conflicts_with = "sarif")]
+    pub environment: Option<String>,
     /// A scanner's report in SARIF 2.1.0, or - for standard input; repeated for more
     #[arg(long, value_name = "FILE")]
     pub sarif: Vec<PathBuf>,

@@ -8,14 +8,14 @@ use crate::gate::Collector;
 use crate::journal::{Held, Journal, JournalError, LockError};
 use crate::migrate::Migrator;
 use crate::report::Sink;
-use crate::rollout::analysis::verify;
+use crate::rollout::decide;
 use crate::rollout::event::{Asked, Request};
 use crate::rollout::{
     Action, Decision, Event, Fact, Observation, Outcome, OutcomeKind, Plan, Rollout, RolloutId,
 };
-use crate::rollout::{Judgement, Step, decide};
 use crate::target::{Target, TargetError};
 
+mod ask;
 mod clock;
 mod load;
 mod migrate;
@@ -24,11 +24,6 @@ mod watch;
 pub use clock::Clock;
 pub use load::Loading;
 pub use watch::Cancel;
-
-/// How often a verification is tried before its answer counts.
-const VERIFY_TRIES: u32 = 3;
-/// Between two tries of a verification.
-const VERIFY_PAUSE: Duration = Duration::from_millis(500);
 
 /// Why the engine had to leave a rollout without an ending. The next run goes on from the journal.
 #[derive(Debug, thiserror::Error)]
@@ -50,8 +45,8 @@ pub struct Engine<'a, T, J, C, M> {
     pub target: &'a T,
     /// Where the events go.
     pub journal: &'a J,
-    /// What runs the declared requests.
-    pub collector: C,
+    /// What runs the declared requests, and asks gates.
+    pub collector: &'a C,
     /// What runs migrations.
     pub migrator: &'a M,
     /// Shows that the lock is held.
@@ -171,11 +166,13 @@ impl<T: Target, J: Journal, C: Collector, M: Migrator> Engine<'_, T, J, C, M> {
             return self.migrate(rollout, step, begin).await;
         }
         if let Action::Verify { step } = action {
-            return match self.verify(rollout, step).await {
-                Ok(judgement) => self.note(rollout, Fact::Judged { step, judgement }).await,
-                Err(error) => self.refused(rollout, action, error).await,
-            };
+            return self.ask(rollout, step).await;
         }
+        self.change(rollout, action).await
+    }
+
+    /// Has the target do what is in the journal as begun.
+    async fn change(&mut self, rollout: &mut Rollout, action: Action) -> Result<(), EngineError> {
         let plan = &rollout.plan;
         let releases: Vec<_> = plan.stable.iter().chain([&plan.candidate]).collect();
         match self.target.act(&action, &releases).await {
@@ -196,32 +193,6 @@ impl<T: Target, J: Journal, C: Collector, M: Migrator> Engine<'_, T, J, C, M> {
         };
         let (code, fatal) = (error.code.to_owned(), error.fatal);
         self.note(rollout, Fact::ActFailed { action, code, sentence, fatal }).await
-    }
-
-    /// Runs the step's requests; an answer other than the expected one is asked for again, for what has only just started.
-    async fn verify(&self, rollout: &Rollout, step: usize) -> Result<Judgement, TargetError> {
-        let Some(Step::Verify { direct, checks }) = rollout.plan.steps.get(step) else {
-            return Ok(verify::judge(&[], &[]));
-        };
-        let release = direct.then_some(&rollout.plan.candidate.id);
-        let mut tries = 0;
-        loop {
-            let Some(address) = self.target.address(release).await else {
-                return Err(TargetError {
-                    code: "no-address",
-                    sentence: "no ready instance has an address to send the requests to".to_owned(),
-                    hint: None,
-                    fatal: false,
-                });
-            };
-            let answers = self.collector.collect(&address, checks).await;
-            let judgement = verify::judge(checks, &answers);
-            tries += 1;
-            if judgement.verdict == crate::rollout::Verdict::Pass || tries >= VERIFY_TRIES {
-                return Ok(judgement);
-            }
-            tokio::time::sleep(VERIFY_PAUSE).await;
-        }
     }
 
     /// Takes what people asked for into the rollout, each request once, and a signal as the request to go back.

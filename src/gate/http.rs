@@ -1,6 +1,7 @@
 //! Declared requests over HTTP.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use reqwest::header::{CONTENT_TYPE, HeaderName, HeaderValue};
@@ -9,26 +10,32 @@ use x509_cert::Certificate;
 use x509_cert::der::Decode as _;
 
 use crate::rollout::analysis::verify::Answer;
+use crate::rollout::gate::Sample;
 use crate::rollout::step::{Check, Load, Text};
 
-use super::{Collector, load};
+use super::{Collector, Question, load, probe};
 
 /// As much of an answer's body as is looked at.
 const BODY_LIMIT: usize = 1 << 20;
+/// How long an answer of a gate may take, its last byte included.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Sends declared requests by HTTP or HTTPS. Follows no redirect: the answer to the declared request is what counts.
 #[derive(Debug, Clone)]
 pub struct HttpCollector {
     client: reqwest::Client,
     visitor: reqwest::Client,
+    asker: reqwest::Client,
+    folder: PathBuf,
 }
 
 impl HttpCollector {
-    /// A collector with a connection pool of its own.
+    /// A collector with connection pools of its own. Relative paths of gates begin at `folder`. What gates ask need not be where the app
+    /// is: for them a proxy of the environment (`HTTPS_PROXY`, `NO_PROXY`) is used.
     ///
     /// # Errors
     /// When the TLS library cannot be set up.
-    pub fn new() -> Result<Self, reqwest::Error> {
+    pub fn new(folder: &Path) -> Result<Self, reqwest::Error> {
         let client = crate::trust::client(|| {
             reqwest::Client::builder()
                 .redirect(reqwest::redirect::Policy::none())
@@ -36,10 +43,16 @@ impl HttpCollector {
                 .tls_info(true)
                 .user_agent(concat!("tidegate/", env!("CARGO_PKG_VERSION")))
         })?;
-        Ok(Self { client, visitor: load::client()? })
+        let asker = crate::trust::client(|| {
+            reqwest::Client::builder()
+                .redirect(reqwest::redirect::Policy::none())
+                .timeout(PATIENCE)
+                .user_agent(concat!("tidegate/", env!("CARGO_PKG_VERSION")))
+        })?;
+        Ok(Self { client, visitor: load::client()?, asker, folder: folder.to_owned() })
     }
 
-    async fn ask(&self, base: &str, check: &Check) -> Answer {
+    async fn answer(&self, base: &str, check: &Check) -> Answer {
         let began = Instant::now();
         match tokio::time::timeout(check.within, self.request(base, check)).await {
             Ok(Ok(came)) => {
@@ -88,9 +101,14 @@ impl Collector for HttpCollector {
         let base = base(address);
         let mut answers = Vec::with_capacity(checks.len());
         for check in checks {
-            answers.push(self.ask(&base, check).await);
+            answers.push(self.answer(&base, check).await);
         }
         answers
+    }
+
+    async fn ask(&self, question: Question<'_>, say: &(dyn Fn(String) + Send + Sync)) -> Sample {
+        let asked = probe::ask(&self.asker, &self.folder, question, say).await;
+        asked.unwrap_or_else(|| probe::lasting("a Job needs a cluster, and this environment is in none"))
     }
 
     fn send(&self, address: &str, load: Load) -> impl Future<Output = ()> + Send + 'static {
@@ -107,7 +125,7 @@ struct Received {
 }
 
 /// The value of a header that is sent. One with a secret is marked so that no log shows it.
-fn sent(value: &Text) -> Result<HeaderValue, String> {
+pub(super) fn sent(value: &Text) -> Result<HeaderValue, String> {
     let (text, is_secret) = match value {
         Text::Literal(text) => (text.clone(), false),
         Text::Variable(name) => {

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions as _, Connection as _, Executor as _};
 
-use super::process::{self, Stop};
 use super::{Order, Unstarted, Watcher, sql};
+use crate::program::{self, Stop};
 use crate::rollout::migration::{Backup, BackupPlan};
 
 /// Takes the backup, and reads it back where that is wanted.
@@ -84,7 +84,7 @@ async fn run(
         }
     };
     let name = command.first().map_or("", String::as_str);
-    let ended = process::run(command, folder, set_up, stop)
+    let ended = program::run(command, folder, set_up, stop)
         .await
         .map_err(|why| failed(format!("the backup cannot be taken: {why}")))?;
     if ended.is_well {

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use super::process::{self, Ended, Stop};
 use super::{Order, Unstarted, Watcher, backup, sql};
+use crate::program::{self, Ended, Stop};
 use crate::rollout::action::Begin;
 use crate::rollout::migration::Backup;
 use crate::rollout::{Ledger, Migrated};
@@ -45,14 +45,14 @@ pub async fn run(
             .env("TIDEGATE_PHASE", order.phase.to_string())
             .env("TIDEGATE_ROLLOUT", order.rollout.as_str());
     };
-    let ended = process::run(command, folder, set_up, stop).await;
+    let ended = program::run(command, folder, set_up, stop).await;
     let ended = ended
         .map_err(|why| Unstarted::fatal("no-program", format!("the migrations cannot be run: {why}")))?;
     Ok(judged(order, name, is_atomic, ended, saved))
 }
 
 fn judged(order: Order<'_>, name: &str, is_atomic: bool, ended: Ended, saved: Option<Backup>) -> Migrated {
-    let Ended { is_well, how, tail } = ended;
+    let Ended { is_well, how, tail, .. } = ended;
     let migrated = if is_well {
         let saved = saved.as_ref().map_or_else(String::new, |saved| format!("; {}", backup::in_words(saved)));
         answer(

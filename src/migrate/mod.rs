@@ -14,7 +14,6 @@ use crate::rollout::{Migrated, Migration, Phase, Release, RolloutId};
 pub mod backup;
 pub mod command;
 pub mod files;
-mod process;
 pub mod sql;
 
 /// What is to be done.

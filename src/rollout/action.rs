@@ -39,7 +39,7 @@ pub enum Action {
         /// What is known of runs before this one.
         begin: Begin,
     },
-    /// Run the checks of the verify step at this place in the plan. Changes nothing in the target.
+    /// Run the checks of the verify step, or ask the gate, at this place in the plan. Changes nothing in the target.
     Verify {
         /// Index of the step.
         step: usize,

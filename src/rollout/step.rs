@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::gate::Gate;
 use super::{Migration, Phase, Split, millis};
 
 /// Which of the two releases of a rollout is meant.
@@ -74,6 +75,13 @@ pub enum Step {
         /// The requests.
         checks: Vec<Check>,
     },
+    /// The gate passed.
+    Gate {
+        /// Asked about the candidate directly (before traffic moves), or about the public address (after).
+        direct: bool,
+        /// The gate.
+        gate: Box<Gate>,
+    },
     /// The candidate is recorded as the environment's good release. From here on nothing is taken back by itself.
     Promote,
     /// At most `instances` instances of `role` are left, the others drained first.
@@ -100,6 +108,8 @@ impl fmt::Display for Step {
             Self::Pause { lasting: None } => f.write_str("pause until a person goes on"),
             Self::Verify { direct: true, checks } => write!(f, "verify candidate ({})", counted(checks)),
             Self::Verify { direct: false, checks } => write!(f, "verify ({})", counted(checks)),
+            Self::Gate { gate, .. } if gate.advisory => write!(f, "ask {gate} (advisory)"),
+            Self::Gate { gate, .. } => write!(f, "ask {gate}"),
             Self::Promote => f.write_str("promote"),
             Self::Retire { role, instances: 0, after } if after.is_zero() => write!(f, "retire {role}"),
             Self::Retire { role, instances: 0, after } => write!(f, "retire {role} after {after:?}"),

@@ -25,4 +25,15 @@ pub struct Judgement {
     pub code: String,
     /// One sentence that a person understands, with the figures in it.
     pub sentence: String,
+    /// The last lines of what was run for it, where something was.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub log_tail: Vec<String>,
+}
+
+impl Judgement {
+    /// A judgement without a log.
+    #[must_use]
+    pub fn new(verdict: Verdict, code: &str, sentence: impl Into<String>) -> Self {
+        Self { verdict, code: code.to_owned(), sentence: sentence.into(), log_tail: Vec::new() }
+    }
 }

@@ -8,7 +8,7 @@ use clap::Parser as _;
 use serde::Serialize;
 use tracing_subscriber::EnvFilter;
 
-use crate::cli::{Cli, Command, Common, GateCommand, LocalCommand, LogFormat, Output};
+use crate::cli::{Cli, Command, Common, GateCheckArgs, GateCommand, LocalCommand, LogFormat, Output};
 use crate::error::Error;
 
 pub mod action;
@@ -18,6 +18,7 @@ pub mod check;
 pub mod close;
 pub mod demo;
 pub mod deploy;
+mod gates;
 pub mod ground;
 pub mod image;
 pub mod init;
@@ -101,6 +102,11 @@ async fn look(command: Command, common: &Common) -> Result<ExitCode, Error> {
         Command::History(arguments) => print(common, &inspect::history(common, &arguments).await?, 0),
         Command::Lock(arguments) => print(common, &close::lock(common, &arguments).await?, 0),
         Command::Unlock(arguments) => print(common, &close::unlock(common, &arguments).await?, 0),
+        Command::Gate(GateCommand::Check(GateCheckArgs { environment: Some(environment), .. })) => {
+            let answer = check::environment(common, &environment).await?;
+            let code = answer.exit_code;
+            print(common, &answer, code)
+        }
         Command::Gate(GateCommand::Check(arguments)) => {
             let answer = check::check(&arguments)?;
             let code = answer.exit_code;

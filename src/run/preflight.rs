@@ -10,8 +10,9 @@ use super::place::Place;
 use super::release::{self, Wanted};
 use super::session::Session;
 use crate::error::{Error, ErrorKind};
-use crate::rollout::Plan;
+use crate::rollout::gate::Probe;
 use crate::rollout::strategy::Strategy;
+use crate::rollout::{Condition, Plan};
 use crate::settings::{EnvironmentSettings, MigrationRunner, RouterKind, TargetSettings, TrafficSettings};
 use crate::target::TargetError;
 use crate::target::kubernetes::bundle::Bundle;
@@ -121,11 +122,11 @@ fn features_of(place: &Place, bundle: &Bundle) -> Vec<Feature> {
 /// What Tidegate is going to do in the cluster, by the settings and the manifests.
 fn features(settings: &EnvironmentSettings, bundle: &Bundle) -> Vec<Feature> {
     let TargetSettings::Kubernetes(cluster) = &settings.target else { return Vec::new() };
-    let (sets, before) = match &settings.strategy {
-        Strategy::Canary(canary) => (true, !canary.before.is_empty()),
-        Strategy::BlueGreen(blue_green) => (true, !blue_green.before.is_empty()),
-        Strategy::Rolling(_) | Strategy::Recreate(_) => (false, false),
-    };
+    let sets = matches!(settings.strategy, Strategy::Canary(_) | Strategy::BlueGreen(_));
+    let before = settings.strategy.before().iter().any(|one| matches!(one, Condition::Check(_)));
+    let is_errand =
+        |one: &Condition| matches!(one, Condition::Gate(gate) if matches!(gate.probe, Probe::Job { .. }));
+    let has_errands = settings.conditions().any(is_errand);
     let secret = bundle.objects().iter().any(|one| one.key.kind == "Secret" && one.key.group().is_empty());
     // A Prometheus is asked past the API server.
     let asks_pods = settings.strategy.comparison().is_some() && cluster.prometheus.is_none();
@@ -138,7 +139,7 @@ fn features(settings: &EnvironmentSettings, bundle: &Bundle) -> Vec<Feature> {
         (sets, Feature::Sets),
         (asks_pods, Feature::Comparison),
         (before, Feature::DirectChecks),
-        (is_job, Feature::Migrations),
+        (is_job || has_errands, Feature::Jobs),
     ];
     let wanted = wanted.into_iter().filter_map(|(is_wanted, feature)| is_wanted.then_some(feature));
     wanted.chain(router(&cluster.traffic)).collect()

@@ -46,7 +46,11 @@ fn is_same(one: &Release, other: &Release) -> bool {
     }
 }
 
-fn thawed(place: &Place, now: Timestamp) -> Result<(), Error> {
+/// Refuses where a freeze is on.
+///
+/// # Errors
+/// When one is.
+pub(super) fn thawed(place: &Place, now: Timestamp) -> Result<(), Error> {
     let windows = &place.environment.freeze;
     let Some(window) = windows.iter().find(|window| window.from <= now && now < window.to) else {
         return Ok(());

@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 use jiff::Timestamp;
 
 use super::busy::{OnLock, take_lock};
+use super::gates::Gates;
 use super::ground::{AnyJournal, AnyLock, AnyTarget};
 use super::migrations::Migrations;
 use super::place::Place;
@@ -17,7 +18,6 @@ use super::watchdog;
 use crate::cli::{Common, ReportArgs};
 use crate::engine::{Clock, Engine, EngineError};
 use crate::error::{Error, ErrorKind};
-use crate::gate::http::HttpCollector;
 use crate::journal::{Held as _, Journal as _};
 use crate::report::Sink;
 use crate::rollout::event::{Asked, Cause, Request};
@@ -113,8 +113,11 @@ impl Session {
         watchdog::post(&self.place, target).await?;
         let salt = std::process::id() ^ Timestamp::now().subsec_nanosecond().unsigned_abs();
         let by = self.by.clone();
-        let migrations = self.migrations(target);
-        let result = self.engine(target, &migrations)?.start(plan, &by, salt).await;
+        let (migrations, gates) = (self.migrations(target), Gates::new(&self.place.folder, target)?);
+        // On the heap: the future of a whole command grows too deep to be laid out otherwise.
+        let mut engine = self.engine(target, &migrations, &gates);
+        let result = Box::pin(engine.start(plan, &by, salt)).await;
+        drop(engine);
         if result.is_ok() {
             watchdog::recall(&self.place, target).await;
         }
@@ -132,8 +135,10 @@ impl Session {
         first: Option<Fact>,
     ) -> Result<(Rollout, Outcome), Error> {
         let by = self.by.clone();
-        let migrations = self.migrations(target);
-        let driven = self.engine(target, &migrations)?.resume(&mut rollout, &by, first).await;
+        let (migrations, gates) = (self.migrations(target), Gates::new(&self.place.folder, target)?);
+        let mut engine = self.engine(target, &migrations, &gates);
+        let driven = Box::pin(engine.resume(&mut rollout, &by, first)).await;
+        drop(engine);
         let result = driven.map(|outcome| (rollout, outcome));
         self.ended(result).await
     }
@@ -153,13 +158,11 @@ impl Session {
         &'a mut self,
         target: &'a AnyTarget,
         migrator: &'a Migrations,
-    ) -> Result<Engine<'a, AnyTarget, AnyJournal, HttpCollector, Migrations>, Error> {
+        collector: &'a Gates,
+    ) -> Engine<'a, AnyTarget, AnyJournal, Gates, Migrations> {
         let mut sinks = reports::sinks(self.common.log_format);
         sinks.extend(self.listeners.iter().map(|listener| Box::new(listener.clone()) as Box<dyn Sink>));
-        let collector = HttpCollector::new().map_err(|error| {
-            Error::new(ErrorKind::Failed, "tls", format!("the HTTP client cannot be set up: {error}"))
-        })?;
-        Ok(Engine {
+        Engine {
             target,
             journal: &self.journal,
             collector,
@@ -170,7 +173,7 @@ impl Session {
             sinks,
             loading: None,
             unseen: None,
-        })
+        }
     }
 
     fn migrations(&self, target: &AnyTarget) -> Migrations {

@@ -53,7 +53,7 @@ pub fn judge(report: Report, policy: &Policy, today: Date) -> Judged {
     };
     let over = over.iter().filter(is_over_used).map(|one| (*one).clone()).collect();
     let mut judged = Judged {
-        judgement: Judgement { verdict: Verdict::NoData, code: String::new(), sentence: String::new() },
+        judgement: Judgement::new(Verdict::NoData, "", ""),
         failing: Vec::new(),
         below: Vec::new(),
         ignored: Vec::new(),
@@ -94,18 +94,18 @@ fn judgement(judged: &Judged, silent: &[String], fail_on: Option<Severity>) -> J
             found(&judged.failing),
             worst.rule
         );
-        return Judgement { verdict: Verdict::Fail, code: "findings".to_owned(), sentence };
+        return Judgement::new(Verdict::Fail, "findings", sentence);
     }
     if !silent.is_empty() {
         let sentence = format!("nothing is known, which is no pass: {}", silent.join("; "));
-        return Judgement { verdict: Verdict::NoData, code: "no-scan".to_owned(), sentence };
+        return Judgement::new(Verdict::NoData, "no-scan", sentence);
     }
     let sentence = match (fail_on, judged.below.as_slice()) {
         (_, []) => format!("nothing was found{besides}"),
         (None, below) => format!("{}, and none of them counts{besides}", found(below)),
         (Some(least), below) => format!("{}, none of severity {least} or worse{besides}", found(below)),
     };
-    Judgement { verdict: Verdict::Pass, code: "no-findings".to_owned(), sentence }
+    Judgement::new(Verdict::Pass, "no-findings", sentence)
 }
 
 /// What was found and does not count, in words.

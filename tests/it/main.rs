@@ -8,6 +8,8 @@ mod commands;
 #[cfg(test)]
 mod diagnose;
 #[cfg(test)]
+mod gates;
+#[cfg(test)]
 mod github;
 #[cfg(test)]
 mod image_tags;

@@ -117,7 +117,7 @@ fn page() -> String {
         "Istio",
         "Comparing releases",
         "Direct checks",
-        "Migrations by a Job",
+        "Jobs of migrations and of gates",
         "A watchdog",
     ];
     assert_eq!(titles.len(), Feature::ALL.len(), "each feature has a title");
@@ -134,8 +134,8 @@ fn page() -> String {
     out += &manifest("Role", "tidegate-secrets", &rules_of(&secrets));
     writeln!(out, "\n## In addition: direct checks\n\nFor gates that ask the pods themselves.\n").unwrap();
     out += &manifest("Role", "tidegate-direct-checks", &rules(&[Feature::DirectChecks], false));
-    writeln!(out, "\n## In addition: migrations by a Job\n\nFor `migrate: {{ job: … }}`.\n").unwrap();
-    out += &manifest("Role", "tidegate-migrations", &rules(&[Feature::Migrations], false));
+    writeln!(out, "\n## In addition: Jobs of migrations and of gates\n\nFor `migrate: {{ job: … }}`, and gates with `job`.\n").unwrap();
+    out += &manifest("Role", "tidegate-jobs", &rules(&[Feature::Jobs], false));
     writeln!(out, "\n## In addition: a watchdog\n\nFor `deploy --watchdog IMAGE`.\n").unwrap();
     out += &manifest("Role", "tidegate-watchdog", &rules(&[Feature::Watchdog], false));
     out += "\n## In addition: a better look before the rollout\n\nNot needed: without these rights what they are for is not looked at.\n\n";

@@ -100,13 +100,13 @@ async fn a_canary_that_fails_requests_is_taken_back_at_its_first_weight() {
 async fn a_failed_verification_turns_a_blue_green_back() {
     let mut world = World::with_v1(&[], RATE, None).await;
     let check = Check::get("/health", Duration::from_secs(1));
-    world.setting.verify = vec![check.clone()];
-    world.verify_status = 500;
+    world.setting.verify = vec![check.clone().into()];
+    world.answers.status = 500;
     let outcome = world.deploy("v2", &named(StrategyName::BlueGreen)).await.unwrap();
     expect(&outcome, OutcomeKind::RolledBack, "wrong-answer");
     assert!(world.is_all("v1", "v2"));
     world.setting.verify.clear();
-    let before = Strategy::BlueGreen(BlueGreen { before: vec![check], ..BlueGreen::default() });
+    let before = Strategy::BlueGreen(BlueGreen { before: vec![check.into()], ..BlueGreen::default() });
     expect(&world.deploy("v2", &before).await.unwrap(), OutcomeKind::RolledBack, "wrong-answer");
     assert_eq!(world.weight("v2"), Weight::ZERO);
     harmless(&world);

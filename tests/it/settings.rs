@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use serde_json::Value;
-use tidegate::rollout::Weight;
 use tidegate::rollout::strategy::{Canary, Rolling, Strategy, StrategyName};
+use tidegate::rollout::{Condition, Weight};
 use tidegate::settings::{
     self, EnvValue, GraceSettings, KubeconfigSource, KubernetesSettings, ManifestSource, PrometheusSettings,
     QuerySettings, RouterKind, RuleLevel, Settings, SettingsError, Severity, TargetSettings, TrafficSettings,
 };
 
+mod gates;
 mod image;
 mod notify;
 mod reference;
@@ -128,8 +129,12 @@ fn everything_is_read() {
     assert!((comparison.slow_margin - 0.005).abs() < 1e-12);
     assert_eq!(comparison.slower_than, Some(Duration::from_millis(500)));
     assert_eq!(environment.verify.len(), 3);
-    assert_eq!(environment.verify[1].method, "HEAD");
-    assert_eq!(environment.verify[0].json.as_ref().unwrap()["error"], Value::Null);
+    let check = |at: usize| match &environment.verify[at] {
+        Condition::Check(check) => check,
+        Condition::Gate(gate) => panic!("{gate}"),
+    };
+    assert_eq!(check(1).method, "HEAD");
+    assert_eq!(check(0).json.as_ref().unwrap()["error"], Value::Null);
 }
 
 fn cluster(settings: &Settings, environment: &str) -> KubernetesSettings {

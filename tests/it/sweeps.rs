@@ -259,7 +259,7 @@ prop_compose! {
         broken in prop_oneof![5 => Just(None), 1 => (200u64..4000).prop_map(Some)],
     ) -> Behaviour {
         let ms = Duration::from_millis;
-        Behaviour { start: ms(start), drain: ms(drain), errors, never_ready: broken.map(ms) }
+        Behaviour { start: ms(start), drain: ms(drain), errors, never_ready: broken.map(ms), dies_after: None }
     }
 }
 

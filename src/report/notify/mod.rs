@@ -27,6 +27,7 @@ pub use template::Template;
 
 use super::Sink;
 use crate::rollout::{Event, OutcomeKind, Rollout};
+use crate::signature::webhook as signed;
 
 /// So long is waited at the end of a command for what is still to be told.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -191,7 +192,9 @@ async fn send(
     match &channel.kind {
         Kind::Webhook { url, secret } => {
             let body = webhook::body(message, &text);
-            post::send(http, url, &body, |at| webhook::headers(&message.id, at, &body, secret.as_ref())).await
+            let (text, secret) = (body.to_string(), secret.as_ref().map(|secret| secret.0.as_str()));
+            let headers = |at: jiff::Timestamp| signed::headers(&message.id, at.as_second(), &text, secret);
+            post::send(http, url, &body, headers).await
         }
         Kind::Slack(url) => post::send(http, url, &slack::body(message, &text), |_| Vec::new()).await,
         Kind::Teams(url) => post::send(http, url, &teams::body(message, &text), |_| Vec::new()).await,

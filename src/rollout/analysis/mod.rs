@@ -30,6 +30,7 @@ use pool::{Drawn, Pool};
 mod alone;
 mod binomial;
 mod count;
+pub mod gate;
 mod hypergeometric;
 mod margin;
 mod nats;
@@ -172,7 +173,7 @@ impl Evidence {
     pub fn judge(&self) -> Judgement {
         let verdict = self.verdict();
         let (code, sentence) = sentence::explain(self, verdict);
-        Judgement { verdict, code: code.to_owned(), sentence }
+        Judgement::new(verdict, code, sentence)
     }
 
     /// The verdict without the words: cheap enough to ask after every request.

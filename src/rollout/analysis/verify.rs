@@ -51,7 +51,7 @@ pub fn judge(checks: &[Check], answers: &[Answer]) -> Judgement {
             (Verdict::Pass, "verified", sentence)
         }
     };
-    Judgement { verdict, code: code.to_owned(), sentence }
+    Judgement::new(verdict, code, sentence)
 }
 
 fn mismatch(check: &Check, answer: &Answer) -> Option<String> {

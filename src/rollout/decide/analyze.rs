@@ -51,14 +51,11 @@ impl View<'_> {
     /// never counts as a pass, whatever else is to follow from evidence that settles nothing.
     fn with_cause(&self, judgement: Judgement, comparison: &Comparison) -> Judgement {
         let Some(why) = &self.seen.silence else { return judgement };
-        let Judgement { verdict, code, sentence } = judgement;
-        let told = format!("{sentence} ({why})");
-        match (verdict, comparison.inconclusive) {
-            (Verdict::Inconclusive, Unsettled::Pass) => {
-                Judgement { verdict: Verdict::NoData, code: "silent".to_owned(), sentence: told }
-            }
-            (Verdict::NoData | Verdict::Inconclusive, _) => Judgement { verdict, code, sentence: told },
-            (Verdict::Pass | Verdict::Fail, _) => Judgement { verdict, code, sentence },
+        let told = format!("{} ({why})", judgement.sentence);
+        match (judgement.verdict, comparison.inconclusive) {
+            (Verdict::Inconclusive, Unsettled::Pass) => Judgement::new(Verdict::NoData, "silent", told),
+            (Verdict::NoData | Verdict::Inconclusive, _) => Judgement { sentence: told, ..judgement },
+            (Verdict::Pass | Verdict::Fail, _) => judgement,
         }
     }
 

@@ -11,6 +11,7 @@ use super::{Action, Observation, Outcome, ReleaseId, Role, Split, Weight, unwind
 
 mod analyze;
 mod ending;
+mod gate;
 mod guard;
 mod migrate;
 mod progress;

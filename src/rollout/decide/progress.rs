@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{Action, BEAT, Cause, Current, Fact, Role, Split, View, Way, signed};
-use crate::rollout::{Step, Verdict};
+use crate::rollout::Step;
 
 /// What the step under way needs.
 pub(super) enum Progress {
@@ -39,6 +39,7 @@ impl View<'_> {
             }
             Step::Pause { lasting } => self.pause(*lasting, current),
             Step::Verify { .. } => self.verify(current),
+            Step::Gate { gate, .. } => self.gate(gate, current),
             Step::Promote if self.rollout.promoted.is_some() => Progress::Done,
             Step::Promote => Progress::Note(Fact::Promoted),
             Step::Retire { role, instances, after } => self.retire(*role, *instances, *after, current),
@@ -164,21 +165,6 @@ impl View<'_> {
             Some(lasting) if self.now >= current.since + signed(lasting) => Progress::Done,
             Some(lasting) => Progress::Wait(current.since + signed(lasting)),
             None => Progress::Note(Fact::Paused { sentence: "the plan asks for a person here".to_owned() }),
-        }
-    }
-
-    fn verify(&self, current: &Current) -> Progress {
-        match &current.judgement {
-            Some(judgement) if judgement.verdict == Verdict::Pass => Progress::Done,
-            Some(judgement) => Progress::Failed(Cause::new(&judgement.code, judgement.sentence.clone())),
-            None if self.step_over(current) => {
-                let why = current.refused.as_ref().map_or("no answer", |refused| refused.sentence.as_str());
-                Progress::Failed(Cause::new(
-                    "not-verified",
-                    format!("the verification could not be run: {why}"),
-                ))
-            }
-            None => Progress::Do(Action::Verify { step: current.index }),
         }
     }
 

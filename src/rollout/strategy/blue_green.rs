@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use super::{Check, Comparison, Setting, Step, Weight, shift, verify};
+use super::{Comparison, Condition, Setting, Step, Weight, demand, shift, verify};
 use crate::rollout::Role;
 
 /// The whole new set, verified, then all traffic at once; the old set stays for an instant way back.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BlueGreen {
-    /// Requests to check against the new set before traffic moves.
-    pub before: Vec<Check>,
+    /// What must hold of the new set before traffic moves.
+    pub before: Vec<Condition>,
     /// What to watch for after the switch, against the stable release as it was before.
     pub comparison: Option<Comparison>,
     /// How long to watch after the switch.
@@ -27,9 +27,7 @@ impl Default for BlueGreen {
 impl BlueGreen {
     pub(super) fn compile(&self, setting: &Setting) -> Vec<Step> {
         let mut steps = vec![Step::Provision { role: Role::Candidate, instances: setting.instances }];
-        if !self.before.is_empty() {
-            steps.push(Step::Verify { direct: true, checks: self.before.clone() });
-        }
+        steps.extend(demand(&self.before, true));
         if self.confirm {
             steps.push(Step::Pause { lasting: None });
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Check, Comparison, Setting, Step, Weight, shift, verify};
+use super::{Comparison, Condition, Setting, Step, Weight, demand, shift, verify};
 use crate::rollout::Role;
 use crate::rollout::step::Unsettled;
 
@@ -26,8 +26,10 @@ pub struct Canary {
     pub at_least: Duration,
     /// Each weight lasts at most this long.
     pub at_most: Duration,
-    /// Requests to check against the candidate before it gets any traffic.
-    pub before: Vec<Check>,
+    /// What must hold of the candidate before it gets any traffic.
+    pub before: Vec<Condition>,
+    /// What must hold at each weight, once its comparison has passed.
+    pub gates: Vec<Condition>,
 }
 
 impl Default for Canary {
@@ -39,6 +41,7 @@ impl Default for Canary {
             at_least: Duration::ZERO,
             at_most: Duration::from_secs(600),
             before: Vec::new(),
+            gates: Vec::new(),
         }
     }
 }
@@ -67,11 +70,12 @@ impl Canary {
                 provisioned = needed;
                 steps.push(Step::Provision { role: Role::Candidate, instances: needed });
             }
-            if steps.len() == 1 && !self.before.is_empty() {
-                steps.push(Step::Verify { direct: true, checks: self.before.clone() });
+            if steps.len() == 1 {
+                steps.extend(demand(&self.before, true));
             }
             steps.push(shift(stage.weight));
             steps.push(self.judge());
+            steps.extend(demand(&self.gates, false));
             if stage.confirm {
                 steps.push(Step::Pause { lasting: None });
             }

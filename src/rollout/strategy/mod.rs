@@ -7,6 +7,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::gate::Condition;
 use super::step::{Check, Comparison};
 use super::{Migration, Phase, Step, Weight};
 
@@ -91,8 +92,8 @@ pub enum Strategy {
 pub struct Setting {
     /// How many instances carry all of the traffic; at least one.
     pub instances: u32,
-    /// Requests to check after the deploy against the public address; may be empty.
-    pub verify: Vec<Check>,
+    /// What must hold after the deploy at the public address; may be empty.
+    pub verify: Vec<Condition>,
     /// How long the old set is kept for an instant way back.
     pub keep: Duration,
 }
@@ -127,6 +128,25 @@ impl Strategy {
             Self::Canary(canary) => canary.comparison.as_ref(),
             Self::BlueGreen(blue_green) => blue_green.comparison.as_ref(),
             Self::Rolling(_) | Self::Recreate(_) => None,
+        }
+    }
+
+    /// What must hold of the candidate before traffic moves.
+    #[must_use]
+    pub fn before(&self) -> &[Condition] {
+        match self {
+            Self::Canary(canary) => &canary.before,
+            Self::BlueGreen(blue_green) => &blue_green.before,
+            Self::Rolling(_) | Self::Recreate(_) => &[],
+        }
+    }
+
+    /// What must hold while both releases have traffic.
+    #[must_use]
+    pub fn gates(&self) -> &[Condition] {
+        match self {
+            Self::Canary(canary) => &canary.gates,
+            Self::BlueGreen(_) | Self::Rolling(_) | Self::Recreate(_) => &[],
         }
     }
 
@@ -171,9 +191,24 @@ pub fn migrating(steps: Vec<Step>, migration: &Migration, phases: &[Phase]) -> V
     step(Phase::Expand).into_iter().chain(steps).chain(step(Phase::Contract)).collect()
 }
 
-/// The verify step against the public address, if there is anything to verify.
-fn verify(setting: &Setting) -> Option<Step> {
-    (!setting.verify.is_empty()).then(|| Step::Verify { direct: false, checks: setting.verify.clone() })
+/// What is verified at the public address.
+fn verify(setting: &Setting) -> Vec<Step> {
+    demand(&setting.verify, false)
+}
+
+/// The steps for conditions, in their order: requests that follow each other are one step.
+fn demand(conditions: &[Condition], direct: bool) -> Vec<Step> {
+    let mut steps = Vec::new();
+    for condition in conditions {
+        match (condition, steps.last_mut()) {
+            (Condition::Gate(gate), _) => steps.push(Step::Gate { direct, gate: gate.clone() }),
+            (Condition::Check(check), Some(Step::Verify { checks, .. })) => checks.push(Check::clone(check)),
+            (Condition::Check(check), _) => {
+                steps.push(Step::Verify { direct, checks: vec![Check::clone(check)] });
+            }
+        }
+    }
+    steps
 }
 
 /// A shift of this weight to the candidate.

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use crate::rollout::Condition;
 use crate::rollout::step::Text;
-use crate::rollout::strategy::Strategy;
 use crate::settings::{
     EnvValue, EnvironmentSettings, ImageSource, MigrationRunner, NotifySettings, SecretSource, Settings,
     TargetSettings,
@@ -33,7 +33,7 @@ fn variables(settings: &Settings) -> BTreeSet<&str> {
             }
         }
     }
-    names.extend(settings.environments.iter().flat_map(sent_headers));
+    names.extend(settings.environments.iter().flat_map(asked));
     let databases = settings.environments.iter().filter_map(|environment| environment.migrate.as_ref());
     names.extend(databases.filter_map(|migrate| match &migrate.runner {
         MigrationRunner::Sql { database, .. } => Some(database.as_str()),
@@ -50,17 +50,19 @@ fn variables(settings: &Settings) -> BTreeSet<&str> {
     names
 }
 
-/// The variables whose values checks send as headers.
-fn sent_headers(environment: &EnvironmentSettings) -> impl Iterator<Item = &str> {
-    let before = match &environment.strategy {
-        Strategy::Canary(canary) => canary.before.as_slice(),
-        Strategy::BlueGreen(blue_green) => blue_green.before.as_slice(),
-        Strategy::Rolling(_) | Strategy::Recreate(_) => &[],
-    };
-    environment.verify.iter().chain(before).flat_map(|check| check.send.values()).filter_map(|value| {
-        match value {
-            Text::Variable(name) => Some(name.as_str()),
-            Text::Literal(_) => None,
+/// The variables whose values are sent by checks and gates.
+fn asked(environment: &EnvironmentSettings) -> impl Iterator<Item = &str> {
+    environment.conditions().flat_map(|condition| -> Vec<&str> {
+        match condition {
+            Condition::Check(check) => check
+                .send
+                .values()
+                .filter_map(|value| match value {
+                    Text::Variable(name) => Some(name.as_str()),
+                    Text::Literal(_) => None,
+                })
+                .collect(),
+            Condition::Gate(gate) => gate.variables().collect(),
         }
     })
 }
@@ -87,7 +89,11 @@ environments:
   dev:
     target: { local: { command: ./a, listen: '127.0.0.1:1', env: { A: $INSTANCE, B: plain } } }
     strategy: { canary: { before: [{ get: /, headers: { authorization: $BEFORE } }] } }
-    verify: [{ get: /, headers: { authorization: $VERIFY, accept: text/html } }]
+    verify:
+      - { get: /, headers: { authorization: $VERIFY, accept: text/html } }
+      - { webhook: { url: $GATE, secret: $GATE_SECRET } }
+      - { metric: { get: $NUMBER, headers: { x: $HEADER }, value: /n }, at-most: 1 }
+      - { metric: { datadog: { site: datadoghq.eu, api-key: $DD, app-key: $DD_APP, query: 'avg:x{*}' } }, at-most: 1 }
     migrate: { sql: migrations, database: $DATABASE }
   live:
     target: { kubernetes: { manifests: deploy, metrics: { prometheus: { address: 'http://p:9090', token: $METRICS } } } }
@@ -95,7 +101,21 @@ environments:
 ";
         let settings = crate::settings::parse(Path::new("tidegate.yaml"), text)
             .unwrap_or_else(|error| panic!("{error}"));
-        let expected = ["BEFORE", "DATABASE", "INSTANCE", "METRICS", "NPM", "SLACK", "VERIFY"];
+        let expected = [
+            "BEFORE",
+            "DATABASE",
+            "DD",
+            "DD_APP",
+            "GATE",
+            "GATE_SECRET",
+            "HEADER",
+            "INSTANCE",
+            "METRICS",
+            "NPM",
+            "NUMBER",
+            "SLACK",
+            "VERIFY",
+        ];
         assert_eq!(variables(&settings).into_iter().collect::<Vec<_>>(), expected);
     }
 

@@ -11,7 +11,7 @@ use std::fmt::{self, Write as _};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::check::CheckAnswer;
+use super::check::{CheckAnswer, GatesAnswer};
 use super::demo::DemoAnswer;
 use super::image::build::BuildAnswer;
 use super::image::{ImageAnswer, PushAnswer};
@@ -299,6 +299,7 @@ pub fn schema() -> serde_json::Value {
         Demo(DemoAnswer),
         Simulation(SimulationAnswer),
         Check(CheckAnswer),
+        Gates(GatesAnswer),
         Tags(TagsAnswer),
         Pushed(PushAnswer),
         Built(BuildAnswer),

@@ -128,7 +128,7 @@ impl CheckAnswer {
 }
 
 /// The name of a verdict in json.
-const fn word(verdict: Verdict) -> &'static str {
+pub(super) const fn word(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Pass => "pass",
         Verdict::Fail => "fail",
@@ -205,6 +205,6 @@ impl fmt::Display for FindingAnswer {
 }
 
 /// Text of a report as it may stand in a log of GitHub's: it stays on its line, and the runner takes nothing in it for a command.
-fn shown(text: &str) -> String {
+pub(super) fn shown(text: &str) -> String {
     harmless(&printable(text))
 }

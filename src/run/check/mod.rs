@@ -1,7 +1,8 @@
-//! `gate check`: evidence that is there already, judged. Scanners' reports are the only kind so far.
+//! `gate check`: evidence that is there already, judged: scanners' reports, or what the gates of an environment say now.
 
 mod annotate;
 mod answer;
+mod environment;
 
 use std::fs::File;
 use std::io::{Read, Write as _, stderr};
@@ -15,6 +16,7 @@ use crate::error::{Error, ErrorKind};
 use crate::scan::{Ignore, Policy, Report, Severity, Unreadable, judge, read};
 
 pub use answer::{CheckAnswer, FindingAnswer, IgnoreAnswer, SeverityCounts};
+pub use environment::{GateAnswer, GatesAnswer, check as environment};
 
 /// The largest report that is read, in bytes. GitHub takes no more than 10 MB of one, compressed.
 const LARGEST: u64 = 128 << 20;

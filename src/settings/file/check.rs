@@ -1,11 +1,13 @@
-//! Requests with expected answers as they are written.
+//! What must hold before a rollout goes on, as it is written.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Ordered, Text, Time};
+use super::{Command, Job, Metric, Ordered, Text, Time, Webhook};
+use crate::rollout::step::Unsettled;
 
-/// A request with the answer that is expected. Exactly one of `get`, `head`, `post`, `put`, `patch` and `delete` is given.
+/// A request with the answer that is expected, or a gate that is asked. Exactly one of `get`, `head`, `post`, `put`, `patch`, `delete`,
+/// `run`, `job`, `webhook`, `approval` and `metric` is given.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", expecting = "a check, such as `{ get: /health }`")]
 pub(in crate::settings) struct Check {
@@ -33,9 +35,35 @@ pub(in crate::settings) struct Check {
     pub(in crate::settings) headers: Option<Ordered<Text>>,
     /// The answer that is expected.
     pub(in crate::settings) expect: Option<Expect>,
-    /// The answer must be whole within this time.
-    #[schemars(extend("default" = "5s"))]
+    /// A program that is run on the machine that deploys, in the folder of this file; as a list or as one line with quotes. It passes
+    /// with exit code 0, is asked again with 75, and fails with any other. It finds `TIDEGATE_ADDRESS`, `TIDEGATE_VERSION`,
+    /// `TIDEGATE_ENVIRONMENT`, `TIDEGATE_APP`, `TIDEGATE_COMMIT`, `TIDEGATE_RELEASE` and `TIDEGATE_ROLLOUT` in its environment.
+    pub(in crate::settings) run: Option<Command>,
+    /// A Job in the cluster, with the image of the release, which must complete. Only with `kubernetes`.
+    pub(in crate::settings) job: Option<Job>,
+    /// An address that is asked with POST, and answers with `{"verdict": "pass"}`, `"fail"` or `"wait"`.
+    pub(in crate::settings) webhook: Option<Webhook>,
+    /// A file, relative to the folder of this file, that begins with the word `approved` or `rejected`. It is waited for. `{version}`,
+    /// `{commit}` or `{rollout}` must stand in its name, so that no approval is taken for another release.
+    #[schemars(regex(pattern = "\\{(version|commit|rollout)\\}"))]
+    pub(in crate::settings) approval: Option<String>,
+    /// A number that must lie within bounds.
+    pub(in crate::settings) metric: Option<Metric>,
+    /// What a gate is called in reports. By default it is told what is asked.
+    #[schemars(length(min = 1))]
+    pub(in crate::settings) name: Option<String>,
+    /// The answer to a request must be whole within this time: by default 5s. A gate is asked for this long: by default 10m.
     pub(in crate::settings) within: Option<Time>,
+    /// Time between two questions to a gate. Not with `job`.
+    #[schemars(extend("default" = "10s"))]
+    pub(in crate::settings) every: Option<Time>,
+    /// What happens when a gate has settled nothing in time: `hold` waits for a person, `pass` goes on (but never when it was silent),
+    /// `fail` goes back.
+    #[schemars(extend("default" = "hold"))]
+    pub(in crate::settings) inconclusive: Option<Unsettled>,
+    /// A gate is told as a warning, and stops nothing.
+    #[schemars(extend("default" = false))]
+    pub(in crate::settings) advisory: Option<bool>,
 }
 
 /// The answer that is expected.

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 
 mod check;
+mod gate;
 mod image;
 mod kubernetes;
 mod load;
@@ -25,13 +26,14 @@ mod strategy;
 mod units;
 
 pub(super) use check::{Check, Expect};
+pub(super) use gate::{CloudWatch, Datadog, Metric, PrometheusQuery};
 pub(super) use image::{Binary, Build, Cache, Compression, Image, Lines, Pairs, Toggle};
 pub(super) use kubernetes::{Graces, Kubernetes, Paths, Traffic};
 pub(super) use load::{Load, Sent};
 pub(super) use local::{Command, Header, Listen, Local, Logs, Proxy, Text, Upstream};
 pub(super) use metrics::{Metrics, Prometheus, Queries};
 pub(super) use migrate::{Backup, Job, Migrate};
-pub(super) use notify::{Email, Notification, OutcomeName, Security};
+pub(super) use notify::{Email, Notification, OutcomeName, Security, Webhook};
 pub(super) use on::{Events, Freeze, On, Patterns as NamePatterns};
 pub(super) use policy::{Level, Policy};
 pub(super) use strategy::{Amount, BlueGreen, Canary, Compare, Rolling, Stage, Strategy};
@@ -89,7 +91,8 @@ pub(super) struct Environment {
     pub(super) strategy: Option<Strategy>,
     /// How the database follows the release: what adds to it runs first, what takes away runs last.
     pub(super) migrate: Option<Migrate>,
-    /// Requests that are checked after the deploy against the public address. When one fails, the release is taken back.
+    /// Requests that are checked against the public address, and gates that are asked, after the deploy. When one fails, the release is
+    /// taken back.
     pub(super) verify: Option<Vec<Check>>,
     /// How long the former release is kept running for an instant way back. Only with `blue-green` and `canary`.
     #[schemars(extend("default" = "10m"))]

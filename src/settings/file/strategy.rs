@@ -62,7 +62,7 @@ pub(in crate::settings) struct Rolling {
     expecting = "a mapping with the settings of `blue-green`"
 )]
 pub(in crate::settings) struct BlueGreen {
-    /// Requests that are checked against the new set before traffic moves.
+    /// Requests that are checked against the new set, and gates that are asked, before traffic moves.
     pub(in crate::settings) before: Option<Vec<Check>>,
     /// How long the new set is watched after the switch, before it counts as good.
     #[schemars(extend("default" = "0s"))]
@@ -94,8 +94,10 @@ pub(in crate::settings) struct Canary {
     /// Each weight lasts at most this long.
     #[schemars(extend("default" = "10m"))]
     pub(in crate::settings) at_most: Option<Time>,
-    /// Requests that are checked against the new release before it gets any traffic.
+    /// Requests that are checked against the new release, and gates that are asked, before it gets any traffic.
     pub(in crate::settings) before: Option<Vec<Check>>,
+    /// Gates that are asked at each weight, once its comparison has passed.
+    pub(in crate::settings) gates: Option<Vec<Check>>,
 }
 
 /// Settings of `recreate`: there are none.

@@ -12,9 +12,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::rollout::Budgets;
-use crate::rollout::step::Check;
 use crate::rollout::strategy::Strategy;
+use crate::rollout::{Budgets, Condition};
 use crate::yaml::Diagnostic;
 use crate::yaml::words::{listed, nearest};
 
@@ -62,8 +61,8 @@ pub struct EnvironmentSettings {
     pub strategy: Strategy,
     /// How the database follows a release, if it does.
     pub migrate: Option<MigrateSettings>,
-    /// Requests to check after the deploy against the public address; may be empty.
-    pub verify: Vec<Check>,
+    /// What must hold after the deploy at the public address; may be empty.
+    pub verify: Vec<Condition>,
     /// How long the former release is kept for an instant way back; zero with strategies that keep none.
     pub keep: Duration,
     /// Limits in time.
@@ -72,6 +71,13 @@ pub struct EnvironmentSettings {
     pub history: usize,
     /// Who is told how rollouts ended here.
     pub notify: Vec<NotifySettings>,
+}
+
+impl EnvironmentSettings {
+    /// All that must hold in a rollout.
+    pub fn conditions(&self) -> impl Iterator<Item = &Condition> {
+        self.strategy.before().iter().chain(self.strategy.gates()).chain(&self.verify)
+    }
 }
 
 /// Where an environment runs.

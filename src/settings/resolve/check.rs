@@ -1,13 +1,13 @@
-//! Requests with expected answers.
+//! What must hold before a rollout goes on: requests with expected answers, and gates.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Findings, env, positive};
-use crate::rollout::Budgets;
+use super::{Findings, env, gate, positive};
 use crate::rollout::step::{Check, Text};
+use crate::rollout::{Budgets, Condition};
 use crate::settings::file::{self, Expect, Ordered, Time};
 use crate::settings::model::EnvValue;
 use crate::yaml::Path;
@@ -17,14 +17,40 @@ pub(super) fn resolve_all(
     path: &Path,
     budgets: &Budgets,
     findings: &mut Findings<'_>,
-) -> Vec<Check> {
+) -> Vec<Condition> {
     let raw = raw.unwrap_or_default().into_iter().enumerate();
-    raw.filter_map(|(index, check)| resolve(check, &path.index(index), budgets, findings)).collect()
+    raw.filter_map(|(index, entry)| {
+        let at = path.index(index);
+        if gate::way(&entry).is_some() {
+            gate::resolve(entry, &at, budgets, findings).map(|gate| Condition::Gate(Box::new(gate)))
+        } else {
+            resolve(entry, &at, budgets, findings).map(Condition::from)
+        }
+    })
+    .collect()
+}
+
+/// A Job needs a cluster.
+pub(super) fn check_jobs(raw: Option<&Vec<file::Check>>, path: &Path, findings: &mut Findings<'_>) {
+    for (index, _) in raw.into_iter().flatten().enumerate().filter(|(_, entry)| entry.job.is_some()) {
+        let message = "a Job needs a cluster, and this environment runs on a machine";
+        let at = path.index(index).key("job");
+        findings.conflict(&at, message, "use `run`, which runs where Tidegate runs");
+    }
 }
 
 /// A certificate can be looked at only where there is TLS.
-pub(super) fn check_certificates(checks: &[Check], why: &str, path: &Path, findings: &mut Findings<'_>) {
-    for (index, check) in checks.iter().enumerate().filter(|(_, check)| check.certificate.is_some()) {
+pub(super) fn check_certificates(
+    conditions: &[Condition],
+    why: &str,
+    path: &Path,
+    findings: &mut Findings<'_>,
+) {
+    for (index, condition) in conditions.iter().enumerate() {
+        let Condition::Check(check) = condition else { continue };
+        if check.certificate.is_none() {
+            continue;
+        }
         let message = format!("`certificate` can never be seen for {} {}: {why}", check.method, check.path);
         let at = path.index(index).key("expect").key("certificate");
         findings.conflict(&at, message, "take it out, or give an address that begins with `https://`");
@@ -32,6 +58,7 @@ pub(super) fn check_certificates(checks: &[Check], why: &str, path: &Path, findi
 }
 
 fn resolve(raw: file::Check, path: &Path, budgets: &Budgets, findings: &mut Findings<'_>) -> Option<Check> {
+    gate::check_request(&raw, path, findings);
     let within_given = raw.within.is_some();
     let default = Duration::from_secs(5).min(budgets.step);
     let within = positive(raw.within, default, &path.key("within"), findings);
@@ -112,7 +139,7 @@ pub(super) fn body_of(
     }
 }
 
-fn sent(
+pub(super) fn sent(
     raw: Option<Ordered<file::Text>>,
     path: &Path,
     findings: &mut Findings<'_>,

@@ -58,7 +58,7 @@ pub(super) fn check_use(
 }
 
 /// Scheme, host, port and path, without a final slash.
-fn check_address(text: &str, path: &Path, findings: &mut Findings<'_>) -> String {
+pub(super) fn check_address(text: &str, path: &Path, findings: &mut Findings<'_>) -> String {
     let plain = text.trim_end_matches('/');
     let rest = plain.strip_prefix("http://").or_else(|| plain.strip_prefix("https://"));
     let authority = rest.map(|rest| rest.split('/').next().unwrap_or_default());
@@ -81,7 +81,7 @@ fn check_address(text: &str, path: &Path, findings: &mut Findings<'_>) -> String
 }
 
 /// The name of the variable with the token.
-fn check_token(
+pub(super) fn check_token(
     text: String,
     address: Option<&str>,
     path: &Path,

@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use super::file::{self, Environment, File, Target, Time};
 use super::model::{EnvironmentSettings, HealthSettings, ImageSettings, TargetSettings};
-use crate::rollout::Budgets;
-use crate::rollout::step::Check;
 use crate::rollout::strategy::{Strategy, StrategyName};
+use crate::rollout::{Budgets, Condition};
 use crate::yaml::Path;
 
 mod address;
@@ -15,6 +14,7 @@ mod check;
 mod comparison;
 mod env;
 mod findings;
+mod gate;
 mod http;
 mod image;
 mod kubernetes;
@@ -127,6 +127,9 @@ fn environment(
     path: &Path,
     findings: &mut Findings<'_>,
 ) -> Option<EnvironmentSettings> {
+    if let Some(Target::Local(_)) = &raw.target {
+        check_jobs(&raw, path, findings);
+    }
     let budgets = budgets(raw.budgets, &path.key("budgets"), findings);
     let health_given = raw.health.is_some();
     let health = raw.health.and_then(|raw| health(raw, &path.key("health"), &budgets, findings));
@@ -181,11 +184,29 @@ fn environment(
     })
 }
 
+/// Jobs where there is no cluster.
+fn check_jobs(raw: &Environment, path: &Path, findings: &mut Findings<'_>) {
+    check::check_jobs(raw.verify.as_ref(), &path.key("verify"), findings);
+    let at = path.key("strategy");
+    let lists = match &raw.strategy {
+        Some(file::Strategy::BlueGreen(own)) => {
+            [("blue-green", "before", own.before.as_ref()), ("", "", None)]
+        }
+        Some(file::Strategy::Canary(own)) => {
+            [("canary", "before", own.before.as_ref()), ("canary", "gates", own.gates.as_ref())]
+        }
+        _ => return,
+    };
+    for (name, key, list) in lists {
+        check::check_jobs(list, &at.key(name).key(key), findings);
+    }
+}
+
 /// What has no effect, or no place, with this target.
 fn check_fit(
     target: &TargetSettings,
     strategy: &Strategy,
-    verify: &[Check],
+    verify: &[Condition],
     budgets: &Budgets,
     path: &Path,
     findings: &mut Findings<'_>,
@@ -198,7 +219,8 @@ fn check_fit(
         }
         TargetSettings::Kubernetes(cluster) => {
             let url = cluster.url.as_deref();
-            kubernetes::check_verify(!verify.is_empty(), url, path, findings);
+            let has_checks = verify.iter().any(|one| matches!(one, Condition::Check(_)));
+            kubernetes::check_verify(has_checks, url, path, findings);
             kubernetes::check_load(strategy, url, path, findings);
             metrics::check_use(cluster.prometheus.as_deref(), strategy.comparison(), path, findings);
             traffic::check_time(&cluster.traffic, strategy.name(), budgets, path, findings);

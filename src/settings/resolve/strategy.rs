@@ -139,7 +139,8 @@ fn canary(raw: file::Canary, budgets: &Budgets, path: &Path, findings: &mut Find
     let before = check::resolve_all(raw.before, &path.key("before"), budgets, findings);
     let why = "it goes to the instances themselves, without TLS";
     check::check_certificates(&before, why, &path.key("before"), findings);
-    Canary { stages, comparison, at_least, at_most, before }
+    let gates = check::resolve_all(raw.gates, &path.key("gates"), budgets, findings);
+    Canary { stages, comparison, at_least, at_most, before, gates }
 }
 
 /// The weights, strictly growing.

@@ -7,7 +7,7 @@ use std::path::Path;
 use super::kit::files;
 
 /// What stands right before a code, in a source whose white space is single spaces.
-const BEFORE: [&str; 22] = [
+const BEFORE: [&str; 25] = [
     "Unstarted::fatal( ",
     "Unstarted::fatal(",
     "busy(",
@@ -26,7 +26,10 @@ const BEFORE: [&str; 22] = [
     " reason: ",
     "=> (",
     "=> ( ",
+    "Pass, ",
     "Fail, ",
+    "Inconclusive, ",
+    "NoData, ",
     "return ( ",
     "; (",
     "unwrap_or(",

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use serde_json::json;
 use tidegate::engine::{Cancel, Clock, Engine, EngineError};
-use tidegate::gate::Collector;
+use tidegate::gate::{Collector, Question};
 use tidegate::report::Sink;
 use tidegate::rollout::analysis::verify::Answer;
 use tidegate::rollout::event::{Asked, Cause, Request};
+use tidegate::rollout::gate::Sample;
 use tidegate::rollout::step::{Check, Load};
 use tidegate::rollout::strategy::{self, Setting, Strategy};
 use tidegate::rollout::{
@@ -31,19 +32,31 @@ pub fn setting() -> Setting {
     Setting { instances: 4, verify: Vec::new(), keep: Duration::from_secs(60) }
 }
 
-/// Answers every declared request with this status.
-struct Answers(u16);
+/// Answers every declared request with a status, and gates with one sample after the other, the last one for ever.
+pub struct Answers {
+    pub status: u16,
+    pub samples: Vec<Sample>,
+    /// The identities of the questions to gates that were asked.
+    pub asked: Mutex<Vec<String>>,
+}
 
 impl Collector for Answers {
     async fn collect(&self, _address: &str, checks: &[Check]) -> Vec<Answer> {
         let came = || Answer::Came {
-            status: self.0,
+            status: self.status,
             body: Vec::new(),
             took: Duration::from_millis(2),
             headers: BTreeMap::new(),
             certificate: None,
         };
         checks.iter().map(|_| came()).collect()
+    }
+
+    async fn ask(&self, question: Question<'_>, _say: &(dyn Fn(String) + Send + Sync)) -> Sample {
+        let mut asked = self.asked.lock().unwrap();
+        asked.push(question.id.to_owned());
+        let nth = asked.len() - 1;
+        self.samples.get(nth).or(self.samples.last()).cloned().unwrap_or(Sample::Number(0.0))
     }
 
     fn send(&self, _address: &str, _load: Load) -> impl Future<Output = ()> + Send + 'static {
@@ -58,7 +71,7 @@ pub struct World {
     pub lock: MemoryLock,
     pub setting: Setting,
     pub budgets: Budgets,
-    pub verify_status: u16,
+    pub answers: Answers,
     /// Releases have migrations.
     pub is_migrating: bool,
     pub clock: Clock,
@@ -97,7 +110,7 @@ impl World {
             lock: MemoryLock::default(),
             setting,
             budgets,
-            verify_status: 200,
+            answers: Answers { status: 200, samples: Vec::new(), asked: Mutex::default() },
             is_migrating: false,
             clock: Clock::beginning(BEGAN.parse().unwrap()),
             states: Arc::default(),
@@ -166,7 +179,7 @@ impl World {
         Engine {
             target: &self.target,
             journal: &self.journal,
-            collector: Answers(self.verify_status),
+            collector: &self.answers,
             migrator: &self.target,
             lock: &self.lock,
             clock: self.clock,

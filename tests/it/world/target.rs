@@ -22,12 +22,14 @@ pub struct Behaviour {
     pub errors: f64,
     /// Its instances never become ready; after this long the target gives up on them.
     pub never_ready: Option<Duration>,
+    /// Its instances are ready, and after this long they are not, for good.
+    pub dies_after: Option<Duration>,
 }
 
 impl Default for Behaviour {
     fn default() -> Self {
         let (start, drain) = (Duration::from_millis(300), Duration::from_millis(200));
-        Self { start, drain, errors: 0.0, never_ready: None }
+        Self { start, drain, errors: 0.0, never_ready: None, dies_after: None }
     }
 }
 
@@ -174,7 +176,8 @@ impl MemoryTarget {
         if behaviour.never_ready.is_some() {
             return 0;
         }
-        let ready = |i: &&Instance| i.stopping.is_none() && at >= i.started + behaviour.start;
+        let lives = |i: &Instance| behaviour.dies_after.is_none_or(|after| at < i.started + after);
+        let ready = |i: &&Instance| i.stopping.is_none() && at >= i.started + behaviour.start && lives(i);
         set.instances.iter().filter(ready).count() as u32
     }
 
@@ -210,7 +213,8 @@ impl MemoryTarget {
     }
 
     fn trouble(&self, release: &ReleaseId, set: &Set) -> Option<Trouble> {
-        let patience = self.behaviour(release).never_ready?;
+        let behaviour = self.behaviour(release);
+        let patience = behaviour.never_ready.or(behaviour.dies_after)?;
         let oldest = set.instances.iter().map(|i| i.started).min()?;
         let sentence = "instance 1 exited with code 7, twice".to_owned();
         (Instant::now() >= oldest + patience).then(|| Trouble {
@@ -317,7 +321,8 @@ impl MemoryTarget {
             let behaviour = self.behaviour(release);
             set.instances.iter().flat_map(move |instance| {
                 let gone = instance.stopping.map(|since| since + behaviour.drain);
-                let given_up = behaviour.never_ready.map(|patience| instance.started + patience);
+                let given_up = behaviour.never_ready.or(behaviour.dies_after);
+                let given_up = given_up.map(|patience| instance.started + patience);
                 [Some(instance.started + behaviour.start), gone, given_up]
             })
         });

@@ -23,8 +23,8 @@ pub enum Feature {
     Comparison,
     /// To send requests of gates to the pods themselves.
     DirectChecks,
-    /// To run migrations as a Job.
-    Migrations,
+    /// To run migrations or gates as Jobs.
+    Jobs,
     /// To leave a Job that ends a rollout whose runner dies.
     Watchdog,
 }
@@ -115,11 +115,11 @@ const COMPARISON: &[Need] =
 const DIRECT_CHECKS: &[Need] =
     &[need("", &["pods/portforward"], &["create", "get"], "requests of gates to the pods themselves")];
 
-const MIGRATIONS: &[Need] = &[need(
+const JOBS: &[Need] = &[need(
     "batch",
     &["jobs"],
     &["get", "list", "watch", "create", "delete"],
-    "the Job that migrates the database",
+    "the Jobs of migrations and of gates",
 )];
 const WATCHDOG: &[Need] = &[
     need("batch", &["jobs"], &["create", "delete"], "the watchdog"),
@@ -139,7 +139,7 @@ impl Feature {
         Self::Istio,
         Self::Comparison,
         Self::DirectChecks,
-        Self::Migrations,
+        Self::Jobs,
         Self::Watchdog,
     ];
 
@@ -157,7 +157,7 @@ impl Feature {
             Self::Istio => ISTIO,
             Self::Comparison => COMPARISON,
             Self::DirectChecks => DIRECT_CHECKS,
-            Self::Migrations => MIGRATIONS,
+            Self::Jobs => JOBS,
             Self::Watchdog => WATCHDOG,
         }
     }

@@ -1,7 +1,5 @@
 //! Who is told of outcomes, by the real command over real connections.
 
-mod servers;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, Mac as _};
@@ -9,7 +7,7 @@ use serde_json::Value;
 use sha2::Sha256;
 
 use super::kit::{App, Config, Said, tells};
-use servers::{Certificate, Heard, Manner, http, smtp};
+use super::servers::{Certificate, Heard, Manner, http, smtp};
 
 const MARK: &str = "moonlight-4711-secret";
 

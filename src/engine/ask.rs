@@ -1,0 +1,174 @@
+//! The steps that ask: declared requests, and gates. While an answer is waited for, everything else is still heard and seen.
+
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use super::{Engine, EngineError};
+use crate::gate::{Collector, Question};
+use crate::journal::Journal;
+use crate::migrate::Migrator;
+use crate::rollout::analysis::{gate, verify};
+use crate::rollout::gate::{Filling, Gate, Sample};
+use crate::rollout::step::Check;
+use crate::rollout::{Action, Decision, Fact, Judgement, Release, ReleaseId, Rollout, Step, Verdict, decide};
+use crate::target::{Target, TargetError};
+
+/// How often declared requests are tried before their answers count.
+const TRIES: u32 = 3;
+/// Between two tries.
+const PAUSE: Duration = Duration::from_millis(500);
+/// How often it is looked whether the answer is still wanted.
+const LOOKS: Duration = Duration::from_millis(250);
+
+impl<T: Target, J: Journal, C: Collector, M: Migrator> Engine<'_, T, J, C, M> {
+    /// Asks what the step asks, for as long as the decision is to ask it.
+    pub(super) async fn ask(&mut self, rollout: &mut Rollout, step: usize) -> Result<(), EngineError> {
+        let (target, collector) = (self.target, self.collector);
+        let plan = &rollout.plan;
+        let Some(asked) = plan.steps.get(step).cloned() else { return Ok(()) };
+        let (environment, id) = (plan.environment.clone(), rollout.id.clone());
+        let inquiry = Inquiry {
+            release: plan.candidate.clone(),
+            filling: Filling::of(&plan.candidate, &environment, id.as_str()),
+            id: format!("{}-{}", step + 1, id.as_str().to_lowercase()),
+        };
+        let (tell, mut told) = mpsc::unbounded_channel();
+        let say = move |sentence: String| {
+            // Who asked may have gone.
+            let _ = tell.send(sentence);
+        };
+        let mut work = std::pin::pin!(inquiry.answer(target, collector, &asked, &say));
+        let mut looks = tokio::time::interval(LOOKS);
+        loop {
+            let is_told = self.cancel.signal().is_some();
+            tokio::select! {
+                biased;
+                Some(sentence) = told.recv() => self.note(rollout, Fact::Progressed { sentence }).await?,
+                answer = &mut work => return match answer {
+                    Ok(judgement) => self.note(rollout, Fact::Judged { step, judgement }).await,
+                    Err(error) => self.refused(rollout, Action::Verify { step }, error).await,
+                },
+                () = self.cancel.changed(), if !is_told => {}
+                _ = looks.tick() => {}
+            }
+            if !self.still_wanted(rollout, step).await? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Whether what is asked for and seen by now still leads to this question. Who decides is who always does. What the target needs
+    /// meanwhile is done; the question goes on.
+    async fn still_wanted(&mut self, rollout: &mut Rollout, step: usize) -> Result<bool, EngineError> {
+        self.take_requests(rollout).await?;
+        let Some(seen) = self.observe(rollout, None, Duration::ZERO).await? else { return Ok(true) };
+        match decide(rollout, &seen, self.clock.now()) {
+            Decision::Act(Action::Verify { step: asked }) => Ok(asked == step),
+            Decision::Act(Action::Migrate { .. }) => Ok(false),
+            Decision::Act(action) => {
+                self.note(rollout, Fact::Acting { action: action.clone() }).await?;
+                self.change(rollout, action).await?;
+                Ok(true)
+            }
+            Decision::Wait(_) => Ok(true),
+            Decision::Record(_) | Decision::Finish(_) => Ok(false),
+        }
+    }
+}
+
+/// What is asked about.
+struct Inquiry {
+    release: Release,
+    filling: Filling,
+    id: String,
+}
+
+impl Inquiry {
+    async fn answer(
+        &self,
+        target: &impl Target,
+        collector: &impl Collector,
+        step: &Step,
+        say: &(dyn Fn(String) + Send + Sync),
+    ) -> Result<Judgement, TargetError> {
+        match step {
+            Step::Verify { direct, checks } => {
+                verified(target, collector, direct.then_some(&self.release.id), checks).await
+            }
+            Step::Gate { direct, gate } => {
+                let address = target.address(direct.then_some(&self.release.id)).await;
+                let gate = gate.filled(&self.filling);
+                Ok(self.asked(collector, &gate, address.as_deref(), say).await)
+            }
+            _ => Ok(verify::judge(&[], &[])),
+        }
+    }
+
+    /// Asks a gate until its answer is final, or its time is over. What it says meanwhile is told once.
+    async fn asked(
+        &self,
+        collector: &impl Collector,
+        gate: &Gate,
+        address: Option<&str>,
+        say: &(dyn Fn(String) + Send + Sync),
+    ) -> Judgement {
+        let end = Instant::now() + gate.at_most;
+        let (mut samples, mut told) = (Vec::new(), String::new());
+        loop {
+            let within = end.saturating_duration_since(Instant::now());
+            let question = Question {
+                gate,
+                filling: &self.filling,
+                release: &self.release,
+                address,
+                id: &self.id,
+                within,
+            };
+            let sample = match tokio::time::timeout(within, collector.ask(question, say)).await {
+                Ok(sample) => sample,
+                Err(_) => Sample::Silent { why: format!("no answer within {within:?}"), lasting: true },
+            };
+            samples.push(sample);
+            let judgement = gate::judge(gate, &samples);
+            let is_final = matches!(judgement.verdict, Verdict::Pass | Verdict::Fail)
+                || gate::is_lasting(&samples)
+                || Instant::now() + gate.every >= end;
+            if is_final {
+                return judgement;
+            }
+            if judgement.sentence != told {
+                told.clone_from(&judgement.sentence);
+                say(told.clone());
+            }
+            tokio::time::sleep(gate.every).await;
+        }
+    }
+}
+
+/// Runs declared requests; an answer other than the expected one is asked for again, for what has only just started.
+async fn verified(
+    target: &impl Target,
+    collector: &impl Collector,
+    release: Option<&ReleaseId>,
+    checks: &[Check],
+) -> Result<Judgement, TargetError> {
+    let mut tries = 0;
+    loop {
+        let Some(address) = target.address(release).await else {
+            return Err(TargetError {
+                code: "no-address",
+                sentence: "no ready instance has an address to send the requests to".to_owned(),
+                hint: None,
+                fatal: false,
+            });
+        };
+        let judgement = verify::judge(checks, &collector.collect(&address, checks).await);
+        tries += 1;
+        if judgement.verdict == Verdict::Pass || tries >= TRIES {
+            return Ok(judgement);
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}

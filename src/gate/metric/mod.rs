@@ -1,0 +1,98 @@
+//! Numbers, by who knows them.
+
+mod cloud_watch;
+mod datadog;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::answer::{self, Silence};
+use super::probe::{lasting, run, silent};
+use super::{Question, http, variable};
+use crate::prometheus::{Prometheus, Token};
+use crate::rollout::gate::{Sample, Source};
+use crate::rollout::step::Text;
+
+/// The number, or why there is none.
+pub(super) async fn ask(
+    client: &reqwest::Client,
+    folder: &Path,
+    source: &Source,
+    question: Question<'_>,
+) -> Result<f64, Sample> {
+    match source {
+        Source::Prometheus { address, token, query } => prometheus(address, token.as_deref(), query).await,
+        Source::Datadog { address, api_key, app_key, query, window } => {
+            let keys = [variable(api_key), variable(app_key)].map(|key| key.map_err(lasting));
+            let [api_key, app_key] = keys;
+            let request = datadog::request(client, address, (&api_key?, &app_key?), query, *window);
+            datadog::last(&answer::json(request.map_err(lasting)?).await.map_err(quiet)?).map_err(silent)
+        }
+        Source::CloudWatch { address, region, expression, period, window } => {
+            let credentials = cloud_watch::credentials().map_err(lasting)?;
+            let request =
+                cloud_watch::request(client, (address, region), &credentials, expression, (*period, *window));
+            cloud_watch::last(&answer::json(request.map_err(lasting)?).await.map_err(quiet)?).map_err(silent)
+        }
+        Source::Json { url, headers, pointer } => json(client, url, headers, pointer).await,
+        Source::Command { command } => printed(run(command, folder, question).await),
+    }
+}
+
+fn quiet(Silence(why): Silence) -> Sample {
+    silent(why)
+}
+
+async fn prometheus(address: &str, token: Option<&str>, query: &str) -> Result<f64, Sample> {
+    let token = token.map(variable).transpose().map_err(lasting)?;
+    let asked = Prometheus::new(address, token.as_deref().map(Token::new))
+        .map_err(|error| lasting(error.to_string()))?;
+    let series = asked.ask(query).await.map_err(|error| silent(error.to_string()))?;
+    match series.as_slice() {
+        [only] => Ok(only.value),
+        [] => Err(silent("the query gives no series")),
+        many => Err(silent(format!("the query gives {} series, not one", many.len()))),
+    }
+}
+
+async fn json(
+    client: &reqwest::Client,
+    url: &Text,
+    headers: &BTreeMap<String, Text>,
+    pointer: &str,
+) -> Result<f64, Sample> {
+    let url = match url {
+        Text::Literal(url) => url.clone(),
+        Text::Variable(name) => variable(name).map_err(lasting)?,
+    };
+    let mut request = client.get(url);
+    for (name, value) in headers {
+        request = request.header(name, http::sent(value).map_err(lasting)?);
+    }
+    let answer = answer::json(request).await.map_err(quiet)?;
+    let found =
+        answer.pointer(pointer).ok_or_else(|| silent(format!("the answer has nothing at {pointer}")))?;
+    number(found).ok_or_else(|| silent(format!("what stands at {pointer} is no number")))
+}
+
+/// A number, or a text that is one, as Prometheus and others write them.
+fn number(value: &Value) -> Option<f64> {
+    match value {
+        Value::Number(number) => number.as_f64(),
+        Value::String(text) => text.trim().parse().ok(),
+        _ => None,
+    }
+}
+
+/// The number in the last line that a program printed.
+fn printed(ended: Result<crate::program::Ended, String>) -> Result<f64, Sample> {
+    let ended = ended.map_err(lasting)?;
+    if !ended.is_well {
+        return Err(silent(format!("it failed ({})", ended.how)));
+    }
+    let last = ended.tail.iter().rev().map(|line| line.trim()).find(|line| !line.is_empty());
+    let line = last.ok_or_else(|| silent("it printed nothing"))?;
+    line.parse().map_err(|_| silent("the last line that it printed is no number"))
+}

@@ -1,0 +1,359 @@
+//! Gates beside the comparison: programs, Jobs, webhooks, approvals and metrics that are asked before a rollout goes on.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::Release;
+use super::millis;
+use super::step::{Check, Text, Unsettled};
+
+/// What must hold before a rollout goes on.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Condition {
+    /// A request gets the expected answer.
+    Check(Box<Check>),
+    /// A gate passes.
+    Gate(Box<Gate>),
+}
+
+impl From<Check> for Condition {
+    fn from(check: Check) -> Self {
+        Self::Check(Box::new(check))
+    }
+}
+
+/// A gate: what is asked, for how long, and what follows where that settles nothing.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Gate {
+    /// What people call it; without it, it is told what is asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// What is asked.
+    pub probe: Probe,
+    /// Between two questions.
+    #[serde(with = "millis")]
+    pub every: Duration,
+    /// It is asked for this long at most, the last answer included.
+    #[serde(with = "millis")]
+    pub at_most: Duration,
+    /// What follows where nothing is settled by then. Silence is never a pass.
+    pub inconclusive: Unsettled,
+    /// Its answer is told, and stops nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub advisory: bool,
+}
+
+impl Gate {
+    /// The gate with what its texts have places for.
+    #[must_use]
+    pub fn filled(&self, filling: &Filling) -> Self {
+        let probe = match &self.probe {
+            Probe::Approval { file } => Probe::Approval { file: filling.single(file) },
+            Probe::Metric(metric) => {
+                Probe::Metric(Metric { source: metric.source.filled(filling), ..metric.clone() })
+            }
+            other => other.clone(),
+        };
+        Self { probe, ..self.clone() }
+    }
+
+    /// The variables whose values are secrets.
+    pub fn variables(&self) -> impl Iterator<Item = &str> {
+        let named: Vec<&str> = match &self.probe {
+            Probe::Command { .. } | Probe::Job { .. } | Probe::Approval { .. } => Vec::new(),
+            Probe::Webhook { url, secret } => {
+                [Some(url.as_str()), secret.as_deref()].into_iter().flatten().collect()
+            }
+            Probe::Metric(metric) => metric.source.variables(),
+        };
+        named.into_iter()
+    }
+}
+
+impl fmt::Display for Gate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.name {
+            Some(name) => f.write_str(name),
+            None => self.probe.fmt(f),
+        }
+    }
+}
+
+/// What a gate asks.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Probe {
+    /// A program on the machine that deploys: it passes with 0, is asked again with 75 (`EX_TEMPFAIL` of sysexits.h), and fails with
+    /// any other code.
+    Command {
+        /// Program and arguments; at least the program.
+        command: Vec<String>,
+    },
+    /// A Job of the cluster, with the image of the release.
+    Job {
+        /// What its container runs; at least one word.
+        command: Vec<String>,
+        /// The workload that lends the container; `None` where there is one only.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        workload: Option<String>,
+    },
+    /// Somebody else's service, which answers in JSON with a verdict.
+    Webhook {
+        /// The variable with its address.
+        url: String,
+        /// The variable with what both sides know; questions are signed with it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        secret: Option<String>,
+    },
+    /// A file in which somebody approves or rejects.
+    Approval {
+        /// Its path, with places such as `{version}`.
+        file: String,
+    },
+    /// A number that must lie within bounds.
+    Metric(Metric),
+}
+
+impl fmt::Display for Probe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Command { command } => write!(f, "`{}`", command.join(" ")),
+            Self::Job { command, .. } => write!(f, "Job `{}`", command.join(" ")),
+            Self::Webhook { url, .. } => write!(f, "webhook ${url}"),
+            Self::Approval { file } => write!(f, "approval {file}"),
+            Self::Metric(metric) => write!(f, "metric {}", metric.source),
+        }
+    }
+}
+
+/// A number that must lie within bounds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Metric {
+    /// Who knows it.
+    pub source: Source,
+    /// It is good from here on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_least: Option<f64>,
+    /// It is good up to here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_most: Option<f64>,
+    /// So many good readings in a row pass; at least one.
+    pub passes: u32,
+    /// So many bad readings in a row fail; at least one.
+    pub failures: u32,
+}
+
+impl Metric {
+    /// Whether a reading is within the bounds. What is not a number is not.
+    #[must_use]
+    pub fn is_good(&self, value: f64) -> bool {
+        let (least, most) =
+            (self.at_least.unwrap_or(f64::NEG_INFINITY), self.at_most.unwrap_or(f64::INFINITY));
+        (least..=most).contains(&value)
+    }
+
+    /// The bounds in words.
+    #[must_use]
+    pub fn bounds(&self) -> String {
+        match (self.at_least, self.at_most) {
+            (Some(least), Some(most)) => format!("from {least} to {most}"),
+            (Some(least), None) => format!("at least {least}"),
+            (None, Some(most)) => format!("at most {most}"),
+            (None, None) => "anything".to_owned(),
+        }
+    }
+}
+
+/// Who knows a number. Places such as `{{version}}` in queries and addresses are filled in when they are asked.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Source {
+    /// A Prometheus: an instant query with one series, or none.
+    Prometheus {
+        /// Its address, without a final slash.
+        address: String,
+        /// The variable with a bearer token.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        token: Option<String>,
+        /// In PromQL.
+        query: String,
+    },
+    /// Datadog: the last point of a query's series.
+    Datadog {
+        /// Its address, such as `https://api.datadoghq.eu`.
+        address: String,
+        /// The variable with the API key.
+        api_key: String,
+        /// The variable with the application key.
+        app_key: String,
+        /// In Datadog's language.
+        query: String,
+        /// How far back is looked.
+        #[serde(with = "millis")]
+        window: Duration,
+    },
+    /// CloudWatch: the last value of an expression. The credentials are those of the environment (`AWS_ACCESS_KEY_ID` …).
+    CloudWatch {
+        /// Its address, such as `https://monitoring.eu-central-1.amazonaws.com`.
+        address: String,
+        /// The region, which is signed.
+        region: String,
+        /// A metric math expression, or a query of Metrics Insights.
+        expression: String,
+        /// The length of a point.
+        #[serde(with = "millis")]
+        period: Duration,
+        /// How far back is looked.
+        #[serde(with = "millis")]
+        window: Duration,
+    },
+    /// Any JSON over HTTP.
+    Json {
+        /// Where it is.
+        url: Text,
+        /// Headers that are sent.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        headers: BTreeMap<String, Text>,
+        /// Where the number stands in it (RFC 6901).
+        pointer: String,
+    },
+    /// The last line that a program prints.
+    Command {
+        /// Program and arguments; at least the program.
+        command: Vec<String>,
+    },
+}
+
+impl Source {
+    fn filled(&self, filling: &Filling) -> Self {
+        let mut filled = self.clone();
+        match &mut filled {
+            Self::Prometheus { query, .. } | Self::Datadog { query, .. } => *query = filling.double(query),
+            Self::CloudWatch { expression, .. } => *expression = filling.double(expression),
+            Self::Json { url: Text::Literal(url), .. } => *url = filling.double(url),
+            Self::Json { .. } | Self::Command { .. } => {}
+        }
+        filled
+    }
+
+    fn variables(&self) -> Vec<&str> {
+        fn variable(text: &Text) -> Option<&str> {
+            match text {
+                Text::Variable(name) => Some(name.as_str()),
+                Text::Literal(_) => None,
+            }
+        }
+        match self {
+            Self::Prometheus { token, .. } => token.as_deref().into_iter().collect(),
+            Self::Datadog { api_key, app_key, .. } => vec![api_key, app_key],
+            Self::CloudWatch { .. } => AWS_SECRETS.to_vec(),
+            Self::Json { url, headers, .. } => {
+                [url].into_iter().chain(headers.values()).filter_map(variable).collect()
+            }
+            Self::Command { .. } => Vec::new(),
+        }
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Prometheus { query, .. } | Self::Datadog { query, .. } => write!(f, "`{query}`"),
+            Self::CloudWatch { expression, .. } => write!(f, "`{expression}`"),
+            Self::Json { url: Text::Literal(url), pointer, .. } => write!(f, "{pointer} of {url}"),
+            Self::Json { url: Text::Variable(name), pointer, .. } => write!(f, "{pointer} of ${name}"),
+            Self::Command { command } => write!(f, "of `{}`", command.join(" ")),
+        }
+    }
+}
+
+/// The variables of AWS that are secret.
+const AWS_SECRETS: [&str; 2] = ["AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
+
+/// The places in texts of gates.
+pub const PLACES: [&str; 5] = ["app", "environment", "version", "commit", "rollout"];
+
+/// What stands in the places of texts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Filling([(&'static str, String); 5]);
+
+impl Filling {
+    /// For that release's rollout in that environment.
+    #[must_use]
+    pub fn of(release: &Release, environment: &str, rollout: &str) -> Self {
+        let commit = release.commit.clone().unwrap_or_default();
+        let values = [
+            release.app.clone(),
+            environment.to_owned(),
+            release.version.clone(),
+            commit,
+            rollout.to_owned(),
+        ];
+        let mut values = values.into_iter();
+        Self(PLACES.map(|name| (name, values.next().unwrap_or_default())))
+    }
+
+    /// The text with `{name}` replaced.
+    #[must_use]
+    pub fn single(&self, text: &str) -> String {
+        self.0.iter().fold(text.to_owned(), |text, (name, value)| text.replace(&format!("{{{name}}}"), value))
+    }
+
+    /// The query with `{{name}}` replaced, and what would end a text in a query taken from the values.
+    #[must_use]
+    pub fn double(&self, text: &str) -> String {
+        let harmless = |value: &str| value.replace('\\', "\\\\").replace('"', "\\\"");
+        self.0.iter().fold(text.to_owned(), |text, (name, value)| {
+            text.replace(&format!("{{{{{name}}}}}"), &harmless(value))
+        })
+    }
+
+    /// The values by name.
+    pub fn fields(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.0.iter().map(|(name, value)| (*name, value.as_str()))
+    }
+
+    /// The values as environment variables of a program.
+    #[must_use]
+    pub fn variables(&self) -> Vec<(String, String)> {
+        self.0
+            .iter()
+            .map(|(name, value)| (format!("TIDEGATE_{}", name.to_uppercase()), value.clone()))
+            .collect()
+    }
+}
+
+/// What came of one question.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Sample {
+    /// A program or Job ended by itself.
+    Ended {
+        /// Its exit code, where it has one.
+        code: Option<i32>,
+        /// How, in words.
+        how: String,
+        /// The last lines that it wrote.
+        log_tail: Vec<String>,
+    },
+    /// A webhook's whole answer.
+    Said {
+        /// Its status.
+        status: u16,
+        /// Its body.
+        body: Vec<u8>,
+    },
+    /// What stands in an approval; `None` where there is none.
+    Approval(Option<String>),
+    /// A number.
+    Number(f64),
+    /// Nothing.
+    Silent {
+        /// Why.
+        why: String,
+        /// Asking again cannot help.
+        lasting: bool,
+    },
+}

@@ -1,0 +1,83 @@
+//! The gates of rollouts at a place: what needs the cluster is asked there, all else from here.
+
+use std::path::Path;
+
+use super::ground::AnyTarget;
+use crate::error::{Error, ErrorKind};
+use crate::gate::http::HttpCollector;
+use crate::gate::{Collector, Question};
+use crate::rollout::analysis::verify::Answer;
+use crate::rollout::gate::{Probe, Sample};
+use crate::rollout::step::{Check, Load};
+use crate::target::kubernetes::{Errand, ErrandEnd, KubernetesTarget};
+
+/// The longest name of a Job from whose pods' names nothing is cut.
+const LONGEST: usize = 57;
+
+/// Asks the gates of rollouts at a place.
+pub(super) struct Gates {
+    http: HttpCollector,
+    target: AnyTarget,
+}
+
+impl Gates {
+    /// For rollouts to that target; relative paths begin at `folder`.
+    ///
+    /// # Errors
+    /// When the HTTP client cannot be set up.
+    pub(super) fn new(folder: &Path, target: &AnyTarget) -> Result<Self, Error> {
+        let http = HttpCollector::new(folder).map_err(|error| {
+            Error::new(ErrorKind::Failed, "tls", format!("the HTTP client cannot be set up: {error}"))
+        })?;
+        Ok(Self { http, target: target.clone() })
+    }
+}
+
+impl Collector for Gates {
+    async fn collect(&self, address: &str, checks: &[Check]) -> Vec<Answer> {
+        self.http.collect(address, checks).await
+    }
+
+    async fn ask(&self, question: Question<'_>, say: &(dyn Fn(String) + Send + Sync)) -> Sample {
+        match (&question.gate.probe, &self.target) {
+            (Probe::Job { command, workload }, AnyTarget::Kubernetes(target)) => {
+                job(target, command, workload.as_deref(), question, say).await
+            }
+            _ => self.http.ask(question, say).await,
+        }
+    }
+
+    fn send(&self, address: &str, load: Load) -> impl Future<Output = ()> + Send + 'static {
+        self.http.send(address, load)
+    }
+}
+
+/// Runs the Job, or waits for the one that a process left which died.
+async fn job(
+    target: &KubernetesTarget,
+    command: &[String],
+    workload: Option<&str>,
+    question: Question<'_>,
+    say: &(dyn Fn(String) + Send + Sync),
+) -> Sample {
+    let name = name(question);
+    say(format!("Job {name} runs `{}`", command.join(" ")));
+    let errand = Errand { name: &name, command, workload, at_most: question.within, only_waits: false };
+    let silent = |why: String| Sample::Silent { why, lasting: true };
+    match target.run_errand(&question.release.id, errand, std::future::pending()).await {
+        Ok(ErrandEnd::Done) => Sample::Ended { code: Some(0), how: "done".to_owned(), log_tail: Vec::new() },
+        Ok(ErrandEnd::Failed { how, log_tail }) => Sample::Ended { code: None, how, log_tail },
+        Ok(ErrandEnd::NotStarted { why }) => silent(format!("Job {name} did not start: {why}")),
+        Ok(ErrandEnd::Unseen { why }) => silent(format!("how Job {name} ended cannot be told: {why}")),
+        Ok(ErrandEnd::Absent) => silent(format!("Job {name} is not there")),
+        Err(error) => Sample::Silent { why: error.sentence, lasting: error.fatal },
+    }
+}
+
+/// A name of its own for each rollout and step: what was begun for one is waited for, and run anew for the next.
+fn name(question: Question<'_>) -> String {
+    let tail = format!("-gate-{}", question.id);
+    let room = LONGEST.saturating_sub(tail.len());
+    let app: String = question.release.app.chars().take(room).collect();
+    format!("{}{tail}", app.trim_end_matches('-'))
+}
