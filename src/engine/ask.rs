@@ -95,7 +95,8 @@ impl Inquiry {
     ) -> Result<Judgement, TargetError> {
         match step {
             Step::Verify { direct, checks } => {
-                verified(target, collector, direct.then_some(&self.release.id), checks).await
+                let checks: Vec<_> = checks.iter().map(|check| check.filled(&self.filling)).collect();
+                verified(target, collector, direct.then_some(&self.release.id), &checks).await
             }
             Step::Gate { direct, gate } => {
                 let address = target.address(direct.then_some(&self.release.id)).await;
@@ -126,11 +127,15 @@ impl Inquiry {
                 id: &self.id,
                 within,
             };
-            let sample = match tokio::time::timeout(within, collector.ask(question, say)).await {
-                Ok(sample) => sample,
-                Err(_) => Sample::Silent { why: format!("no answer within {within:?}"), lasting: true },
-            };
-            samples.push(sample);
+            match tokio::time::timeout(within, collector.ask(question, say)).await {
+                Ok(sample) => samples.push(sample),
+                Err(_) if samples.is_empty() => {
+                    let why = format!("no answer within {within:?}");
+                    samples.push(Sample::Silent { why, lasting: true });
+                }
+                // The rest of the time was too short for one more answer: those before it count.
+                Err(_) => {}
+            }
             let judgement = gate::judge(gate, &samples);
             let is_final = matches!(judgement.verdict, Verdict::Pass | Verdict::Fail)
                 || gate::is_lasting(&samples)

@@ -10,7 +10,7 @@ use x509_cert::Certificate;
 use x509_cert::der::Decode as _;
 
 use crate::rollout::analysis::verify::Answer;
-use crate::rollout::gate::Sample;
+use crate::rollout::gate::{Probe, Sample};
 use crate::rollout::step::{Check, Load, Text};
 
 use super::{Collector, Question, load, probe};
@@ -107,6 +107,14 @@ impl Collector for HttpCollector {
     }
 
     async fn ask(&self, question: Question<'_>, say: &(dyn Fn(String) + Send + Sync)) -> Sample {
+        if let (Probe::Load { load, objectives }, address) = (&question.gate.probe, question.address) {
+            let Some(address) = address else { return probe::silent("no ready instance has an address") };
+            say(format!("sends {} requests a second, {} at most", load.rate, load.total));
+            let (visitor, base) = (self.visitor.clone(), base(address));
+            // Before who asks gives it up, so that what had come by then counts.
+            let within = question.within.mul_f64(0.95);
+            return load::measure(visitor, base, load.clone(), *objectives, within).await;
+        }
         let asked = probe::ask(&self.asker, &self.folder, question, say).await;
         asked.unwrap_or_else(|| probe::lasting("a Job needs a cluster, and this environment is in none"))
     }
@@ -148,13 +156,13 @@ fn valid_for(certificate: &[u8], now: SystemTime) -> Option<Duration> {
 }
 
 /// The address as the beginning of a URL.
-fn base(address: &str) -> String {
+pub(super) fn base(address: &str) -> String {
     let url = if address.contains("://") { address.to_owned() } else { format!("http://{address}") };
     url.trim_end_matches('/').to_owned()
 }
 
 /// The innermost cause: what a person can act on, without the request around it.
-fn in_words(error: &reqwest::Error) -> String {
+pub(super) fn in_words(error: &reqwest::Error) -> String {
     let mut cause: &dyn std::error::Error = error;
     while let Some(deeper) = cause.source() {
         cause = deeper;

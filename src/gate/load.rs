@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior};
 
+use crate::rollout::gate::{Measured, Objectives, Sample};
 use crate::rollout::step::{Load, Sent};
 
 /// A request that takes longer is given up.
@@ -24,8 +25,64 @@ pub(super) fn client() -> Result<reqwest::Client, reqwest::Error> {
     })
 }
 
-/// Sends it all; ends when that is done.
+/// What came of a request that was due.
+enum Came {
+    /// A good answer, after this time.
+    Well(Duration),
+    /// None, or another.
+    Badly(String),
+    /// It was not sent: too many wait for their answers.
+    Held,
+}
+
+/// Sends it all; ends when that is done. What is answered is for those to judge who count.
 pub(super) async fn send(client: reqwest::Client, base: String, load: Load) {
+    let (tell, mut told) = mpsc::unbounded_channel();
+    let listening = async { while told.recv().await.is_some() {} };
+    tokio::join!(drive(client, base, load, tell), listening);
+}
+
+/// Sends it all, or until it is clear that too many fail, or the time is over: what had come by then counts.
+pub(super) async fn measure(
+    client: reqwest::Client,
+    base: String,
+    load: Load,
+    objectives: Objectives,
+    within: Duration,
+) -> Sample {
+    let allowed = (objectives.errors * load.total as f64).floor() as u64;
+    let mut measured = Measured::default();
+    let (tell, mut told) = mpsc::unbounded_channel();
+    let mut work = tokio::spawn(drive(client, base, load, tell));
+    let end = Instant::now() + within;
+    loop {
+        tokio::select! {
+            biased;
+            came = told.recv() => match came {
+                None => break,
+                Some(Came::Held) => measured.held += 1,
+                Some(Came::Well(took)) => {
+                    measured.sent += 1;
+                    measured.took.push(took);
+                }
+                Some(Came::Badly(why)) => {
+                    (measured.sent, measured.failed) = (measured.sent + 1, measured.failed + 1);
+                    measured.first.get_or_insert(why);
+                    if measured.failed > allowed {
+                        break;
+                    }
+                }
+            },
+            () = tokio::time::sleep_until(end) => break,
+        }
+    }
+    work.abort();
+    let _ = (&mut work).await;
+    measured.took.sort_unstable();
+    Sample::Measured(measured)
+}
+
+async fn drive(client: reqwest::Client, base: String, load: Load, tell: mpsc::UnboundedSender<Came>) {
     if load.requests.is_empty() || load.rate <= 0.0 {
         return;
     }
@@ -40,29 +97,46 @@ pub(super) async fn send(client: reqwest::Client, base: String, load: Load) {
         }
         beat.tick().await;
         while under_way.try_join_next().is_some() {}
-        let Ok(permit) = Arc::clone(&room).try_acquire_owned() else { continue };
+        let Ok(permit) = Arc::clone(&room).try_acquire_owned() else {
+            let _ = tell.send(Came::Held);
+            continue;
+        };
         sent += 1;
-        let asked = ask(client.clone(), &base, request);
+        let (asked, tell) = (ask(client.clone(), &base, request), tell.clone());
         under_way.spawn(async move {
-            asked.await;
+            // Who counts may have gone.
+            let _ = tell.send(asked.await);
             drop(permit);
         });
     }
     under_way.join_all().await;
 }
 
-fn ask(client: reqwest::Client, base: &str, request: &Sent) -> impl Future<Output = ()> + Send + 'static {
-    let (url, method, body) =
-        (format!("{base}{}", request.path), request.method.clone(), request.body.clone());
+fn ask(client: reqwest::Client, base: &str, request: &Sent) -> impl Future<Output = Came> + Send + 'static {
+    let (url, request) = (format!("{base}{}", request.path), request.clone());
     async move {
-        let Ok(method) = method.parse::<reqwest::Method>() else { return };
+        let told = |why: String| Came::Badly(format!("{} {}: {why}", request.method, request.path));
+        let Ok(method) = request.method.parse::<reqwest::Method>() else {
+            return told("no HTTP method".to_owned());
+        };
+        let began = Instant::now();
         let mut asked = client.request(method, url);
-        if let Some((kind, text)) = body {
+        if let Some((kind, text)) = request.body.clone() {
             asked = asked.header(reqwest::header::CONTENT_TYPE, kind).body(text);
         }
-        // Read whole, as a visitor would; what came is for those to judge who count.
-        if let Ok(answer) = asked.send().await {
-            let _ = answer.bytes().await;
+        let answer = match asked.send().await {
+            Ok(answer) => answer,
+            Err(error) => return told(super::http::in_words(&error)),
+        };
+        let status = answer.status().as_u16();
+        // Read whole, as a visitor would.
+        if let Err(error) = answer.bytes().await {
+            return told(super::http::in_words(&error));
+        }
+        match request.status {
+            Some(wanted) if status != wanted => told(format!("the answer was {status}, expected {wanted}")),
+            None if status >= 500 => told(format!("the answer was {status}")),
+            _ => Came::Well(began.elapsed()),
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::rollout::gate::{Probe, Sample};
 /// An approval that is longer is none.
 const LONGEST: u64 = 64 << 10;
 
-/// Asks what needs no cluster. `None` for what does.
+/// Asks what needs neither a cluster nor the app's own address. `None` for what does.
 pub(super) async fn ask(
     client: &reqwest::Client,
     folder: &Path,
@@ -18,7 +18,7 @@ pub(super) async fn ask(
     say: &(dyn Fn(String) + Send + Sync),
 ) -> Option<Sample> {
     Some(match &question.gate.probe {
-        Probe::Job { .. } => return None,
+        Probe::Job { .. } | Probe::Load { .. } => return None,
         Probe::Command { command } => {
             say(format!("runs `{}`", command.join(" ")));
             ended(run(command, folder, question).await)

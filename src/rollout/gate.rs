@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Release;
 use super::millis;
-use super::step::{Check, Text, Unsettled};
+use super::step::{Check, Load, Text, Unsettled};
 
 /// What must hold before a rollout goes on.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,6 +17,17 @@ pub enum Condition {
     Check(Box<Check>),
     /// A gate passes.
     Gate(Box<Gate>),
+}
+
+impl Condition {
+    /// Whether Tidegate itself sends requests to the app for it.
+    #[must_use]
+    pub fn sends(&self) -> bool {
+        match self {
+            Self::Check(_) => true,
+            Self::Gate(gate) => matches!(gate.probe, Probe::Load { .. }),
+        }
+    }
 }
 
 impl From<Check> for Condition {
@@ -63,7 +74,9 @@ impl Gate {
     /// The variables whose values are secrets.
     pub fn variables(&self) -> impl Iterator<Item = &str> {
         let named: Vec<&str> = match &self.probe {
-            Probe::Command { .. } | Probe::Job { .. } | Probe::Approval { .. } => Vec::new(),
+            Probe::Command { .. } | Probe::Job { .. } | Probe::Approval { .. } | Probe::Load { .. } => {
+                Vec::new()
+            }
             Probe::Webhook { url, secret } => {
                 [Some(url.as_str()), secret.as_deref()].into_iter().flatten().collect()
             }
@@ -115,6 +128,13 @@ pub enum Probe {
     },
     /// A number that must lie within bounds.
     Metric(Metric),
+    /// Requests that Tidegate sends, and what they must come to.
+    Load {
+        /// What is sent.
+        load: Load,
+        /// What it must come to.
+        objectives: Objectives,
+    },
 }
 
 impl fmt::Display for Probe {
@@ -125,7 +145,55 @@ impl fmt::Display for Probe {
             Self::Webhook { url, .. } => write!(f, "webhook ${url}"),
             Self::Approval { file } => write!(f, "approval {file}"),
             Self::Metric(metric) => write!(f, "metric {}", metric.source),
+            Self::Load { load, .. } => write!(f, "load of {} requests a second", load.rate),
         }
+    }
+}
+
+/// What the requests of a load must come to.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Objectives {
+    /// The largest share that may fail, from 0 to 1.
+    pub errors: f64,
+    /// Half of the answers come within this time.
+    #[serde(with = "millis")]
+    pub p50: Duration,
+    /// 95 of 100.
+    #[serde(with = "millis")]
+    pub p95: Duration,
+    /// 99 of 100.
+    #[serde(with = "millis")]
+    pub p99: Duration,
+}
+
+impl Default for Objectives {
+    fn default() -> Self {
+        let [p50, p95, p99] = [100, 500, 1000].map(Duration::from_millis);
+        Self { errors: 0.001, p50, p95, p99 }
+    }
+}
+
+/// What a load came to.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Measured {
+    /// Requests that were sent, and are answered or given up.
+    pub sent: u64,
+    /// Of those, failed: without a whole answer, or with another status than expected.
+    pub failed: u64,
+    /// Requests that were due and not sent, as too many waited for their answers.
+    pub held: u64,
+    /// How long the whole answers took, the shortest first.
+    pub took: Vec<Duration>,
+    /// What the first failed one failed of.
+    pub first: Option<String>,
+}
+
+impl Measured {
+    /// Within this time came so much (0.95: 95 of 100) of the whole answers, by the nearest rank; nothing where none came.
+    #[must_use]
+    pub fn quantile(&self, share: f64) -> Option<Duration> {
+        let rank = (self.took.len() as f64 * share).ceil() as usize;
+        self.took.get(rank.saturating_sub(1)).copied()
     }
 }
 
@@ -233,7 +301,7 @@ impl Source {
         match &mut filled {
             Self::Prometheus { query, .. } | Self::Datadog { query, .. } => *query = filling.double(query),
             Self::CloudWatch { expression, .. } => *expression = filling.double(expression),
-            Self::Json { url: Text::Literal(url), .. } => *url = filling.double(url),
+            Self::Json { url: Text::Literal(url), .. } => *url = filling.text(url),
             Self::Json { .. } | Self::Command { .. } => {}
         }
         filled
@@ -302,6 +370,14 @@ impl Filling {
         self.0.iter().fold(text.to_owned(), |text, (name, value)| text.replace(&format!("{{{name}}}"), value))
     }
 
+    /// The text with `{{name}}` replaced.
+    #[must_use]
+    pub fn text(&self, text: &str) -> String {
+        self.0
+            .iter()
+            .fold(text.to_owned(), |text, (name, value)| text.replace(&format!("{{{{{name}}}}}"), value))
+    }
+
     /// The query with `{{name}}` replaced, and what would end a text in a query taken from the values.
     #[must_use]
     pub fn double(&self, text: &str) -> String {
@@ -349,6 +425,8 @@ pub enum Sample {
     Approval(Option<String>),
     /// A number.
     Number(f64),
+    /// What a load came to.
+    Measured(Measured),
     /// Nothing.
     Silent {
         /// Why.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::gate::Gate;
+use super::gate::{Filling, Gate};
 use super::{Migration, Phase, Split, millis};
 
 /// Which of the two releases of a rollout is meant.
@@ -170,6 +170,9 @@ pub struct Sent {
     /// Its body, and what kind of text that is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body: Option<(String, String)>,
+    /// The status that its answer must have; without it, any below 500 will do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
 }
 
 /// What to do when evidence does not settle it in time.
@@ -228,6 +231,17 @@ pub struct Check {
 }
 
 impl Check {
+    /// The check with what its texts have places for, such as `{{version}}`.
+    #[must_use]
+    pub fn filled(&self, filling: &Filling) -> Self {
+        let text = |text: &String| filling.text(text);
+        let headers = self.headers.iter().map(|(name, value)| (name.clone(), text(value))).collect();
+        let body = self.body.as_ref().map(|(kind, body)| (kind.clone(), text(body)));
+        let json = self.json.clone().map(|json| filled(json, filling));
+        let (path, contains) = (text(&self.path), self.contains.as_ref().map(text));
+        Self { path, json, contains, headers, body, ..self.clone() }
+    }
+
     /// A GET of that path, answered by 200 within that time.
     #[must_use]
     pub fn get(path: &str, within: Duration) -> Self {
@@ -243,5 +257,15 @@ impl Check {
             body: None,
             within,
         }
+    }
+}
+
+fn filled(json: serde_json::Value, filling: &Filling) -> serde_json::Value {
+    use serde_json::Value;
+    match json {
+        Value::String(text) => Value::String(filling.text(&text)),
+        Value::Array(all) => all.into_iter().map(|one| filled(one, filling)).collect(),
+        Value::Object(all) => all.into_iter().map(|(key, one)| (key, filled(one, filling))).collect(),
+        other => other,
     }
 }

@@ -1,6 +1,9 @@
 //! The gates of rollouts at a place: what needs the cluster is asked there, all else from here.
 
 use std::path::Path;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
 
 use super::ground::AnyTarget;
 use crate::error::{Error, ErrorKind};
@@ -13,6 +16,8 @@ use crate::target::kubernetes::{Errand, ErrandEnd, KubernetesTarget};
 
 /// The longest name of a Job from whose pods' names nothing is cut.
 const LONGEST: usize = 57;
+/// So much earlier than it is given up a Job is ended by the cluster.
+const MARGIN: Duration = Duration::from_secs(2);
 
 /// Asks the gates of rollouts at a place.
 pub(super) struct Gates {
@@ -62,15 +67,31 @@ async fn job(
 ) -> Sample {
     let name = name(question);
     say(format!("Job {name} runs `{}`", command.join(" ")));
-    let errand = Errand { name: &name, command, workload, at_most: question.within, only_waits: false };
+    let (target, release, job) = (target.clone(), question.release.id.clone(), name.clone());
+    let (command, workload) = (command.to_vec(), workload.map(str::to_owned));
+    // The cluster ends it a little before who asks gives it up, and so tells why.
+    let at_most = question.within.saturating_sub(MARGIN).max(MARGIN);
+    // Where the answer is no longer wanted, this is dropped: the task hears of it, and takes the Job away.
+    let (_wanted, unwanted) = oneshot::channel::<()>();
+    let task = tokio::spawn(async move {
+        let workload = workload.as_deref();
+        let errand = Errand { name: &job, command: &command, workload, at_most, only_waits: false };
+        let stop = async {
+            let _ = unwanted.await;
+        };
+        target.run_errand(&release, errand, stop).await
+    });
     let silent = |why: String| Sample::Silent { why, lasting: true };
-    match target.run_errand(&question.release.id, errand, std::future::pending()).await {
-        Ok(ErrandEnd::Done) => Sample::Ended { code: Some(0), how: "done".to_owned(), log_tail: Vec::new() },
-        Ok(ErrandEnd::Failed { how, log_tail }) => Sample::Ended { code: None, how, log_tail },
-        Ok(ErrandEnd::NotStarted { why }) => silent(format!("Job {name} did not start: {why}")),
-        Ok(ErrandEnd::Unseen { why }) => silent(format!("how Job {name} ended cannot be told: {why}")),
-        Ok(ErrandEnd::Absent) => silent(format!("Job {name} is not there")),
-        Err(error) => Sample::Silent { why: error.sentence, lasting: error.fatal },
+    match task.await {
+        Ok(Ok(ErrandEnd::Done)) => {
+            Sample::Ended { code: Some(0), how: "done".to_owned(), log_tail: Vec::new() }
+        }
+        Ok(Ok(ErrandEnd::Failed { how, log_tail })) => Sample::Ended { code: None, how, log_tail },
+        Ok(Ok(ErrandEnd::NotStarted { why })) => silent(format!("Job {name} did not start: {why}")),
+        Ok(Ok(ErrandEnd::Unseen { why })) => silent(format!("how Job {name} ended cannot be told: {why}")),
+        Ok(Ok(ErrandEnd::Absent)) => silent(format!("Job {name} is not there")),
+        Ok(Err(error)) => Sample::Silent { why: error.sentence, lasting: error.fatal },
+        Err(error) => silent(error.to_string()),
     }
 }
 

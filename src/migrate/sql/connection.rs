@@ -17,6 +17,8 @@ use crate::rollout::migration::SqlRun;
 
 /// A connection comes about within this time, or not at all.
 const CONNECT: Duration = Duration::from_secs(10);
+/// A lock that is free is had within this time.
+const MOMENT: Duration = Duration::from_secs(1);
 /// How often it is tried again to get the lock.
 const AGAIN: Duration = Duration::from_millis(500);
 /// Whoever waits for the lock longer than this is told so.
@@ -151,6 +153,19 @@ impl Connection {
                 is_told = true;
             }
             tokio::time::sleep(AGAIN.min(left)).await;
+        }
+    }
+
+    /// Whether nobody else holds the lock of migrations. If so, this connection holds it from here on; if not, it is of no more use.
+    pub(super) async fn is_free(&mut self) -> Result<bool, Unstarted> {
+        match tokio::time::timeout(MOMENT, async { self.migrate()?.lock().await }).await {
+            Ok(Ok(())) => Ok(true),
+            Ok(Err(error)) if is_lock_timeout(&error) => Ok(false),
+            Ok(Err(error)) => Err(unreadable(&error)),
+            Err(_) => {
+                self.abandon().await;
+                Ok(false)
+            }
         }
     }
 

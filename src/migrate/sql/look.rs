@@ -23,10 +23,10 @@ pub struct Outlook {
 pub async fn look(run: &SqlRun, folder: &Path, url: &str, release: &Release) -> Result<Outlook, Unstarted> {
     let files = planned(run, folder)?;
     let mut connection = Connection::open(url, &run.database, release, None).await?;
-    let seen = ledger::read(&mut connection).await.map_err(|error| connection::unreadable(&error));
+    let seen = read(&mut connection).await;
     connection.close().await;
-    let seen = seen?;
-    if let Some(version) = seen.partly {
+    let (seen, is_under_way) = seen?;
+    if let (Some(version), false) = (seen.partly, is_under_way) {
         let sentence =
             format!("migration {version} began once and did not end: the database is in a state of its own");
         return Err(Unstarted::fatal("migration-partly-applied", sentence).hint(format!(
@@ -37,4 +37,18 @@ pub async fn look(run: &SqlRun, folder: &Path, url: &str, release: &Release) -> 
     ledger::check(&files, &seen, run)?;
     let pending = files.pending(&seen.applied).map(|file: &files::File| (file.named(), file.phase)).collect();
     Ok(Outlook { pending })
+}
+
+/// What the ledger says, and whether another run of migrations is under way: what that one has begun is not left half done.
+async fn read(connection: &mut Connection) -> Result<(ledger::Seen, bool), Unstarted> {
+    let unreadable = |error| connection::unreadable(&error);
+    let seen = ledger::read(connection).await.map_err(unreadable)?;
+    if seen.partly.is_none() {
+        return Ok((seen, false));
+    }
+    if !connection.is_free().await? {
+        return Ok((seen, true));
+    }
+    // It may have ended since.
+    Ok((ledger::read(connection).await.map_err(unreadable)?, false))
 }

@@ -1,8 +1,10 @@
 //! Judges what gates were answered.
 
+use std::time::Duration;
+
 use serde::Deserialize;
 
-use crate::rollout::gate::{Gate, Metric, Probe, Sample};
+use crate::rollout::gate::{Gate, Measured, Metric, Objectives, Probe, Sample};
 use crate::rollout::{Judgement, Verdict};
 
 /// The exit code of a program that is to be asked again: `EX_TEMPFAIL` of sysexits.h.
@@ -22,7 +24,10 @@ pub fn judge(gate: &Gate, samples: &[Sample]) -> Judgement {
         (_, Sample::Ended { code, how, log_tail }) => ended(gate, *code, how, log_tail),
         (_, Sample::Said { status, body }) => said(gate, *status, body),
         (_, Sample::Approval(text)) => approval(gate, text.as_deref()),
-        (_, Sample::Number(_)) => no_data(gate, "it answered with a number, and was not asked for one"),
+        (Probe::Load { objectives, .. }, Sample::Measured(measured)) => load(gate, *objectives, measured),
+        (_, Sample::Number(_) | Sample::Measured(_)) => {
+            no_data(gate, "it answered with a number, and was not asked for one")
+        }
     }
 }
 
@@ -129,6 +134,43 @@ fn number(gate: &Gate, metric: &Metric, samples: &[Sample], value: f64) -> Judge
     }
 }
 
+/// Absolute objectives: the plain figures count.
+fn load(gate: &Gate, objectives: Objectives, measured: &Measured) -> Judgement {
+    let Measured { sent, failed, held, .. } = *measured;
+    if sent == 0 {
+        return no_data(gate, "no request was sent");
+    }
+    let held = match held {
+        0 => String::new(),
+        held => format!("; {held} more were held back, as too many waited for their answers"),
+    };
+    let share = failed as f64 / sent as f64;
+    let percent = |share: f64| format!("{} %", (share * 10_000.0).round() / 100.0);
+    if share > objectives.errors {
+        let why = measured.first.as_deref().unwrap_or("no whole answer");
+        let what = format!(
+            "failed: {failed} of {sent} requests ({}) failed, expected at most {}: {}{held}",
+            percent(share),
+            percent(objectives.errors),
+            words(why)
+        );
+        return fail(gate, &what);
+    }
+    let Objectives { p50, p95, p99, .. } = objectives;
+    let mut figures = Vec::new();
+    for (name, share, bound) in [("p50", 0.5, p50), ("p95", 0.95, p95), ("p99", 0.99, p99)] {
+        let Some(came) = measured.quantile(share) else { return no_data(gate, "no answer came") };
+        let came = Duration::from_micros(u64::try_from(came.as_micros()).unwrap_or(u64::MAX));
+        if came > bound {
+            let what =
+                format!("failed: {name} of {sent} requests is {came:?}, expected at most {bound:?}{held}");
+            return fail(gate, &what);
+        }
+        figures.push(format!("{name} {came:?}"));
+    }
+    pass(gate, &format!("passed: {sent} requests, {failed} failed, {}{held}", figures.join(", ")))
+}
+
 /// The first line of another's words, bounded.
 fn words(text: &str) -> String {
     text.lines().next().unwrap_or_default().chars().take(WORDS).collect()
@@ -136,11 +178,9 @@ fn words(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::rollout::gate::Source;
-    use crate::rollout::step::Unsettled;
+    use crate::rollout::step::{Load, Unsettled};
 
     fn gate(probe: Probe) -> Gate {
         let (every, at_most) = (Duration::from_secs(10), Duration::from_secs(600));
@@ -235,5 +275,38 @@ mod tests {
         assert_eq!(of(&[0.1, -1.0, 0.1]).0, Verdict::Inconclusive, "silence breaks the row");
         assert_eq!(of(&[0.1, -1.0]).0, Verdict::NoData);
         assert_eq!(of(&[]).0, Verdict::NoData);
+    }
+
+    #[test]
+    fn a_load_must_come_to_its_objectives() {
+        let load = Load { rate: 20.0, requests: Vec::new(), concurrency: 1, total: 100 };
+        let of = |sent: u64, failed: u64, slow: u64| {
+            let took = (0..sent - failed).map(|n| if n < sent - failed - slow { 10 } else { 700 });
+            let took = took.map(Duration::from_millis).collect();
+            let first = (failed > 0).then(|| "GET /: the answer was 503".to_owned());
+            let measured = Measured { sent, failed, held: 0, took, first };
+            let probe = Probe::Load { load: load.clone(), objectives: Objectives::default() };
+            said(&[Sample::Measured(measured)], probe)
+        };
+        assert_eq!(
+            of(1000, 1, 30),
+            (
+                Verdict::Pass,
+                "load of 20 requests a second passed: 1000 requests, 1 failed, p50 10ms, p95 10ms, p99 700ms"
+                    .to_owned()
+            )
+        );
+        assert_eq!(
+            of(1000, 2, 0).1,
+            "load of 20 requests a second failed: 2 of 1000 requests (0.2 %) failed, expected at most 0.1 %: \
+             GET /: the answer was 503"
+        );
+        assert_eq!(
+            of(1000, 0, 51).1,
+            "load of 20 requests a second failed: p95 of 1000 requests is 700ms, expected at most 500ms"
+        );
+        let none = Sample::Measured(Measured::default());
+        let probe = Probe::Load { load, objectives: Objectives::default() };
+        assert_eq!(said(&[none], probe).0, Verdict::NoData);
     }
 }

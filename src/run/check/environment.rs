@@ -132,12 +132,12 @@ impl Inquiry {
         let address = self.target.address(direct.then_some(&self.release.id)).await;
         match condition {
             Condition::Check(check) => {
-                let checks = std::slice::from_ref(&**check);
+                let checks = [check.filled(&self.filling)];
                 let answers = match &address {
-                    Some(address) => self.gates.collect(address, checks).await,
+                    Some(address) => self.gates.collect(address, &checks).await,
                     None => Vec::new(),
                 };
-                let judgement = verify::judge(checks, &answers);
+                let judgement = verify::judge(&checks, &answers);
                 answer(place, format!("{} {}", check.method, check.path), false, judgement)
             }
             Condition::Gate(gate) => {

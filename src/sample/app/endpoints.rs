@@ -81,7 +81,11 @@ impl App {
     }
 
     async fn fated(self: &Arc<Self>, mut request: Request<Incoming>) -> Response<Body> {
-        let Fate { fails, delay } = self.fates.next();
+        if self.faults.leak_kib > 0 {
+            // Written to, or the system would not give it.
+            Box::leak(vec![1_u8; self.faults.leak_kib as usize * 1024].into_boxed_slice());
+        }
+        let Fate { fails, delay } = self.fates.next(request.uri().path());
         if let Some(delay) = delay {
             tokio::time::sleep(delay).await;
         }

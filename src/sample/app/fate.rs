@@ -21,16 +21,21 @@ pub(super) struct Fates {
     fail: f64,
     slow: f64,
     delay: Duration,
+    path: Option<String>,
 }
 
 impl Fates {
     pub(super) fn new(faults: &Faults) -> Self {
         let delay = Duration::from_millis(faults.slow_ms);
-        Self { dealt: AtomicU64::new(0), fail: faults.fail, slow: faults.slow_share, delay }
+        let path = faults.fail_path.clone();
+        Self { dealt: AtomicU64::new(0), fail: faults.fail, slow: faults.slow_share, delay, path }
     }
 
-    /// The fate of the next request.
-    pub(super) fn next(&self) -> Fate {
+    /// The fate of the next request. One that cannot fail is not counted where only some can.
+    pub(super) fn next(&self, path: &str) -> Fate {
+        if self.path.as_ref().is_some_and(|own| own != path) {
+            return Fate { fails: false, delay: None };
+        }
         let n = self.dealt.fetch_add(1, Ordering::Relaxed);
         Fate { fails: strikes(n, self.fail), delay: strikes(n, self.slow).then_some(self.delay) }
     }
@@ -51,7 +56,7 @@ mod tests {
 
     fn failures(share: f64, requests: usize) -> Vec<usize> {
         let fates = Fates::new(&Faults { fail: share, ..Faults::default() });
-        (0..requests).filter(|_| fates.next().fails).collect()
+        (0..requests).filter(|_| fates.next("/").fails).collect()
     }
 
     #[test]
@@ -73,10 +78,17 @@ mod tests {
     }
 
     #[test]
+    fn only_one_path_may_fail() {
+        let fates = Fates::new(&Faults { fail: 0.5, fail_path: Some("/poll".into()), ..Faults::default() });
+        let failed: Vec<bool> = ["/", "/poll", "/", "/poll"].map(|path| fates.next(path).fails).to_vec();
+        assert_eq!(failed, [false, false, false, true]);
+    }
+
+    #[test]
     fn slowness_is_a_share_of_its_own() {
         let faults = Faults { fail: 0.5, slow_share: 0.25, slow_ms: 30, ..Faults::default() };
         let fates = Fates::new(&faults);
-        let dealt: Vec<Fate> = (0..4).map(|_| fates.next()).collect();
+        let dealt: Vec<Fate> = (0..4).map(|_| fates.next("/")).collect();
         assert_eq!(dealt.iter().map(|f| f.fails).collect::<Vec<_>>(), [false, true, false, true]);
         assert_eq!(dealt[3].delay, Some(Duration::from_millis(30)));
         assert!(dealt[..3].iter().all(|f| f.delay.is_none()));

@@ -54,6 +54,12 @@ pub struct Faults {
     /// Tell this version in the health answer instead of the true one
     #[arg(long, env = "SAMPLE_HEALTH_VERSION")]
     pub health_version: Option<String>,
+    /// Fail only requests of this path: the others are left out of the share
+    #[arg(long, env = "SAMPLE_FAIL_PATH")]
+    pub fail_path: Option<String>,
+    /// Keep so many KiB of memory with each request, for ever
+    #[arg(long, env = "SAMPLE_LEAK_KIB", default_value_t = 0)]
+    pub leak_kib: u32,
     /// Do not end on SIGTERM
     #[arg(long, env = "SAMPLE_IGNORE_TERM", value_parser = FalseyValueParser::new())]
     pub ignore_term: bool,
@@ -114,7 +120,7 @@ mod tests {
     #[test]
     fn each_fault_can_be_asked_for() {
         let line = "--version 2 --host 0.0.0.0 --port 9 --fail 0.05 --slow-share 1 --slow-ms 70 --exit-after-ms 5 --exit-code 7 \
-                    --start-delay-ms 8 --never-ready --health-version 3 --ignore-term";
+                    --start-delay-ms 8 --never-ready --health-version 3 --fail-path /poll --leak-kib 4 --ignore-term";
         let options = parse(&line.split_whitespace().collect::<Vec<_>>()).unwrap();
         let faults = Faults {
             fail: 0.05,
@@ -125,6 +131,8 @@ mod tests {
             start_delay_ms: 8,
             never_ready: true,
             health_version: Some("3".into()),
+            fail_path: Some("/poll".into()),
+            leak_kib: 4,
             ignore_term: true,
         };
         assert_eq!(

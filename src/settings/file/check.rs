@@ -3,11 +3,11 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Command, Job, Metric, Ordered, Text, Time, Webhook};
+use super::{Command, Job, Load, Metric, Objectives, Ordered, Text, Time, Webhook};
 use crate::rollout::step::Unsettled;
 
 /// A request with the answer that is expected, or a gate that is asked. Exactly one of `get`, `head`, `post`, `put`, `patch`, `delete`,
-/// `run`, `job`, `webhook`, `approval` and `metric` is given.
+/// `run`, `job`, `webhook`, `approval`, `metric` and `load` is given.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", expecting = "a check, such as `{ get: /health }`")]
 pub(in crate::settings) struct Check {
@@ -33,7 +33,8 @@ pub(in crate::settings) struct Check {
     pub(in crate::settings) body: Option<serde_json::Value>,
     /// Headers of the request. A value that is exactly `$NAME` is taken from the environment of the process that sends it.
     pub(in crate::settings) headers: Option<Ordered<Text>>,
-    /// The answer that is expected.
+    /// The answer that is expected. In its texts, and in those of the request, `{{version}}`, `{{environment}}`, `{{app}}`, `{{commit}}` and
+    /// `{{rollout}}` stand for what is rolled out.
     pub(in crate::settings) expect: Option<Expect>,
     /// A program that is run on the machine that deploys, in the folder of this file; as a list or as one line with quotes. It passes
     /// with exit code 0, is asked again with 75, and fails with any other. It finds `TIDEGATE_ADDRESS`, `TIDEGATE_VERSION`,
@@ -49,12 +50,16 @@ pub(in crate::settings) struct Check {
     pub(in crate::settings) approval: Option<String>,
     /// A number that must lie within bounds.
     pub(in crate::settings) metric: Option<Metric>,
+    /// Requests that Tidegate sends, and that must come to `objectives`.
+    pub(in crate::settings) load: Option<Load>,
+    /// What the requests of `load` must come to; the plain figures count. Only with `load`.
+    pub(in crate::settings) objectives: Option<Objectives>,
     /// What a gate is called in reports. By default it is told what is asked.
     #[schemars(length(min = 1))]
     pub(in crate::settings) name: Option<String>,
     /// The answer to a request must be whole within this time: by default 5s. A gate is asked for this long: by default 10m.
     pub(in crate::settings) within: Option<Time>,
-    /// Time between two questions to a gate. Not with `job`.
+    /// Time between two questions to a gate. Not with `job` and `load`.
     #[schemars(extend("default" = "10s"))]
     pub(in crate::settings) every: Option<Time>,
     /// What happens when a gate has settled nothing in time: `hold` waits for a person, `pass` goes on (but never when it was silent),

@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::{Percent, Time};
+
 /// Requests that Tidegate sends to the public address, as visitors would.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", expecting = "a mapping with `rate` and `requests`")]
@@ -44,4 +46,29 @@ pub(in crate::settings) struct Sent {
     pub(in crate::settings) delete: Option<String>,
     /// Body of the request: a text is sent as it is, anything else as JSON.
     pub(in crate::settings) body: Option<serde_json::Value>,
+    /// The status that its answer must have. By default any below 500 will do. Only where the load is a gate.
+    #[schemars(range(min = 200, max = 599))]
+    pub(in crate::settings) status: Option<u16>,
+}
+
+/// What the requests of a load must come to.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(
+    deny_unknown_fields,
+    rename_all = "kebab-case",
+    expecting = "a mapping such as `{ errors: 1%, p95: 300ms }`"
+)]
+pub(in crate::settings) struct Objectives {
+    /// The largest share that may fail.
+    #[schemars(extend("default" = "0.1%"))]
+    pub(in crate::settings) errors: Option<Percent>,
+    /// Half of the answers come within this time.
+    #[schemars(extend("default" = "100ms"))]
+    pub(in crate::settings) p50: Option<Time>,
+    /// 95 of 100 answers come within this time.
+    #[schemars(extend("default" = "500ms"))]
+    pub(in crate::settings) p95: Option<Time>,
+    /// 99 of 100 answers come within this time.
+    #[schemars(extend("default" = "1s"))]
+    pub(in crate::settings) p99: Option<Time>,
 }

@@ -34,7 +34,7 @@ pub(super) fn resolve(raw: Compare, path: &Path, findings: &mut Findings<'_>) ->
         alpha,
         min_requests,
         inconclusive: raw.inconclusive.unwrap_or(default.inconclusive),
-        load: raw.load.and_then(|raw| super::load::resolve(raw, &path.key("load"), findings)),
+        load: raw.load.and_then(|raw| super::load::resolve(raw, false, &path.key("load"), findings)),
     })
 }
 

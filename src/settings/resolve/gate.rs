@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::local::{command, text_path};
-use super::{Findings, check, env, metrics, positive, required};
+use super::{Findings, check, env, load, metrics, positive, required};
 use crate::rollout::Budgets;
 use crate::rollout::gate::{Gate, Metric, PLACES, Probe, Source};
 use crate::rollout::step::{Text, Unsettled};
@@ -14,7 +14,7 @@ use crate::yaml::Path;
 use crate::yaml::words::{listed, nearest};
 
 /// The ways in which a gate is asked.
-const WAYS: [&str; 5] = ["run", "job", "webhook", "approval", "metric"];
+const WAYS: [&str; 6] = ["run", "job", "webhook", "approval", "metric", "load"];
 
 /// The first way in which the entry asks a gate, if it is one.
 pub(super) fn way(raw: &Check) -> Option<&'static str> {
@@ -28,6 +28,7 @@ fn given(raw: &Check) -> impl Iterator<Item = &'static str> {
         raw.webhook.is_some(),
         raw.approval.is_some(),
         raw.metric.is_some(),
+        raw.load.is_some(),
     ];
     WAYS.into_iter().zip(there).filter_map(|(name, is_there)| is_there.then_some(name))
 }
@@ -67,8 +68,11 @@ pub(super) fn resolve(
     } else if let Some(file) = raw.approval {
         approval(&file, &path.key("approval"), findings);
         Probe::Approval { file }
+    } else if let Some(raw) = raw.metric {
+        Probe::Metric(metric(raw, &path.key("metric"), findings)?)
     } else {
-        Probe::Metric(metric(raw.metric?, &path.key("metric"), findings)?)
+        let load = load::resolve(raw.load?, true, &path.key("load"), findings)?;
+        Probe::Load { load, objectives: load::objectives(raw.objectives, &path.key("objectives"), findings) }
     };
     let inconclusive = inconclusive.unwrap_or(Unsettled::Hold);
     (ways == 1).then_some(Gate { name: raw.name, probe, every, at_most, inconclusive, advisory })
@@ -91,7 +95,8 @@ fn check_keys(raw: &Check, path: &Path, findings: &mut Findings<'_>) {
         ("body", raw.body.is_some()),
         ("headers", raw.headers.is_some()),
         ("expect", raw.expect.is_some()),
-        ("every", raw.every.is_some() && way == "job"),
+        ("every", raw.every.is_some() && ["job", "load"].contains(&way)),
+        ("objectives", raw.objectives.is_some() && way != "load"),
     ];
     for (key, _) in of_requests.into_iter().filter(|(_, is_given)| *is_given) {
         let message = format!("`{key}` has no effect with `{way}`");
@@ -106,6 +111,7 @@ pub(super) fn check_request(raw: &Check, path: &Path, findings: &mut Findings<'_
         ("every", raw.every.is_some()),
         ("inconclusive", raw.inconclusive.is_some()),
         ("advisory", raw.advisory.is_some()),
+        ("objectives", raw.objectives.is_some()),
     ];
     for (key, _) in of_gates.into_iter().filter(|(_, is_given)| *is_given) {
         let message = format!("`{key}` has no effect with a request: it is for gates");

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::local::{text_path, tidy};
 use super::{Findings, env, label, metrics, traffic};
+use crate::rollout::Condition;
 use crate::rollout::strategy::Strategy;
 use crate::settings::file::{self, Graces, Kubernetes, Level, Paths, Policy, Time};
 use crate::settings::model::{
@@ -94,6 +95,15 @@ pub(super) fn check_verify(verifies: bool, url: Option<&str>, path: &Path, findi
         let message = "`verify` sends its requests to the public address, which is not known";
         let help = "add `url: https://…` to `target.kubernetes`";
         findings.conflict_with(&path.key("verify"), &path.key("target"), message, help);
+    }
+}
+
+/// What is asked at each weight goes where visitors go.
+pub(super) fn check_gates(strategy: &Strategy, url: Option<&str>, path: &Path, findings: &mut Findings<'_>) {
+    if url.is_none() && strategy.gates().iter().any(Condition::sends) {
+        let message = "`gates` sends requests to the public address, which is not known";
+        let help = "add `url: https://…` to `target.kubernetes`";
+        findings.conflict_with(&path.key("strategy"), &path.key("target"), message, help);
     }
 }
 

@@ -219,8 +219,8 @@ fn check_fit(
         }
         TargetSettings::Kubernetes(cluster) => {
             let url = cluster.url.as_deref();
-            let has_checks = verify.iter().any(|one| matches!(one, Condition::Check(_)));
-            kubernetes::check_verify(has_checks, url, path, findings);
+            kubernetes::check_verify(verify.iter().any(Condition::sends), url, path, findings);
+            kubernetes::check_gates(strategy, url, path, findings);
             kubernetes::check_load(strategy, url, path, findings);
             metrics::check_use(cluster.prometheus.as_deref(), strategy.comparison(), path, findings);
             traffic::check_time(&cluster.traffic, strategy.name(), budgets, path, findings);

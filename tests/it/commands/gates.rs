@@ -329,3 +329,27 @@ fn gates_are_asked_by_hand_about_what_is_live() {
     empty.run(&["gate", "check", "dev"]).exits(2).error("nothing-live");
     empty.run(&["gate", "check", "dev", "--sarif", "x"]).exits(2);
 }
+
+#[test]
+fn a_load_of_its_own_must_come_to_its_objectives() {
+    let load = |more: &str, env: &str| Config {
+        env: format!("{{ {env} }}"),
+        ..before(&format!(
+            "{{ load: {{ rate: 200, total: 200, requests: [{{ get: / }}, {{ post: /upload, body: {{ n: 1 }} }}] }}, objectives: {{ errors: 1%{more} }} }}"
+        ))
+    };
+    let app = App::live(&Config::default());
+    app.write(&load(", p50: 2s, p95: 3s, p99: 4s", ""));
+    let said = app.run(&["deploy", "--version", "v2"]).exits(0);
+    tells(&said.err, &["pass: load of 200 requests a second passed: 200 requests, 0 failed, p50 "]);
+    app.write(&load("", "SAMPLE_FAIL: \"0.1\""));
+    let answer = app.json(&["deploy", "--version", "v3"]);
+    ends(&answer, "rolled-back", "gate-failed");
+    // As soon as it is clear, and long before all are sent: every tenth fails, and two may.
+    tells(sentence(&answer), &["failed: 3 of ", " failed, expected at most 1 %", "the answer was 500"]);
+    app.write(&load(", p50: 1ms", "SAMPLE_SLOW_SHARE: \"1\", SAMPLE_SLOW_MS: \"20\""));
+    let answer = app.json(&["deploy", "--version", "v4"]);
+    ends(&answer, "rolled-back", "gate-failed");
+    tells(sentence(&answer), &["failed: p50 of ", "expected at most 1ms"]);
+    app.serves("v2");
+}

@@ -7,6 +7,18 @@ fn verifying(checks: &str) -> Config {
 }
 
 #[test]
+fn the_version_that_answers_must_be_the_one_that_is_rolled_out() {
+    let check = "[{ get: /health, expect: { json: { version: \"{{version}}\" }, headers: { x-sample-version: \"{{version}}\" } } }]";
+    let app = App::live(&verifying(check));
+    app.run(&["deploy", "--version", "v2"]).exits(0);
+    app.write(&verifying("[{ get: /, expect: { headers: { x-sample-version: \"not-{{version}}\" } } }]"));
+    let answer = app.json(&["deploy", "--version", "v3"]);
+    assert_eq!(answer["outcome"], "rolled-back", "{answer:#}");
+    tells(answer["sentence"].as_str().unwrap(), &["is `v3`, expected `not-v3`"]);
+    app.serves("v2");
+}
+
+#[test]
 fn headers_and_bodies_are_sent_and_expected() {
     let mut app = App::live(&verifying("[]"));
     app.variable("SHOP_TOKEN", "tok-4711-secret");

@@ -1,8 +1,10 @@
 //! The Kubernetes target, end to end: the binary, a real cluster, real pods, and visitors who count what they lose.
 
 mod back;
+mod canaries;
 mod disturbed;
 mod drift;
+mod gates;
 mod ground;
 mod image;
 mod judged;

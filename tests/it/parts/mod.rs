@@ -16,6 +16,7 @@ mod journal;
 pub mod kube;
 mod large;
 mod lint;
+mod mariadb;
 mod meter;
 mod migrate;
 mod own;

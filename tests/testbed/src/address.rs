@@ -48,5 +48,7 @@ pub const ENVOY_STATS: u16 = 8002;
 pub const PROMETHEUS: u16 = 9090;
 /// PostgreSQL.
 pub const POSTGRES: u16 = 5432;
+/// MariaDB.
+pub const MARIADB: u16 = 3306;
 /// nginx (HTTP), for tests that need a router beside the Gateway.
 pub const NGINX: u16 = 8088;

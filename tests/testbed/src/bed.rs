@@ -9,6 +9,7 @@ use tokio::net::UnixStream;
 use tokio::time::timeout;
 
 use crate::control::{Request, Word};
+use crate::parts::mariadb;
 use crate::parts::services::PASSWORD;
 use crate::{BedError, Home, home, launch};
 
@@ -82,6 +83,15 @@ impl Bed {
     /// When PostgreSQL was not started.
     pub fn database_password(&self) -> Result<String, BedError> {
         let file = home::run(PASSWORD);
+        std::fs::read_to_string(&file).map_err(|e| BedError::file("read", &file, &e))
+    }
+
+    /// The password of MariaDB's user `tidegate`, who may do everything.
+    ///
+    /// # Errors
+    /// When MariaDB was not started.
+    pub fn mariadb_password(&self) -> Result<String, BedError> {
+        let file = home::run(mariadb::PASSWORD);
         std::fs::read_to_string(&file).map_err(|e| BedError::file("read", &file, &e))
     }
 

@@ -31,6 +31,8 @@ pub enum Part {
     Docker,
     /// PostgreSQL.
     Postgres,
+    /// MariaDB, which speaks as MySQL does.
+    MariaDb,
     /// nginx with an empty configuration that a test fills.
     Nginx,
     /// Simulated nodes and pods on the real control plane.
@@ -39,7 +41,7 @@ pub enum Part {
 
 impl Part {
     /// Every part, with three nodes.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Etcd,
         Self::ControlPlane,
         Self::Node(1),
@@ -52,6 +54,7 @@ impl Part {
         Self::BuildKit,
         Self::Docker,
         Self::Postgres,
+        Self::MariaDb,
         Self::Nginx,
         Self::Kwok,
     ];
@@ -65,7 +68,7 @@ impl Part {
             Self::Dns => &[Self::Node(1), Self::Registry],
             Self::Gateway | Self::Prometheus | Self::Kwok => &[Self::ControlPlane],
             Self::Registry => &[Self::BuildKit],
-            Self::Etcd | Self::BuildKit | Self::Docker | Self::Postgres | Self::Nginx => &[],
+            Self::Etcd | Self::BuildKit | Self::Docker | Self::Postgres | Self::MariaDb | Self::Nginx => &[],
         }
     }
 }
@@ -89,6 +92,7 @@ impl Part {
             Self::BuildKit => &["buildkitd"],
             Self::Docker => &["docker", "docker/dockerd"],
             Self::Postgres => &["postgres"],
+            Self::MariaDb => &["mariadb"],
             Self::Nginx => &["nginx"],
             Self::Kwok => &["kwok"],
         };
@@ -109,6 +113,7 @@ impl fmt::Display for Part {
             Self::BuildKit => f.write_str("buildkit"),
             Self::Docker => f.write_str("docker"),
             Self::Postgres => f.write_str("postgres"),
+            Self::MariaDb => f.write_str("mariadb"),
             Self::Nginx => f.write_str("nginx"),
             Self::Kwok => f.write_str("kwok"),
         }

@@ -119,6 +119,11 @@ fn how_to_reach(bed: &Bed) -> Vec<String> {
             run("postgres-password").display()
         ),
         format!(
+            "# mariadb   mysql://tidegate@{}/mysql, password in {}",
+            address::bed(address::MARIADB),
+            run("mariadb-password").display()
+        ),
+        format!(
             "# nginx     http://{} (files in {}, then `testbed signal HUP nginx`)",
             address::bed(address::NGINX),
             run("nginx").display()

@@ -4,6 +4,7 @@ mod cluster;
 mod cluster_dns;
 mod credentials;
 mod gateway;
+pub(crate) mod mariadb;
 mod node;
 mod scrape_targets;
 pub(crate) mod services;
@@ -85,6 +86,7 @@ impl Stage {
             Part::BuildKit => services::buildkit(self).await,
             Part::Docker => services::docker(self).await,
             Part::Postgres => services::postgres(self).await,
+            Part::MariaDb => mariadb::start(self).await,
             Part::Nginx => services::nginx(self).await,
             Part::Kwok => cluster::kwok(self).await,
         }

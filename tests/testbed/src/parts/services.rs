@@ -7,11 +7,12 @@ use crate::holder::{Machine, enter};
 use crate::process::{finish, program};
 use crate::{BedError, address, home};
 
-const SOON: Duration = Duration::from_secs(30);
+/// How long a part may take to start.
+pub(super) const SOON: Duration = Duration::from_secs(30);
 /// The file of the run folder with the password of PostgreSQL's superuser.
 pub(crate) const PASSWORD: &str = "postgres-password";
-/// An account without rights, for PostgreSQL, which refuses to run as root.
-const NOBODY: &str = "65534";
+/// An account without rights, for databases, which refuse to run as root.
+pub(super) const NOBODY: &str = "65534";
 
 /// The registry. What the testbed's images are made of lies beneath as a read-only layer; what tests push goes with the testbed.
 pub(super) async fn registry(stage: &Stage) -> Result<(), BedError> {

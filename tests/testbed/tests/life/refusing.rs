@@ -85,7 +85,7 @@ fn wrong_names_are_answered_with_the_right_ones() {
     let Some(_alone) = alone("wrong names are answered with the right ones") else { return };
     let said = fail(&mut up(&["postgress"]));
     assert!(
-        said.contains("there is no part \"postgress\"") && said.contains("postgres, nginx, kwok"),
+        said.contains("there is no part \"postgress\"") && said.contains("postgres, mariadb, nginx, kwok"),
         "{said}"
     );
     let said = fail(&mut testbed(&["status"]));
