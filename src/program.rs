@@ -32,6 +32,8 @@ pub struct Ended {
     pub how: String,
     /// The last lines that it wrote.
     pub tail: Vec<String>,
+    /// The last line on its standard output in which anything stands.
+    pub last: Option<String>,
 }
 
 /// Why it is to end before its time.
@@ -68,17 +70,17 @@ pub async fn run(
     let mut group = Group::of(&child);
     let (tell, mut lines) = mpsc::channel(64);
     if let Some(output) = child.stdout.take() {
-        tokio::spawn(pass_on(output, tell.clone()));
+        tokio::spawn(pass_on(output, tell.clone(), true));
     }
     if let Some(output) = child.stderr.take() {
-        tokio::spawn(pass_on(output, tell));
+        tokio::spawn(pass_on(output, tell, false));
     }
-    let mut tail = VecDeque::new();
+    let (mut tail, mut last) = (VecDeque::new(), None);
     let mut stop = std::pin::pin!(stop);
     let (status, stopped) = loop {
         tokio::select! {
             status = child.wait() => break (status, None),
-            Some(line) = lines.recv() => keep(&mut tail, line),
+            Some(line) = lines.recv() => keep(&mut tail, &mut last, line),
             why = &mut stop => {
                 group.end(&mut child).await;
                 break (child.wait().await, Some(why));
@@ -88,21 +90,27 @@ pub async fn run(
     // What it wrote last may still be on the way; children that it left behind may hold the pipe open.
     let until = tokio::time::Instant::now() + REST;
     while let Ok(Some(line)) = tokio::time::timeout_at(until, lines.recv()).await {
-        keep(&mut tail, line);
+        keep(&mut tail, &mut last, line);
     }
     let status = status.map_err(|error| error.to_string())?;
-    group.forget();
     let is_stopped = stopped.is_some();
+    // Of what was stopped nothing is left, whatever it did not hear.
+    if !is_stopped {
+        group.forget();
+    }
     let how = match stopped {
         Some(Stop::Late(time)) => format!("no end within {time:?}"),
         Some(Stop::Cancelled) => "the command was told to stop".to_owned(),
         None => status.to_string().replace("exit status: ", "exit code "),
     };
     let code = status.code().filter(|_| !is_stopped);
-    Ok(Ended { is_well: code == Some(0), code, is_stopped, how, tail: tail.into() })
+    Ok(Ended { is_well: code == Some(0), code, is_stopped, how, tail: tail.into(), last })
 }
 
-fn keep(tail: &mut VecDeque<String>, line: String) {
+fn keep(tail: &mut VecDeque<String>, last: &mut Option<String>, (line, is_out): (String, bool)) {
+    if is_out && !line.trim().is_empty() {
+        *last = Some(line.clone());
+    }
     if tail.len() == TAIL {
         tail.pop_front();
     }
@@ -110,19 +118,19 @@ fn keep(tail: &mut VecDeque<String>, line: String) {
 }
 
 /// Tells the lines of an output as they come. No line is held longer than it is told.
-async fn pass_on(mut output: impl AsyncRead + Unpin, tell: mpsc::Sender<String>) {
+async fn pass_on(mut output: impl AsyncRead + Unpin, tell: mpsc::Sender<(String, bool)>, is_out: bool) {
     let (mut buffer, mut line) = (vec![0; 8192], Vec::new());
     while let Ok(length @ 1..) = output.read(&mut buffer).await {
         for part in buffer[..length].split_inclusive(|byte| *byte == b'\n') {
             let room = LINE.saturating_sub(line.len());
             line.extend_from_slice(part.get(..room).unwrap_or(part));
-            if part.ends_with(b"\n") && tell.send(text(&mut line)).await.is_err() {
+            if part.ends_with(b"\n") && tell.send((text(&mut line), is_out)).await.is_err() {
                 return;
             }
         }
     }
     if !line.is_empty() {
-        let _ = tell.send(text(&mut line)).await;
+        let _ = tell.send((text(&mut line), is_out)).await;
     }
 }
 

@@ -1,5 +1,7 @@
 //! The steps that ask: declared requests, and gates. While an answer is waited for, everything else is still heard and seen.
 
+use std::collections::HashSet;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -19,6 +21,10 @@ use crate::target::{Target, TargetError};
 const TRIES: u32 = 3;
 /// Between two tries.
 const PAUSE: Duration = Duration::from_millis(500);
+/// So much of what a gate says meanwhile is told.
+const SENTENCES: usize = 20;
+/// So near to the end an answer may have been cut short by it.
+const LATE: Duration = Duration::from_millis(1500);
 /// How often it is looked whether the answer is still wanted.
 const LOOKS: Duration = Duration::from_millis(250);
 
@@ -33,6 +39,7 @@ impl<T: Target, J: Journal, C: Collector, M: Migrator> Engine<'_, T, J, C, M> {
             release: plan.candidate.clone(),
             filling: Filling::of(&plan.candidate, &environment, id.as_str()),
             id: format!("{}-{}", step + 1, id.as_str().to_lowercase()),
+            since: self.clock.now().as_millisecond(),
         };
         let (tell, mut told) = mpsc::unbounded_channel();
         let say = move |sentence: String| {
@@ -83,6 +90,8 @@ struct Inquiry {
     release: Release,
     filling: Filling,
     id: String,
+    /// When it is asked, in milliseconds since 1970.
+    since: i64,
 }
 
 impl Inquiry {
@@ -116,7 +125,15 @@ impl Inquiry {
         say: &(dyn Fn(String) + Send + Sync),
     ) -> Judgement {
         let end = Instant::now() + gate.at_most;
-        let (mut samples, mut told) = (Vec::new(), String::new());
+        let mut samples = Vec::new();
+        let told = Mutex::new(HashSet::new());
+        // Each sentence once, and no more than so many: all of them stand in the journal.
+        let say = &|sentence: String| {
+            let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
+            if told.len() < SENTENCES && told.insert(sentence.clone()) {
+                say(sentence);
+            }
+        };
         loop {
             let within = end.saturating_duration_since(Instant::now());
             let question = Question {
@@ -126,8 +143,12 @@ impl Inquiry {
                 address,
                 id: &self.id,
                 within,
+                since: self.since,
             };
             match tokio::time::timeout(within, collector.ask(question, say)).await {
+                // What was ended for want of time has said nothing more than was said before.
+                Ok(Sample::Silent { lasting: true, .. })
+                    if !samples.is_empty() && end.saturating_duration_since(Instant::now()) < LATE => {}
                 Ok(sample) => samples.push(sample),
                 Err(_) if samples.is_empty() => {
                     let why = format!("no answer within {within:?}");
@@ -143,10 +164,7 @@ impl Inquiry {
             if is_final {
                 return judgement;
             }
-            if judgement.sentence != told {
-                told.clone_from(&judgement.sentence);
-                say(told.clone());
-            }
+            say(judgement.sentence);
             tokio::time::sleep(gate.every).await;
         }
     }

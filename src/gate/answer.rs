@@ -41,8 +41,13 @@ fn cause(error: &reqwest::Error) -> String {
     while let Some(deeper) = cause.source() {
         cause = deeper;
     }
-    match std::ptr::eq(cause, error as &dyn std::error::Error) {
-        true => "the address is none that can be asked".to_owned(),
-        false => cause.to_string(),
+    let (text, host) = (cause.to_string(), error.url().and_then(|url| url.host_str()));
+    if std::ptr::eq(cause, error as &dyn std::error::Error) {
+        return "the address is none that can be asked".to_owned();
     }
+    // Names stand in what is said of a certificate, and may be secret with the address.
+    if text.contains("not valid for name") {
+        return "its certificate is for another name".to_owned();
+    }
+    host.map_or_else(|| text.clone(), |host| text.replace(host, "the host"))
 }

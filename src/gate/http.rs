@@ -111,9 +111,8 @@ impl Collector for HttpCollector {
             let Some(address) = address else { return probe::silent("no ready instance has an address") };
             say(format!("sends {} requests a second, {} at most", load.rate, load.total));
             let (visitor, base) = (self.visitor.clone(), base(address));
-            // Before who asks gives it up, so that what had come by then counts.
-            let within = question.within.mul_f64(0.95);
-            return load::measure(visitor, base, load.clone(), *objectives, within).await;
+            return load::measure(visitor, base, load.clone(), *objectives, probe::before(question.within))
+                .await;
         }
         let asked = probe::ask(&self.asker, &self.folder, question, say).await;
         asked.unwrap_or_else(|| probe::lasting("a Job needs a cluster, and this environment is in none"))

@@ -27,6 +27,8 @@ pub(super) fn client() -> Result<reqwest::Client, reqwest::Error> {
 
 /// What came of a request that was due.
 enum Came {
+    /// It is sent.
+    Begun,
     /// A good answer, after this time.
     Well(Duration),
     /// None, or another.
@@ -39,10 +41,11 @@ enum Came {
 pub(super) async fn send(client: reqwest::Client, base: String, load: Load) {
     let (tell, mut told) = mpsc::unbounded_channel();
     let listening = async { while told.recv().await.is_some() {} };
-    tokio::join!(drive(client, base, load, tell), listening);
+    tokio::join!(drive(client, base, load, tell, None), listening);
 }
 
-/// Sends it all, or until it is clear that too many fail, or the time is over: what had come by then counts.
+/// Sends it all, or until it is clear that too many fail, or the time is over. The end of the time is for the last answers: what has none by
+/// then has failed.
 pub(super) async fn measure(
     client: reqwest::Client,
     base: String,
@@ -53,36 +56,53 @@ pub(super) async fn measure(
     let allowed = (objectives.errors * load.total as f64).floor() as u64;
     let mut measured = Measured::default();
     let (tell, mut told) = mpsc::unbounded_channel();
-    let mut work = tokio::spawn(drive(client, base, load, tell));
     let end = Instant::now() + within;
+    let last = end - PATIENCE.min(within / 2);
+    // Dropped with this: nothing is sent that nobody waits for.
+    let mut work = std::pin::pin!(drive(client, base, load, tell, Some(last)));
+    let (mut is_driven, mut in_flight) = (false, 0_u64);
     loop {
         tokio::select! {
             biased;
             came = told.recv() => match came {
                 None => break,
+                Some(Came::Begun) => in_flight += 1,
                 Some(Came::Held) => measured.held += 1,
                 Some(Came::Well(took)) => {
-                    measured.sent += 1;
+                    (measured.sent, in_flight) = (measured.sent + 1, in_flight - 1);
                     measured.took.push(took);
                 }
                 Some(Came::Badly(why)) => {
                     (measured.sent, measured.failed) = (measured.sent + 1, measured.failed + 1);
+                    in_flight -= 1;
                     measured.first.get_or_insert(why);
                     if measured.failed > allowed {
                         break;
                     }
                 }
             },
-            () = tokio::time::sleep_until(end) => break,
+            () = &mut work, if !is_driven => is_driven = true,
+            () = tokio::time::sleep_until(end) => {
+                measured.sent += in_flight;
+                measured.failed += in_flight;
+                if in_flight > 0 {
+                    measured.first.get_or_insert_with(|| "no whole answer by the end".to_owned());
+                }
+                break;
+            }
         }
     }
-    work.abort();
-    let _ = (&mut work).await;
     measured.took.sort_unstable();
     Sample::Measured(measured)
 }
 
-async fn drive(client: reqwest::Client, base: String, load: Load, tell: mpsc::UnboundedSender<Came>) {
+async fn drive(
+    client: reqwest::Client,
+    base: String,
+    load: Load,
+    tell: mpsc::UnboundedSender<Came>,
+    last: Option<Instant>,
+) {
     if load.requests.is_empty() || load.rate <= 0.0 {
         return;
     }
@@ -92,7 +112,7 @@ async fn drive(client: reqwest::Client, base: String, load: Load, tell: mpsc::Un
     beat.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let (mut under_way, mut sent) = (JoinSet::new(), 0_u64);
     for request in load.requests.iter().cycle() {
-        if sent >= load.total {
+        if sent >= load.total || last.is_some_and(|last| Instant::now() >= last) {
             break;
         }
         beat.tick().await;
@@ -102,6 +122,7 @@ async fn drive(client: reqwest::Client, base: String, load: Load, tell: mpsc::Un
             continue;
         };
         sent += 1;
+        let _ = tell.send(Came::Begun);
         let (asked, tell) = (ask(client.clone(), &base, request), tell.clone());
         under_way.spawn(async move {
             // Who counts may have gone.

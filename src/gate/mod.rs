@@ -47,6 +47,8 @@ pub struct Question<'a> {
     pub id: &'a str,
     /// The answer is wanted within this time.
     pub within: Duration,
+    /// When it was first asked, in milliseconds since 1970: points of time series from before tell nothing. `i64::MIN` takes any.
+    pub since: i64,
 }
 
 /// What an environment variable holds. What is not set is told by its name.

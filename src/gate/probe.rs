@@ -24,10 +24,19 @@ pub(super) async fn ask(
             ended(run(command, folder, question).await)
         }
         Probe::Webhook { url, secret } => webhook::ask(client, url, secret.as_deref(), question).await,
-        Probe::Approval { file } => approval(&folder.join(file)).await,
+        Probe::Approval { file } => match question.filling.unknown(file) {
+            Some(name) => lasting(format!("the {name} of the release is not known, and stands in its name")),
+            None => approval(&folder.join(file)).await,
+        },
         Probe::Metric(metric) => match metric::ask(client, folder, &metric.source, question).await {
-            Ok(value) if value.is_finite() => Sample::Number(value),
-            Ok(value) => silent(format!("the answer is {value}, which is no number")),
+            Ok((value, _)) if !value.is_finite() => {
+                silent(format!("the answer is {value}, which is no number"))
+            }
+            Ok((value, None)) => Sample::Number(value),
+            Ok((_, Some(at))) if at < question.since => {
+                silent("its newest point is older than the question, and so of other releases")
+            }
+            Ok((value, Some(at))) => Sample::Dated { value, at },
             Err(silence) => silence,
         },
     })
@@ -43,14 +52,18 @@ pub(super) fn lasting(why: impl Into<String>) -> Sample {
     Sample::Silent { why: why.into(), lasting: true }
 }
 
+/// A little less than who asks waits, so that it can still be told how it ended.
+pub(super) fn before(within: Duration) -> Duration {
+    within.saturating_sub(Duration::from_secs(1).min(within / 20))
+}
+
 /// Runs a program of a gate, which knows what it is about by its environment.
 pub(super) async fn run(
     command: &[String],
     folder: &Path,
     question: Question<'_>,
 ) -> Result<program::Ended, String> {
-    // A little less than who asks waits, so that it can still be told how it was ended.
-    let within = question.within.mul_f64(0.95).max(Duration::from_millis(100));
+    let within = before(question.within);
     let stop = async {
         tokio::time::sleep(within).await;
         Stop::Late(within)

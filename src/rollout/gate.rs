@@ -20,6 +20,12 @@ pub enum Condition {
 }
 
 impl Condition {
+    /// Whether it is to know where the app is.
+    #[must_use]
+    pub fn needs_address(&self) -> bool {
+        self.sends() || matches!(self, Self::Gate(gate) if matches!(gate.probe, Probe::Command { .. }))
+    }
+
     /// Whether Tidegate itself sends requests to the app for it.
     #[must_use]
     pub fn sends(&self) -> bool {
@@ -62,7 +68,10 @@ impl Gate {
     #[must_use]
     pub fn filled(&self, filling: &Filling) -> Self {
         let probe = match &self.probe {
-            Probe::Approval { file } => Probe::Approval { file: filling.single(file) },
+            // A place that nothing fills stays as it is: the file is there for nobody.
+            Probe::Approval { file } if filling.unknown(file).is_none() => {
+                Probe::Approval { file: filling.single(file) }
+            }
             Probe::Metric(metric) => {
                 Probe::Metric(Metric { source: metric.source.filled(filling), ..metric.clone() })
             }
@@ -364,6 +373,14 @@ impl Filling {
         Self(PLACES.map(|name| (name, values.next().unwrap_or_default())))
     }
 
+    /// The place in a text with `{name}` for which nothing is known.
+    #[must_use]
+    pub fn unknown(&self, text: &str) -> Option<&'static str> {
+        let (name, _) =
+            self.0.iter().find(|(name, value)| value.is_empty() && text.contains(&format!("{{{name}}}")))?;
+        Some(name)
+    }
+
     /// The text with `{name}` replaced.
     #[must_use]
     pub fn single(&self, text: &str) -> String {
@@ -423,8 +440,15 @@ pub enum Sample {
     },
     /// What stands in an approval; `None` where there is none.
     Approval(Option<String>),
-    /// A number.
+    /// A number of this moment.
     Number(f64),
+    /// A number of another moment: the newest that there is.
+    Dated {
+        /// The number.
+        value: f64,
+        /// Its moment, in milliseconds since 1970.
+        at: i64,
+    },
     /// What a load came to.
     Measured(Measured),
     /// Nothing.

@@ -232,7 +232,11 @@ impl Rollout {
             Fact::Looked { epoch, stable, candidate } => self.look(at, *epoch, *stable, *candidate),
             Fact::Judged { step, judgement } => {
                 self.judgements.push((*step, judgement.clone()));
-                self.with_step(|current| current.judgement = Some(judgement.clone()));
+                // Whoever said to go on before did not know of it.
+                self.with_step(|current| {
+                    current.judgement = Some(judgement.clone());
+                    current.confirmed = false;
+                });
             }
             Fact::Migrated { migrated, .. } => {
                 self.migrated.push((**migrated).clone());

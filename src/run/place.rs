@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::ground::{Ground, Machine};
 use super::reports::Listener;
+use super::signals::Signals;
 use crate::cli::{Common, Inline};
 use crate::error::{Error, ErrorKind};
 use crate::report::github::Annotator;
@@ -30,6 +31,8 @@ pub struct Place {
     pub listeners: Vec<Listener>,
     /// Where words about lines of files go, besides the log.
     pub annotator: Option<Annotator>,
+    /// Where signals are listened for already; what came since then counts.
+    pub signals: Option<Signals>,
 }
 
 impl Place {
@@ -79,6 +82,7 @@ impl Place {
             watchdog: None,
             listeners: Vec::new(),
             annotator: None,
+            signals: None,
         }
     }
 

@@ -123,7 +123,7 @@ fn features_of(place: &Place, bundle: &Bundle) -> Vec<Feature> {
 fn features(settings: &EnvironmentSettings, bundle: &Bundle) -> Vec<Feature> {
     let TargetSettings::Kubernetes(cluster) = &settings.target else { return Vec::new() };
     let sets = matches!(settings.strategy, Strategy::Canary(_) | Strategy::BlueGreen(_));
-    let before = settings.strategy.before().iter().any(Condition::sends);
+    let before = settings.strategy.before().iter().any(Condition::needs_address);
     let is_errand =
         |one: &Condition| matches!(one, Condition::Gate(gate) if matches!(gate.probe, Probe::Job { .. }));
     let has_errands = settings.conditions().any(is_errand);

@@ -68,7 +68,10 @@ impl Session {
         reason: &str,
         on_lock: OnLock<'_>,
     ) -> Result<Self, Error> {
-        let signals = Signals::listen()?;
+        let signals = match &place.signals {
+            Some(signals) => signals.clone(),
+            None => Signals::listen()?,
+        };
         let journal = place.ground.journal()?;
         let by = who();
         let lock = take_lock(&place, &journal, &by, reason, on_lock, &signals).await?;

@@ -179,3 +179,28 @@ async fn another_process_asks_anew_by_the_same_name() {
     assert_eq!(asked.len(), 3);
     assert!(asked.iter().all(|id| *id == asked[0]), "{asked:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_says_to_go_on_in_full_answers_for_the_gates_up_to_all_traffic_and_not_for_those_after_it() {
+    let mut world = answering(&[absent()]).await;
+    world.setting.verify = vec![Condition::Gate(Box::new(gate()))];
+    let strategy = before(gate());
+    let asking = async {
+        tokio::time::sleep(Duration::from_secs(15)).await;
+        world.ask(Request::GoOn { full: true }).await;
+    };
+    let (outcome, ()) = tokio::join!(world.deploy("v2", &strategy), asking);
+    expect(&outcome.unwrap(), OutcomeKind::Paused, "paused");
+    assert_eq!(world.weight("v2"), Weight::FULL);
+    let asked = world.answers.asked.lock().unwrap().clone();
+    let before = asked.iter().filter(|id| **id == asked[0]).count();
+    assert!((1..=3).contains(&before) && asked.len() > before + 50, "{asked:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gate_that_says_something_else_each_time_does_not_fill_the_journal() {
+    let words: Vec<Sample> = (0..60).map(|n| Sample::Said { status: 500 + n, body: Vec::new() }).collect();
+    let world = answering(&words).await;
+    expect(&world.deploy("v2", &before(gate())).await.unwrap(), OutcomeKind::RolledBack, "gate-silent");
+    assert_eq!(progress(&world).len(), 20);
+}

@@ -66,15 +66,18 @@ pub(super) fn request(
     Ok(request.body(body))
 }
 
-/// The newest value. Of several results it is not known which one is meant.
-pub(super) fn last(answer: &Value) -> Result<f64, String> {
+/// The newest value, with its moment. Of several results it is not known which one is meant.
+pub(super) fn last(answer: &Value) -> Result<(f64, Option<i64>), String> {
     let results = answer["MetricDataResults"].as_array().ok_or("the answer is not one of CloudWatch's")?;
     let only = match results.as_slice() {
         [only] => only,
         [] => return Err("the expression gives no result".to_owned()),
         many => return Err(format!("the expression gives {} results, not one", many.len())),
     };
-    only["Values"][0].as_f64().ok_or_else(|| "the expression gives no value".to_owned())
+    let value = only["Values"][0].as_f64().ok_or_else(|| "the expression gives no value".to_owned())?;
+    // In seconds, as a number.
+    let at = only["Timestamps"][0].as_f64().ok_or_else(|| "the value has no time".to_owned())?;
+    Ok((value, Some((at * 1000.0) as i64)))
 }
 
 #[cfg(test)]
@@ -84,7 +87,11 @@ mod tests {
     #[test]
     fn the_newest_value_counts() {
         let of = |results: Value| last(&json!({ "MetricDataResults": results }));
-        assert_eq!(of(json!([{ "Id": "asked", "Values": [3.5, 9] }])), Ok(3.5));
+        assert_eq!(
+            of(json!([{ "Id": "asked", "Values": [3.5, 9], "Timestamps": [1_700_000_060, 1_700_000_000] }])),
+            Ok((3.5, Some(1_700_000_060_000)))
+        );
+        assert!(of(json!([{ "Values": [1] }])).is_err());
         assert_eq!(
             of(json!([{ "Id": "asked", "Values": [] }])),
             Err("the expression gives no value".to_owned())

@@ -35,8 +35,8 @@ pub(super) fn request(
     Ok(request)
 }
 
-/// The last point that has a value. Of several series it is not known which one is meant.
-pub(super) fn last(answer: &Value) -> Result<f64, String> {
+/// The last point that has a value, with its moment. Of several series it is not known which one is meant.
+pub(super) fn last(answer: &Value) -> Result<(f64, Option<i64>), String> {
     if answer["status"] == "error" {
         let why = answer["error"].as_str().or(answer["errors"][0].as_str()).unwrap_or("it does not say why");
         return Err(format!("Datadog refuses the query: {}", why.chars().take(300).collect::<String>()));
@@ -47,8 +47,9 @@ pub(super) fn last(answer: &Value) -> Result<f64, String> {
         [] => return Err("the query gives no series".to_owned()),
         many => return Err(format!("the query gives {} series, not one", many.len())),
     };
-    let value = points.iter().rev().find_map(|point| point[1].as_f64());
-    value.ok_or_else(|| "no point of the series has a value".to_owned())
+    // The moment is written as a number with a fraction.
+    let dated = |point: &Value| Some((point[1].as_f64()?, Some(point[0].as_f64()? as i64)));
+    points.iter().rev().find_map(dated).ok_or_else(|| "no point of the series has a value".to_owned())
 }
 
 #[cfg(test)]
@@ -65,7 +66,7 @@ mod tests {
             [1_700_000_060_000_i64, 0.25],
             [1_700_000_120_000_i64, null]
         ]);
-        assert_eq!(of(json!([{ "pointlist": points }])), Ok(0.25));
+        assert_eq!(of(json!([{ "pointlist": points }])), Ok((0.25, Some(1_700_000_060_000))));
         assert_eq!(of(json!([])), Err("the query gives no series".to_owned()));
         assert!(of(json!([{ "pointlist": [] }])).is_err());
         assert!(of(json!([{ "pointlist": points }, { "pointlist": points }])).is_err());

@@ -15,15 +15,18 @@ use crate::prometheus::{Prometheus, Token};
 use crate::rollout::gate::{Sample, Source};
 use crate::rollout::step::Text;
 
-/// The number, or why there is none.
+/// The number, with its moment in milliseconds since 1970 where it is not the present one; or why there is none.
 pub(super) async fn ask(
     client: &reqwest::Client,
     folder: &Path,
     source: &Source,
     question: Question<'_>,
-) -> Result<f64, Sample> {
+) -> Result<(f64, Option<i64>), Sample> {
+    let present = |value: f64| (value, None);
     match source {
-        Source::Prometheus { address, token, query } => prometheus(address, token.as_deref(), query).await,
+        Source::Prometheus { address, token, query } => {
+            prometheus(address, token.as_deref(), query).await.map(present)
+        }
         Source::Datadog { address, api_key, app_key, query, window } => {
             let keys = [variable(api_key), variable(app_key)].map(|key| key.map_err(lasting));
             let [api_key, app_key] = keys;
@@ -36,8 +39,8 @@ pub(super) async fn ask(
                 cloud_watch::request(client, (address, region), &credentials, expression, (*period, *window));
             cloud_watch::last(&answer::json(request.map_err(lasting)?).await.map_err(quiet)?).map_err(silent)
         }
-        Source::Json { url, headers, pointer } => json(client, url, headers, pointer).await,
-        Source::Command { command } => printed(run(command, folder, question).await),
+        Source::Json { url, headers, pointer } => json(client, url, headers, pointer).await.map(present),
+        Source::Command { command } => printed(run(command, folder, question).await).map(present),
     }
 }
 
@@ -92,7 +95,6 @@ fn printed(ended: Result<crate::program::Ended, String>) -> Result<f64, Sample> 
     if !ended.is_well {
         return Err(silent(format!("it failed ({})", ended.how)));
     }
-    let last = ended.tail.iter().rev().map(|line| line.trim()).find(|line| !line.is_empty());
-    let line = last.ok_or_else(|| silent("it printed nothing"))?;
-    line.parse().map_err(|_| silent("the last line that it printed is no number"))
+    let line = ended.last.ok_or_else(|| silent("it printed nothing"))?;
+    line.trim().parse().map_err(|_| silent("the last line that it printed is no number"))
 }

@@ -135,12 +135,12 @@ impl Connection {
         loop {
             let left = until.saturating_duration_since(Instant::now());
             let locked = tokio::select! {
-                locked = tokio::time::timeout(left, async { self.migrate()?.lock().await }) => locked,
+                locked = tokio::time::timeout(left, self.try_lock()) => locked,
                 () = watcher.cancelled(), if !is_begun => return Err(busy("it was told to stop meanwhile", false)),
             };
             match locked {
-                Ok(Ok(())) => return Ok(()),
-                Ok(Err(error)) if is_lock_timeout(&error) => {}
+                Ok(Ok(true)) => return Ok(()),
+                Ok(Ok(false)) => {}
                 Ok(Err(error)) => return Err(unreadable(&error)),
                 Err(_) => {
                     return Err(busy("another run of migrations is under way on the same database", true));
@@ -156,11 +156,26 @@ impl Connection {
         }
     }
 
+    /// Takes the lock, if it is to be had within a moment. For MySQL by our own question: sqlx asks for it with a negative time, which MariaDB
+    /// refuses, and does not look at the answer. The name is sqlx's.
+    async fn try_lock(&mut self) -> Result<bool, MigrateError> {
+        if let Self::MySql(connection) = self {
+            let name = "lower(hex(1026731422 * crc32(database())))";
+            let line = format!("SELECT get_lock({name}, {})", MOMENT.as_secs());
+            let had: Option<i64> = sqlx::query_scalar(&line).fetch_one(connection).await?;
+            return Ok(had == Some(1));
+        }
+        match self.migrate()?.lock().await {
+            Ok(()) => Ok(true),
+            Err(error) if is_lock_timeout(&error) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Whether nobody else holds the lock of migrations. If so, this connection holds it from here on; if not, it is of no more use.
     pub(super) async fn is_free(&mut self) -> Result<bool, Unstarted> {
-        match tokio::time::timeout(MOMENT, async { self.migrate()?.lock().await }).await {
-            Ok(Ok(())) => Ok(true),
-            Ok(Err(error)) if is_lock_timeout(&error) => Ok(false),
+        match tokio::time::timeout(2 * MOMENT, self.try_lock()).await {
+            Ok(Ok(is_had)) => Ok(is_had),
             Ok(Err(error)) => Err(unreadable(&error)),
             Err(_) => {
                 self.abandon().await;

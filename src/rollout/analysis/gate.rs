@@ -15,6 +15,7 @@ const WORDS: usize = 300;
 /// What the samples say so far. Pass and Fail are final; the others are final where `last` can be followed by no more.
 #[must_use]
 pub fn judge(gate: &Gate, samples: &[Sample]) -> Judgement {
+    let samples = &readings(samples);
     let Some(last) = samples.last() else {
         return no_data(gate, "it has not answered yet");
     };
@@ -25,10 +26,26 @@ pub fn judge(gate: &Gate, samples: &[Sample]) -> Judgement {
         (_, Sample::Said { status, body }) => said(gate, *status, body),
         (_, Sample::Approval(text)) => approval(gate, text.as_deref()),
         (Probe::Load { objectives, .. }, Sample::Measured(measured)) => load(gate, *objectives, measured),
-        (_, Sample::Number(_) | Sample::Measured(_)) => {
+        (_, Sample::Number(_) | Sample::Dated { .. } | Sample::Measured(_)) => {
             no_data(gate, "it answered with a number, and was not asked for one")
         }
     }
+}
+
+/// The samples with what is read a second time taken out: the same point is one reading, however often it is asked for.
+fn readings(samples: &[Sample]) -> Vec<Sample> {
+    let (mut all, mut last) = (Vec::with_capacity(samples.len()), None);
+    for sample in samples {
+        match sample {
+            Sample::Dated { at, .. } if last == Some(*at) => {}
+            Sample::Dated { value, at } => {
+                last = Some(*at);
+                all.push(Sample::Number(*value));
+            }
+            other => all.push(other.clone()),
+        }
+    }
+    all
 }
 
 /// Whether asking again can change anything.
@@ -111,8 +128,8 @@ fn approval(gate: &Gate, text: Option<&str>) -> Judgement {
     let rest = rest.trim_start_matches(':').trim();
     let because = if rest.is_empty() { String::new() } else { format!(": {}", words(rest)) };
     match word.to_lowercase().as_str() {
-        "approved" | "approve" => pass(gate, &format!("is given{because}")),
-        "rejected" | "reject" => fail(gate, &format!("is refused{because}")),
+        "approved" => pass(gate, &format!("is given{because}")),
+        "rejected" => fail(gate, &format!("is refused{because}")),
         _ => waits(gate, "says neither `approved` nor `rejected`"),
     }
 }
@@ -250,7 +267,14 @@ mod tests {
             (Verdict::Pass, "approval approvals/v2 is given: Ann, after the demo".to_owned())
         );
         assert_eq!(of(Some("Rejected")).0, Verdict::Fail);
-        for text in [None, Some(""), Some("approvedish"), Some("not approved"), Some("yes")] {
+        for text in [
+            None,
+            Some(""),
+            Some("approvedish"),
+            Some("not approved"),
+            Some("yes"),
+            Some("approve or reject"),
+        ] {
             assert_eq!(of(text).0, Verdict::Inconclusive, "{text:?}");
         }
     }
@@ -275,6 +299,14 @@ mod tests {
         assert_eq!(of(&[0.1, -1.0, 0.1]).0, Verdict::Inconclusive, "silence breaks the row");
         assert_eq!(of(&[0.1, -1.0]).0, Verdict::NoData);
         assert_eq!(of(&[]).0, Verdict::NoData);
+        let dated = |at: i64| Sample::Dated { value: 0.1, at };
+        let probe = || Probe::Metric(metric.clone());
+        assert_eq!(
+            said(&[dated(1), dated(1), dated(1)], probe()).0,
+            Verdict::Inconclusive,
+            "one point is one reading"
+        );
+        assert_eq!(said(&[dated(1), dated(1), dated(2)], probe()).0, Verdict::Pass);
     }
 
     #[test]

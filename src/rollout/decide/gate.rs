@@ -1,7 +1,7 @@
 //! The steps that ask: declared requests, and gates.
 
 use super::progress::Progress;
-use super::{Action, Cause, Current, Fact, View, signed};
+use super::{Action, Cause, Current, Fact, View, Weight, signed, unwind};
 use crate::rollout::gate::Gate;
 use crate::rollout::step::Unsettled;
 use crate::rollout::{Judgement, Verdict};
@@ -22,6 +22,13 @@ impl View<'_> {
             }
             None => Progress::Do(Action::Verify { step: current.index }),
         }
+    }
+
+    /// Not all of the traffic has been moved yet: who says to go on in full answers for the gates up to there, and not for those after it.
+    pub(super) fn is_underway(&self, current: &Current) -> bool {
+        let plan = &self.rollout.plan;
+        let split = unwind::split_in_force(&plan.steps, current.index);
+        !plan.in_place && split.is_none_or(|split| split.candidate != Weight::FULL)
     }
 
     /// What is advisory is told, and passed over.

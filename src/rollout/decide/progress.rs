@@ -39,6 +39,7 @@ impl View<'_> {
             }
             Step::Pause { lasting } => self.pause(*lasting, current),
             Step::Verify { .. } => self.verify(current),
+            Step::Gate { .. } if self.rollout.full && self.is_underway(current) => Progress::Done,
             Step::Gate { gate, .. } => self.gate(gate, current),
             Step::Promote if self.rollout.promoted.is_some() => Progress::Done,
             Step::Promote => Progress::Note(Fact::Promoted),

@@ -142,10 +142,10 @@ impl Work<'_> {
         let wanted = self.release(deploy);
         let environment = wanted.environment.clone().unwrap_or_default();
         let reports = ReportArgs::default();
-        let work = async |place| {
+        let work = async |mut place: Place| {
             let mut wanted = wanted;
             if wanted.image.is_none() {
-                wanted.image = image::for_deploy(&place, wanted.version.as_deref()).await?;
+                wanted.image = image::for_deploy(&mut place, wanted.version.as_deref()).await?;
             }
             let asked = wanted.asked();
             deploy::roll_out(place, &common, asked, self.inputs.if_busy, &reports, Vec::new()).await

@@ -92,8 +92,8 @@ environments:
     verify:
       - { get: /, headers: { authorization: $VERIFY, accept: text/html } }
       - { webhook: { url: $GATE, secret: $GATE_SECRET } }
-      - { metric: { get: $NUMBER, headers: { x: $HEADER }, value: /n }, at-most: 1 }
-      - { metric: { datadog: { site: datadoghq.eu, api-key: $DD, app-key: $DD_APP, query: 'avg:x{*}' } }, at-most: 1 }
+      - { metric: { get: $NUMBER, headers: { x: $HEADER }, value: /n, max: 1 } }
+      - { metric: { datadog: { site: datadoghq.eu, api-key: $DD, app-key: $DD_APP, query: 'avg:x{*}' }, max: 1 } }
     migrate: { sql: migrations, database: $DATABASE }
   live:
     target: { kubernetes: { manifests: deploy, metrics: { prometheus: { address: 'http://p:9090', token: $METRICS } } } }

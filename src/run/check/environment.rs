@@ -19,6 +19,7 @@ use crate::run::ground::AnyTarget;
 use crate::run::place::Place;
 use crate::run::rules;
 use crate::run::session::nonce;
+use crate::run::signals::Signals;
 use crate::target::Target as _;
 
 /// What the gates of an environment say now. Printed by `gate check ENVIRONMENT`.
@@ -64,6 +65,26 @@ pub struct GateAnswer {
 /// # Errors
 /// When nothing is live there, or the target cannot be reached.
 pub async fn check(common: &Common, environment: &str) -> Result<GatesAnswer, Error> {
+    let signals = Signals::listen()?;
+    let mut told = signals.cancel().receiver();
+    let told = async {
+        match told.wait_for(Option::is_some).await.ok().and_then(|signal| *signal) {
+            Some(signal) => signal,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        answer = ask_all(common, environment) => answer,
+        // What is being asked is ended with this.
+        signal = told => Err(Error::new(
+            ErrorKind::Cancelled(signal),
+            "cancelled",
+            "the command was told to stop before all gates had answered",
+        )),
+    }
+}
+
+async fn ask_all(common: &Common, environment: &str) -> Result<GatesAnswer, Error> {
     let place = Place::find(common, Some(environment)).await?;
     let known = place.ground.replay().await?;
     let nothing = || {
@@ -163,6 +184,7 @@ impl Inquiry {
             address,
             id: &id,
             within,
+            since: i64::MIN,
         };
         let say = |sentence: String| tracing::info!("{sentence}");
         gate::judge(&asked, &[self.gates.ask(question, &say).await])

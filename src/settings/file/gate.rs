@@ -6,7 +6,7 @@ use serde::Deserialize;
 use super::{Command, Ordered, Text, Time};
 
 /// A number that must lie within bounds: one of `prometheus`, `datadog`, `cloudwatch`, `get` and `command`, with `min`, `max` or both.
-/// In queries and addresses `{{version}}`, `{{environment}}`, `{{app}}`, `{{commit}}` and `{{rollout}}` stand for what is rolled out.
+/// In queries, and in the address of `get`, `{{version}}`, `{{environment}}`, `{{app}}`, `{{commit}}` and `{{rollout}}` stand for what is rolled out.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(
     deny_unknown_fields,

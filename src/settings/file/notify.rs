@@ -30,7 +30,7 @@ pub(in crate::settings) struct Notification {
     pub(in crate::settings) text: Option<String>,
 }
 
-/// An address that gets the outcome as JSON.
+/// An address that gets JSON with POST.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", expecting = "a mapping with `url` and `secret`")]
 pub(in crate::settings) struct Webhook {

@@ -16,6 +16,9 @@ use crate::yaml::words::{listed, nearest};
 /// The ways in which a gate is asked.
 const WAYS: [&str; 6] = ["run", "job", "webhook", "approval", "metric", "load"];
 
+/// So many readings in a row settle it by default.
+const READINGS: u32 = 3;
+
 /// The first way in which the entry asks a gate, if it is one.
 pub(super) fn way(raw: &Check) -> Option<&'static str> {
     given(raw).next()
@@ -50,7 +53,21 @@ pub(super) fn resolve(
             format!("`within` has no effect: `budgets.total` ends the rollout after {}", Time(budgets.total));
         findings.conflict(&path.key("within"), message, "make it shorter, or `budgets.total` longer");
     }
-    let every = positive(raw.every, Duration::from_secs(10), &path.key("every"), findings);
+    let most = raw.metric.as_ref().map_or(1, |metric| {
+        metric.passes.unwrap_or(READINGS).max(metric.failures.unwrap_or(READINGS)).clamp(1, 1000)
+    });
+    // A default gives way to what is written.
+    let usual = Duration::from_secs(10).min(at_most / (2 * most));
+    let is_every_given = raw.every.is_some();
+    let every = positive(raw.every, usual, &path.key("every"), findings);
+    if every.saturating_mul((most - 1).max(1)) >= at_most && (is_every_given || most > 1) {
+        let key = if is_every_given { "every" } else { "within" };
+        let message = match most {
+            1 => format!("a gate that is asked each {} is asked once within {}", Time(every), Time(at_most)),
+            n => format!("{n} readings, one each {}, do not come within {}", Time(every), Time(at_most)),
+        };
+        findings.conflict(&path.key(key), message, "make `every` shorter, or `within` longer");
+    }
     let (inconclusive, advisory) = (raw.inconclusive, raw.advisory.unwrap_or(false));
     if advisory && inconclusive.is_some() {
         let message = "`inconclusive` has no effect: the gate is advisory, and stops nothing";
@@ -97,6 +114,7 @@ fn check_keys(raw: &Check, path: &Path, findings: &mut Findings<'_>) {
         ("expect", raw.expect.is_some()),
         ("every", raw.every.is_some() && ["job", "load"].contains(&way)),
         ("objectives", raw.objectives.is_some() && way != "load"),
+        ("inconclusive", raw.inconclusive.is_some() && ["job", "load"].contains(&way)),
     ];
     for (key, _) in of_requests.into_iter().filter(|(_, is_given)| *is_given) {
         let message = format!("`{key}` has no effect with `{way}`");
@@ -244,7 +262,7 @@ fn bounds(min: Option<f64>, max: Option<f64>, path: &Path, findings: &mut Findin
 }
 
 fn times(raw: Option<u32>, path: &Path, findings: &mut Findings<'_>) -> u32 {
-    let times = raw.unwrap_or(3);
+    let times = raw.unwrap_or(READINGS);
     if !(1..=1000).contains(&times) {
         findings.error(
             path,

@@ -230,6 +230,8 @@ fn check_fit(
     if !is_tls {
         let why = "the public address is without TLS";
         check::check_certificates(verify, why, &path.key("verify"), findings);
+        let gates = path.key("strategy").key(strategy.name().as_str()).key("gates");
+        check::check_certificates(strategy.gates(), why, &gates, findings);
     }
 }
 

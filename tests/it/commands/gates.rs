@@ -215,7 +215,7 @@ fn numbers_within_the_bounds_pass_and_others_fail() {
 #[test]
 fn providers_are_asked_in_their_own_way() {
     let datadog = "{ metric: { datadog: { site: $SITE, query: \"avg:shop.errors{version:{{version}}}\" }, max: 1, passes: 1 }, within: 10s }";
-    let answer = json!({ "status": "ok", "series": [{ "pointlist": [[1, 9.0], [2, 0.5]] }] });
+    let answer = json!({ "status": "ok", "series": [{ "pointlist": [[1, 9.0], [4e15, 0.5]] }] });
     let (port, heard) = http(&[&format!("200 OK\n\n{answer}")], None);
     let mut app = asking(&datadog.replace("$SITE", &format!("\"http://127.0.0.1:{port}\"")));
     app.variable("DD_API_KEY", "api-4711-secret");
@@ -231,7 +231,8 @@ fn providers_are_asked_in_their_own_way() {
             "dd-api-key: api-4711-secret",
         ],
     );
-    let answer = json!({ "MetricDataResults": [{ "Id": "asked", "Values": [0.125, 7.0] }] });
+    let answer =
+        json!({ "MetricDataResults": [{ "Id": "asked", "Values": [0.125, 7.0], "Timestamps": [4e12, 1] }] });
     let (port, heard) = http(&[&format!("200 OK\n\n{answer}")], None);
     let cloud_watch = format!(
         "{{ metric: {{ cloudwatch: {{ region: eu-central-1, address: \"http://127.0.0.1:{port}\", \

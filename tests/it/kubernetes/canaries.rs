@@ -83,15 +83,24 @@ async fn every_bad_canary_is_stopped_and_good_ones_are_not() {
     let Some(stage) = Stage::open("canaries under load", "canaries", Door::Gateway).await else { return };
     stage.settings(ROLLING);
     stage.deploy("1.0.0").await.exits(0);
-    let visitors = stage.mixed(200).await;
+    let mut visitors = stage.mixed(200).await;
     stage.settings(STRICT);
     for case in &CASES {
+        if case.name == "a memory leak" {
+            // What is killed by the system takes what it was answering with it: those requests are counted for themselves.
+            let ledger = visitors.stop().await;
+            assert_eq!(ledger.lost, 0, "{:?}", ledger.losses);
+            visitors = stage.mixed(200).await;
+        }
         let answer = stage.deploy_with("1.0.0", case.variables, case.memory).await.exits(4).json();
         tell(&format!("canaries: {}: {} s, {}", case.name, answer["seconds"], answer["sentence"]));
         let reason = answer["reason"].as_str().unwrap();
         assert!(case.reasons.contains(&reason), "{}: {answer}", case.name);
         stage.is_as_written("1.0.0");
     }
+    let ledger = visitors.stop().await;
+    tell(&format!("canaries: {} requests while memory leaked, {} lost", ledger.requests, ledger.lost));
+    visitors = stage.mixed(200).await;
     let answer = stage.deploy("2.0.0-wrong-version").await.exits(4).json();
     tell(&format!("canaries: a wrong version: {} s, {}", answer["seconds"], answer["sentence"]));
     assert_eq!(answer["reason"], "wrong-answer", "{answer}");
@@ -107,5 +116,5 @@ async fn every_bad_canary_is_stopped_and_good_ones_are_not() {
     seconds.sort_by(f64::total_cmp);
     tell(&format!("canaries: {good} good ones, none stopped, median {:.1} s", seconds[seconds.len() / 2]));
     let ledger = visitors.stop().await;
-    tell(&format!("canaries: {} requests, {} lost", ledger.requests, ledger.lost));
+    assert_eq!(ledger.lost, 0, "{:?}", ledger.losses);
 }

@@ -81,8 +81,36 @@ async fn a_canary_is_judged_by_what_a_prometheus_has_scraped() {
     let gates = answer["gates"].as_array().unwrap();
     assert!(!gates.is_empty() && gates.iter().all(|gate| gate["verdict"] != "no-data"), "{answer}");
     stage.is_as_written("2.0.0");
+    numbers_are_gates(&stage).await;
     let ledger = visitors.stop().await;
     assert_eq!(ledger.lost, 0, "{:?}", ledger.losses);
+}
+
+/// One series within its bounds passes; another value fails; several series, none, and no PromQL tell nothing.
+async fn numbers_are_gates(stage: &Stage) {
+    let (address, own) = (address::bed(address::PROMETHEUS), &stage.space.name);
+    let metric = |query: &str| {
+        format!(
+            "{{ metric: {{ prometheus: {{ address: \"http://{address}\", query: '{query}' }}, min: 1 }} }}"
+        )
+    };
+    let counts = format!("http_requests_total{{namespace=\"{own}\"}}");
+    let queries = [
+        format!("sum({counts})"),
+        format!("0 * sum({counts})"),
+        format!("http_requests_total{{namespace=~\"{own}|default\"}}"),
+        "nothing_of_this_name{version=\"{{version}}\"}".to_owned(),
+        "sum(".to_owned(),
+    ];
+    let gates: Vec<String> = queries.iter().map(|query| metric(query)).collect();
+    stage.settings(&format!("{ROLLING}\n    verify: [{}]", gates.join(", ")));
+    let answer = stage.run(&["gate", "check", "production"]).await.exits(3).json();
+    let asked = &answer["gates"].as_array().unwrap()[1..];
+    let verdicts: Vec<_> = asked.iter().map(|gate| gate["verdict"].as_str().unwrap()).collect();
+    assert_eq!(verdicts, ["pass", "fail", "no-data", "no-data", "no-data"], "{answer:#}");
+    assert!(asked[3]["sentence"].as_str().unwrap().contains("the query gives no series"), "{answer:#}");
+    stage.settings(&format!("{ROLLING}\n    verify: [{}]", gates[0]));
+    stage.run(&["gate", "check", "production"]).await.exits(0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

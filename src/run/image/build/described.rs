@@ -97,7 +97,7 @@ async fn made(
 ///
 /// # Errors
 /// As [`run`].
-pub async fn for_deploy(place: &Place, version: Option<&str>) -> Result<Option<String>, Error> {
+pub async fn for_deploy(place: &mut Place, version: Option<&str>) -> Result<Option<String>, Error> {
     let Some(image) = place.image.as_ref().filter(|_| release::makes_image(place)) else { return Ok(None) };
     if !matches!(place.ground, Ground::Cluster(_)) {
         return Ok(None);
@@ -111,6 +111,8 @@ pub async fn for_deploy(place: &Place, version: Option<&str>) -> Result<Option<S
     let arguments = BuildArgs { version: version.map(str::to_owned), ..BuildArgs::default() };
     let built = Box::pin(made(image, &place.folder, &arguments, &stop)).await?;
     tracing::info!("{}", built.sentence);
+    // From here on it is heard by who deploys: nothing else would tell of a signal that comes before that.
+    place.signals = Some(signals.clone());
     match signals.cancel().signal() {
         Some(signal) => Err(Error::new(
             ErrorKind::Cancelled(signal),

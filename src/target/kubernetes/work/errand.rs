@@ -23,6 +23,9 @@ const SHOWN: Duration = Duration::from_secs(24 * 3600);
 const LOOK: Duration = Duration::from_secs(2);
 /// How many of the last lines are kept.
 const LINES: i64 = 20;
+/// They are cut after so many characters, and after so many bytes together: they are kept in the journal.
+const LINE: usize = 2000;
+const LOG: i64 = 64 << 10;
 /// What a container waits for that it will wait for in vain.
 const IN_VAIN: [&str; 5] = [
     "InvalidImageName",
@@ -83,7 +86,12 @@ impl Work {
     ) -> Result<ErrandEnd, TargetError> {
         let (jobs, name) = (self.api::<Job>(), errand.name);
         let failed = |tried: &str, error: &kube::Error| told(trouble(tried, &format!("Job {name}"), error));
-        let known = patiently(|| jobs.get_opt(name)).await.map_err(|error| failed("read", &error))?;
+        let mut known = patiently(|| jobs.get_opt(name)).await.map_err(|error| failed("read", &error))?;
+        // One that is being taken away answers nobody any more.
+        if !errand.only_waits && known.as_ref().is_some_and(|job| job.metadata.deletion_timestamp.is_some()) {
+            self.end_errand(name).await?;
+            known = None;
+        }
         if known.is_none() {
             if errand.only_waits {
                 return Ok(ErrandEnd::Absent);
@@ -237,10 +245,10 @@ impl Work {
 
     async fn log_of(&self, job: &str) -> Vec<String> {
         let pods = self.pods_of(job).await;
-        let options = LogParams { tail_lines: Some(LINES), ..LogParams::default() };
+        let options = LogParams { tail_lines: Some(LINES), limit_bytes: Some(LOG), ..LogParams::default() };
         let Some(pod) = pods.first() else { return Vec::new() };
         let text = self.api::<Pod>().logs(&pod.name_any(), &options).await.unwrap_or_default();
-        text.lines().map(str::to_owned).collect()
+        text.lines().map(|line| line.chars().take(LINE).collect()).collect()
     }
 
     /// Takes it away, and waits until nothing of it runs.
