@@ -327,7 +327,7 @@ fn cloud_watch(raw: file::CloudWatch, path: &Path, findings: &mut Findings<'_>) 
         address_fits(address, &path.key("address"), findings);
     }
     let period = positive(raw.period, Duration::from_secs(60), &path.key("period"), findings);
-    if period.as_secs() % 60 != 0 || period.subsec_nanos() != 0 {
+    if !period.as_secs().is_multiple_of(60) || period.subsec_nanos() != 0 {
         findings.error(&path.key("period"), "`period` is no multiple of a minute", "write such as `1m`");
     }
     let window = positive(raw.window, Duration::from_secs(900), &path.key("window"), findings);
