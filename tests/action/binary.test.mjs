@@ -1,11 +1,11 @@
 // Where the shim has the program from. Nothing here leaves the loopback.
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { mkdir, mkdtemp, readFile, readdir, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, beforeEach, test } from 'node:test';
+import { after, afterEach, before, beforeEach, test } from 'node:test';
 
 import { addresses, obtain } from '../../action/binary.js';
 
@@ -27,6 +27,7 @@ beforeEach(async () => {
   home = await mkdtemp(join(tmpdir(), 'tide gate '));
   [asked, answer] = [[], PROGRAM];
 });
+afterEach(() => rm(home, { recursive: true, force: true }));
 
 const env = () => ({
   GITHUB_SERVER_URL: `http://127.0.0.1:${server.address().port}/`,

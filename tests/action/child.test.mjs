@@ -1,17 +1,22 @@
 // The program as a child: exit codes, signals, folders with spaces.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { mkdir, mkdtemp, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
 const MAIN = fileURLToPath(new URL('../../action/main.js', import.meta.url));
 const POST = fileURLToPath(new URL('../../action/post.js', import.meta.url));
 
+const made = [];
+after(() => Promise.all(made.map((folder) => rm(folder, { recursive: true, force: true }))));
+
 async function program(text) {
-  const folder = join(await mkdtemp(join(tmpdir(), 'tide gate ')), 'a b');
+  const own = await mkdtemp(join(tmpdir(), 'tide gate '));
+  made.push(own);
+  const folder = join(own, 'a b');
   await mkdir(folder);
   const file = join(folder, 'fake tidegate');
   await writeFile(file, `#!/bin/sh\n${text}\n`, { mode: 0o755 });
