@@ -415,3 +415,19 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn who_is_met_by_end_users_is_told_by_the_name_or_by_a_word() {
+    let text = |name: &str, more: &str| {
+        format!(
+            "app: a\nenvironments: {{ {name}: {{ target: {{ local: {{ command: ./a, listen: '127.0.0.1:1' }} }}{more} }} }}\n"
+        )
+    };
+    let is = |name: &str, more: &str| parse(&text(name, more)).unwrap().environments[0].production;
+    for name in ["production", "production-eu", "prod", "live-de"] {
+        assert!(is(name, "") && !is(name, ", production: false"), "{name}");
+    }
+    for name in ["staging", "products", "livestock"] {
+        assert!(!is(name, "") && is(name, ", production: true"), "{name}");
+    }
+}

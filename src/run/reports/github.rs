@@ -114,18 +114,12 @@ fn reports(workflow: Workflow, place: &Place, is_continued: bool) -> Result<GitH
         workflow,
         app: place.app.clone(),
         url: place.url(),
-        is_production: is_production(&environment),
+        is_production: place.environment.production,
         is_transient: is_transient(&environment),
         is_continued,
         environment,
     };
     Ok(GitHubReports::start(about, client))
-}
-
-/// Whether end users meet an environment of that name.
-fn is_production(name: &str) -> bool {
-    let first = name.split(['-', '_', '.', '/']).next().unwrap_or_default();
-    ["production", "prod", "live"].contains(&first)
 }
 
 /// Whether an environment of that name goes away some day.
@@ -152,15 +146,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_kind_of_an_environment_is_in_its_name() {
-        for name in ["production", "production-eu", "prod", "live.de"] {
-            assert!(is_production(name) && !is_transient(name), "{name}");
-        }
+    fn what_goes_away_some_day_is_told_by_its_name() {
         for name in ["preview", "preview-7", "pr-7"] {
-            assert!(is_transient(name) && !is_production(name), "{name}");
+            assert!(is_transient(name), "{name}");
         }
-        for name in ["staging", "development", "products", "price"] {
-            assert!(!is_transient(name) && !is_production(name), "{name}");
+        for name in ["production", "staging", "development", "products", "price"] {
+            assert!(!is_transient(name), "{name}");
         }
     }
 }

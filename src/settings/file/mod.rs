@@ -76,6 +76,9 @@ pub(super) struct Environment {
     /// else is deployed then. The first environment in the file whose pattern fits takes the event. Without it, only a step
     /// that names the environment deploys here, and whatever it is started by.
     pub(super) on: Option<On>,
+    /// End users meet it: GitHub shows its deployments as those of a production environment. By default where its name is `production`,
+    /// `prod` or `live`, or begins so: `production-eu`.
+    pub(super) production: Option<bool>,
     /// Another environment, in which the same release must have succeeded before.
     pub(super) after: Option<String>,
     /// Times in which nothing new is deployed. Going back is always possible.

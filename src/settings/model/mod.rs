@@ -49,6 +49,8 @@ pub struct EnvironmentSettings {
     pub name: String,
     /// What may deploy here; `None` leaves it to the workflow.
     pub on: Option<OnSettings>,
+    /// End users meet it.
+    pub production: bool,
     /// The environment in which the same release must have succeeded before; there is one of that name.
     pub after: Option<String>,
     /// When nothing new is deployed.

@@ -167,9 +167,11 @@ fn environment(
     let on = rules::on(raw.on, &path.key("on"), findings);
     let freeze = rules::freeze(raw.freeze, &path.key("freeze"), findings);
     let (after, target) = (raw.after, target?);
+    let production = raw.production.unwrap_or_else(|| is_production(&name));
     Some(EnvironmentSettings {
         name,
         on,
+        production,
         after,
         freeze,
         target,
@@ -182,6 +184,12 @@ fn environment(
         history,
         notify: Vec::new(),
     })
+}
+
+/// Whether an environment of that name is one that end users meet.
+fn is_production(name: &str) -> bool {
+    let first = name.split('-').next().unwrap_or_default();
+    ["production", "prod", "live"].contains(&first)
 }
 
 /// Jobs where there is no cluster.
