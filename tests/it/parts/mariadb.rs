@@ -6,9 +6,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
-use serde_json::Value;
 use testbed::{Bed, Part, address};
 
+use super::migrate::{reason, write};
 use super::{bed, tried};
 use crate::commands::kit::{App, Config, tells};
 
@@ -66,14 +66,6 @@ impl Drop for Database {
     fn drop(&mut self) {
         let _ = tried(&mut self.command("mysql", &format!("drop database {}", self.name)));
     }
-}
-
-fn write(app: &App, name: &str, text: &str) {
-    fs::write(app.path("migrations").join(name), text).unwrap();
-}
-
-fn reason(answer: &Value) -> (&str, &str) {
-    (answer["outcome"].as_str().unwrap(), answer["reason"].as_str().unwrap())
 }
 
 const ORDERS: (&str, &str) =

@@ -79,11 +79,13 @@ impl Drop for Database {
     }
 }
 
-fn write(app: &App, name: &str, text: &str) {
+/// Writes a file of the app's migrations.
+pub(super) fn write(app: &App, name: &str, text: &str) {
     fs::write(app.path("migrations").join(name), text).unwrap();
 }
 
-fn reason(answer: &Value) -> (&str, &str) {
+/// How a rollout ended, and why.
+pub(super) fn reason(answer: &Value) -> (&str, &str) {
     (answer["outcome"].as_str().unwrap(), answer["reason"].as_str().unwrap())
 }
 
