@@ -208,6 +208,22 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn of_what_is_stopped_nothing_is_left_whatever_it_does_not_hear() {
+        let script = "sh -c 'trap \"\" TERM; sleep 30' & echo $!; wait";
+        let ended = run_for(script, Duration::from_millis(300)).await;
+        assert!(ended.is_stopped, "{ended:?}");
+        let id = ended.last.unwrap();
+        let stat = || std::fs::read_to_string(format!("/proc/{id}/stat"));
+        for _ in 0..500 {
+            if stat().map_or(true, |stat| stat.contains(") Z")) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("it is still there: {:?}", stat());
+    }
+
+    #[tokio::test]
     async fn what_is_dropped_leaves_nothing_of_its_group() {
         let folder = std::env::temp_dir().join(format!("tidegate-program-{}", std::process::id()));
         let file = folder.join("id");

@@ -21,6 +21,8 @@ use crate::target::{Target, TargetError};
 const TRIES: u32 = 3;
 /// Between two tries.
 const PAUSE: Duration = Duration::from_millis(500);
+/// Who takes up a rollout has this time for a question, however much of the gate's time is spent.
+const ONE_MORE: Duration = Duration::from_secs(15);
 /// So much of what a gate says meanwhile is told.
 const SENTENCES: usize = 20;
 /// So near to the end an answer may have been cut short by it.
@@ -40,6 +42,7 @@ impl<T: Target, J: Journal, C: Collector, M: Migrator> Engine<'_, T, J, C, M> {
             filling: Filling::of(&plan.candidate, &environment, id.as_str()),
             id: format!("{}-{}", step + 1, id.as_str().to_lowercase()),
             since: self.clock.now().as_millisecond(),
+            spent: self.spent(rollout),
         };
         let (tell, mut told) = mpsc::unbounded_channel();
         let say = move |sentence: String| {
@@ -64,6 +67,12 @@ impl<T: Target, J: Journal, C: Collector, M: Migrator> Engine<'_, T, J, C, M> {
                 return Ok(());
             }
         }
+    }
+
+    /// How long the step under way has been there, the time without a process not counted.
+    fn spent(&self, rollout: &Rollout) -> Duration {
+        let since = rollout.step.as_ref().map_or(rollout.last, |step| step.since);
+        Duration::try_from(self.clock.now().duration_since(since)).unwrap_or_default()
     }
 
     /// Whether what is asked for and seen by now still leads to this question. Who decides is who always does. What the target needs
@@ -92,6 +101,8 @@ struct Inquiry {
     id: String,
     /// When it is asked, in milliseconds since 1970.
     since: i64,
+    /// How long it was asked by a process that died meanwhile.
+    spent: Duration,
 }
 
 impl Inquiry {
@@ -124,7 +135,8 @@ impl Inquiry {
         address: Option<&str>,
         say: &(dyn Fn(String) + Send + Sync),
     ) -> Judgement {
-        let end = Instant::now() + gate.at_most;
+        // What is left of its time, and time for one answer.
+        let end = Instant::now() + gate.at_most.saturating_sub(self.spent).max(ONE_MORE.min(gate.at_most));
         let mut samples = Vec::new();
         let told = Mutex::new(HashSet::new());
         // Each sentence once, and no more than so many: all of them stand in the journal.

@@ -3,6 +3,8 @@
 use reqwest::RequestBuilder;
 use serde_json::Value;
 
+use super::http::in_words;
+
 /// The longest answer that is read, in bytes.
 const LARGEST: usize = 1 << 20;
 
@@ -37,12 +39,8 @@ fn cause(error: &reqwest::Error) -> String {
     if error.is_timeout() {
         return "no whole answer in time".to_owned();
     }
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(deeper) = cause.source() {
-        cause = deeper;
-    }
-    let (text, host) = (cause.to_string(), error.url().and_then(|url| url.host_str()));
-    if std::ptr::eq(cause, error as &dyn std::error::Error) {
+    let (text, host) = (in_words(error), error.url().and_then(|url| url.host_str()));
+    if error.is_builder() {
         return "the address is none that can be asked".to_owned();
     }
     // Names stand in what is said of a certificate, and may be secret with the address.

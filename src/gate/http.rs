@@ -107,8 +107,10 @@ impl Collector for HttpCollector {
     }
 
     async fn ask(&self, question: Question<'_>, say: &(dyn Fn(String) + Send + Sync)) -> Sample {
-        if let (Probe::Load { load, objectives }, address) = (&question.gate.probe, question.address) {
-            let Some(address) = address else { return probe::silent("no ready instance has an address") };
+        if let Probe::Load { load, objectives } = &question.gate.probe {
+            let Some(address) = question.address else {
+                return probe::silent("no ready instance has an address");
+            };
             say(format!("sends {} requests a second, {} at most", load.rate, load.total));
             let (visitor, base) = (self.visitor.clone(), base(address));
             return load::measure(visitor, base, load.clone(), *objectives, probe::before(question.within))

@@ -25,7 +25,7 @@ pub(super) async fn ask(
         }
         Probe::Webhook { url, secret } => webhook::ask(client, url, secret.as_deref(), question).await,
         Probe::Approval { file } => match question.filling.unknown(file) {
-            Some(name) => lasting(format!("the {name} of the release is not known, and stands in its name")),
+            Some(name) => lasting(format!("the {name} of the release is not known, or is no name of a file")),
             None => approval(&folder.join(file)).await,
         },
         Probe::Metric(metric) => match metric::ask(client, folder, &metric.source, question).await {

@@ -373,34 +373,36 @@ impl Filling {
         Self(PLACES.map(|name| (name, values.next().unwrap_or_default())))
     }
 
-    /// The place in a text with `{name}` for which nothing is known.
+    /// The place in a file's name with `{name}` for which nothing is known, or what would lead to another file.
     #[must_use]
     pub fn unknown(&self, text: &str) -> Option<&'static str> {
-        let (name, _) =
-            self.0.iter().find(|(name, value)| value.is_empty() && text.contains(&format!("{{{name}}}")))?;
-        Some(name)
+        let leads_away = |value: &str| value.split('/').any(|part| ["", ".", ".."].contains(&part));
+        let is_wrong =
+            |(name, value): &&(&str, String)| leads_away(value) && text.contains(&format!("{{{name}}}"));
+        self.0.iter().find(is_wrong).map(|(name, _)| *name)
     }
 
     /// The text with `{name}` replaced.
     #[must_use]
     pub fn single(&self, text: &str) -> String {
-        self.0.iter().fold(text.to_owned(), |text, (name, value)| text.replace(&format!("{{{name}}}"), value))
+        self.replaced(text, ("{", "}"), str::to_owned)
     }
 
     /// The text with `{{name}}` replaced.
     #[must_use]
     pub fn text(&self, text: &str) -> String {
-        self.0
-            .iter()
-            .fold(text.to_owned(), |text, (name, value)| text.replace(&format!("{{{{{name}}}}}"), value))
+        self.replaced(text, ("{{", "}}"), str::to_owned)
     }
 
     /// The query with `{{name}}` replaced, and what would end a text in a query taken from the values.
     #[must_use]
     pub fn double(&self, text: &str) -> String {
-        let harmless = |value: &str| value.replace('\\', "\\\\").replace('"', "\\\"");
-        self.0.iter().fold(text.to_owned(), |text, (name, value)| {
-            text.replace(&format!("{{{{{name}}}}}"), &harmless(value))
+        self.replaced(text, ("{{", "}}"), |value| value.replace('\\', "\\\\").replace('"', "\\\""))
+    }
+
+    fn replaced(&self, text: &str, (open, close): (&str, &str), value: impl Fn(&str) -> String) -> String {
+        self.0.iter().fold(text.to_owned(), |text, (name, found)| {
+            text.replace(&format!("{open}{name}{close}"), &value(found))
         })
     }
 

@@ -14,8 +14,6 @@ use crate::rollout::gate::{Probe, Sample};
 use crate::rollout::step::{Check, Load};
 use crate::target::kubernetes::{Errand, ErrandEnd, KubernetesTarget};
 
-/// The longest name of a Job from whose pods' names nothing is cut.
-const LONGEST: usize = 57;
 /// So much earlier than it is given up a Job is ended by the cluster.
 const MARGIN: Duration = Duration::from_secs(2);
 
@@ -97,8 +95,5 @@ async fn job(
 
 /// A name of its own for each rollout and step: what was begun for one is waited for, and run anew for the next.
 fn name(question: Question<'_>) -> String {
-    let tail = format!("-gate-{}", question.id);
-    let room = LONGEST.saturating_sub(tail.len());
-    let app: String = question.release.app.chars().take(room).collect();
-    format!("{}{tail}", app.trim_end_matches('-'))
+    Errand::name(&question.release.app, &format!("gate-{}", question.id))
 }

@@ -9,9 +9,6 @@ use crate::rollout::{Ledger, Migrated};
 use crate::target::TargetError;
 use crate::target::kubernetes::{Errand, ErrandEnd, KubernetesTarget};
 
-/// The longest name of a Job from whose pods' names nothing is cut.
-const LONGEST: usize = 57;
-
 /// Runs the Job, or waits for the one that a process left which died.
 ///
 /// # Errors
@@ -80,10 +77,8 @@ fn judged(order: Order<'_>, name: &str, is_atomic: bool, ended: ErrandEnd) -> Mi
 
 /// A name of its own for each rollout and phase: what was run for one is not run again for it, and is run for the next.
 fn name(order: Order<'_>) -> String {
-    let tail = format!("-{}-{}", order.phase, order.rollout.as_str().to_lowercase());
-    let room = LONGEST.saturating_sub(tail.len());
-    let app: String = order.release.app.chars().take(room).collect();
-    format!("{}{tail}", app.trim_end_matches('-'))
+    let own = format!("{}-{}", order.phase, order.rollout.as_str().to_lowercase());
+    Errand::name(&order.release.app, &own)
 }
 
 fn unstarted(error: TargetError) -> Unstarted {

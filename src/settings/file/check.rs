@@ -59,7 +59,7 @@ pub(in crate::settings) struct Check {
     pub(in crate::settings) name: Option<String>,
     /// The answer to a request must be whole within this time: by default 5s. A gate is asked for this long: by default 10m.
     pub(in crate::settings) within: Option<Time>,
-    /// Time between two questions to a gate. Not with `job` and `load`.
+    /// Time between two questions to a gate; without a word, less than that where `within` is short. Not with `job` and `load`.
     #[schemars(extend("default" = "10s"))]
     pub(in crate::settings) every: Option<Time>,
     /// What happens when a gate has settled nothing in time: `hold` waits for a person, `pass` goes on (but never when it was silent),

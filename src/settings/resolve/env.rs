@@ -45,6 +45,18 @@ fn check_name(name: &str, at: &Path, findings: &mut Findings<'_>) {
     }
 }
 
+/// The name of the variable with a secret of that one.
+pub(super) fn secret(text: String, whose: &str, path: &Path, findings: &mut Findings<'_>) -> Option<String> {
+    let EnvValue::FromEnvironment(name) = value(text) else {
+        let key = path.last_key().unwrap_or("value").to_owned();
+        let message = format!("the `{key}` of {whose} is a secret, and does not stand in this file");
+        let help = format!("write `{key}: $NAME` and give the value to the environment of `tidegate deploy`");
+        findings.error_of_secret(path, message, &help);
+        return None;
+    };
+    Some(name)
+}
+
 /// A value that is exactly `$NAME` or `${NAME}` comes from the environment.
 pub(super) fn value(text: String) -> EnvValue {
     let named = text

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::env::secret;
 use super::local::{command, text_path};
 use super::{Findings, check, env, load, metrics, positive, required};
 use crate::rollout::Budgets;
@@ -16,6 +17,8 @@ use crate::yaml::words::{listed, nearest};
 /// The ways in which a gate is asked.
 const WAYS: [&str; 6] = ["run", "job", "webhook", "approval", "metric", "load"];
 
+/// Whose secrets these are, in findings.
+const WHOSE: &str = "a gate";
 /// So many readings in a row settle it by default.
 const READINGS: u32 = 3;
 
@@ -140,21 +143,9 @@ pub(super) fn check_request(raw: &Check, path: &Path, findings: &mut Findings<'_
 fn webhook(raw: Webhook, path: &Path, findings: &mut Findings<'_>) -> Option<Probe> {
     let at = path.key("url");
     let help = "write `url: $NAME` and give the address to the environment of `tidegate deploy`";
-    let url = required(raw.url, &at, help, findings).and_then(|text| variable(text, &at, findings));
-    let secret = raw.secret.and_then(|text| variable(text, &path.key("secret"), findings));
+    let url = required(raw.url, &at, help, findings).and_then(|text| secret(text, WHOSE, &at, findings));
+    let secret = raw.secret.and_then(|text| secret(text, WHOSE, &path.key("secret"), findings));
     Some(Probe::Webhook { url: url?, secret })
-}
-
-/// The name of the variable with a secret.
-fn variable(text: String, path: &Path, findings: &mut Findings<'_>) -> Option<String> {
-    let EnvValue::FromEnvironment(name) = env::value(text) else {
-        let key = path.last_key().unwrap_or("value").to_owned();
-        let message = format!("the `{key}` of a gate is a secret, and does not stand in this file");
-        let help = format!("write `{key}: $NAME` and give the value to the environment of `tidegate deploy`");
-        findings.error_of_secret(path, message, &help);
-        return None;
-    };
-    Some(name)
 }
 
 /// An approval is for one release, or one rollout.
@@ -300,7 +291,7 @@ fn datadog(raw: file::Datadog, path: &Path, findings: &mut Findings<'_>) -> Opti
     let address = if site.contains("://") { site } else { format!("https://api.{site}") };
     address_fits(&address, &path.key("site"), findings);
     let mut key = |raw: Option<String>, name: &str, default: &str| match raw {
-        Some(text) => variable(text, &path.key(name), findings),
+        Some(text) => secret(text, WHOSE, &path.key(name), findings),
         None => Some(default.to_owned()),
     };
     let (api_key, app_key) =
@@ -360,6 +351,12 @@ fn json(
 }
 
 fn address_fits(text: &str, path: &Path, findings: &mut Findings<'_>) {
+    if env::is_told_secret("address", text) {
+        let message = "the address holds a password, and does not stand in this file";
+        let help = "take it out, and send it as a header `$NAME`, or take the whole address from `$NAME`";
+        findings.error_of_secret(path, message, help);
+        return;
+    }
     if !(text.starts_with("http://") || text.starts_with("https://")) {
         let help = "begin it with `https://`, or take it from the environment by `$NAME`";
         findings.error(path, format!("`{text}` is no address that can be asked"), help);

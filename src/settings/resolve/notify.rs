@@ -4,7 +4,7 @@ use super::{Findings, env, required};
 use crate::rollout::OutcomeKind;
 use crate::settings::file::{Email, Notification, OutcomeName, Security};
 use crate::settings::model::{
-    EmailSettings, EnvValue, EnvironmentSettings, MailSecurity, NOTIFY_FIELDS, NotifyChannel, NotifySettings,
+    EmailSettings, EnvironmentSettings, MailSecurity, NOTIFY_FIELDS, NotifyChannel, NotifySettings,
 };
 use crate::yaml::Path;
 use crate::yaml::words::{listed, nearest};
@@ -17,6 +17,9 @@ const ALL: [OutcomeKind; 5] = [
     OutcomeKind::Stuck,
     OutcomeKind::Paused,
 ];
+
+/// Whose secrets these are, in findings.
+const WHOSE: &str = "a notification";
 
 /// Who is told; `path` is that of the list.
 pub(super) fn resolve(
@@ -66,13 +69,15 @@ fn notification(raw: Notification, path: &Path, findings: &mut Findings<'_>) -> 
     if let Some(text) = &text {
         check_text(text, &path.key("text"), findings);
     }
-    let mut secret = |text: Option<String>, path: &Path| text.and_then(|text| variable(text, path, findings));
+    let mut secret =
+        |text: Option<String>, path: &Path| text.and_then(|text| env::secret(text, WHOSE, path, findings));
     let channel = if let Some(raw) = webhook {
         let at = path.key("webhook");
         let (url, key) = (at.key("url"), at.key("secret"));
         let key = secret(raw.secret, &key);
         let help = "write `url: $NAME` and give the address to the environment of `tidegate deploy`";
-        let url = required(raw.url, &url, help, findings).and_then(|text| variable(text, &url, findings));
+        let url =
+            required(raw.url, &url, help, findings).and_then(|text| env::secret(text, WHOSE, &url, findings));
         NotifyChannel::Webhook { url: url?, secret: key }
     } else if let Some(url) = slack {
         NotifyChannel::Slack(secret(Some(url), &path.key("slack"))?)
@@ -107,18 +112,6 @@ fn outcomes(names: &[OutcomeName], path: &Path, findings: &mut Findings<'_>) -> 
         kinds.push(kind);
     }
     kinds
-}
-
-/// The name of the variable with a secret.
-fn variable(text: String, path: &Path, findings: &mut Findings<'_>) -> Option<String> {
-    let EnvValue::FromEnvironment(name) = env::value(text) else {
-        let key = path.last_key().unwrap_or("value").to_owned();
-        let message = format!("the `{key}` of a notification is a secret, and does not stand in this file");
-        let help = format!("write `{key}: $NAME` and give the value to the environment of `tidegate deploy`");
-        findings.error_of_secret(path, message, &help);
-        return None;
-    };
-    Some(name)
 }
 
 /// A text names only fields that there are.
@@ -167,7 +160,7 @@ fn mail(raw: Email, path: &Path, findings: &mut Findings<'_>) -> Option<EmailSet
     if raw.port == Some(0) {
         findings.error(&path.key("port"), "`port` takes 1 to 65535", "give the port of the server");
     }
-    let password = raw.password.and_then(|text| variable(text, &path.key("password"), findings));
+    let password = raw.password.and_then(|text| env::secret(text, WHOSE, &path.key("password"), findings));
     let login = match (raw.user, password) {
         (Some(user), Some(password)) => Some((env::value(user), password)),
         (Some(_), None) => {

@@ -48,7 +48,7 @@ const CASES: [Case; 5] = [
     },
 ];
 
-/// 2 % margins, so that the worst of the good is told from the best of the bad within seconds; what settles nothing is a failure of the test.
+/// Margins that tell all of these from a good one within a minute; what settles nothing holds, which is a failure of the test.
 const STRICT: &str = "strategy: { canary: { weights: [50], before: [{ get: /health, expect: { json: { version: \"{{version}}\" } } }], \
     compare: { errors: 0.5%, slower-than: 100ms, slow: 4%, min-requests: 50 }, at-most: 60s } }
     keep: 0s";

@@ -1,6 +1,5 @@
 //! Migrations in MariaDB, which speaks as MySQL does: statements that change tables end its transactions by themselves.
 
-use std::fs;
 use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -8,9 +7,9 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use testbed::{Bed, Part, address};
 
-use super::migrate::{reason, write};
+use super::migrate::{migrating, reason, write};
 use super::{bed, tried};
-use crate::commands::kit::{App, Config, tells};
+use crate::commands::kit::{App, tells};
 
 /// A database of its own.
 struct Database {
@@ -48,13 +47,7 @@ impl Database {
 
     /// An app whose environment migrates it, with these files.
     fn app(&self, more: &str, files: &[(&str, &str)]) -> App {
-        let migrate = format!("    migrate: {{ sql: migrations, database: $DATABASE_URL{more} }}\n");
-        let mut app = App::new(&Config { more: migrate, ..Config::default() });
-        let url = format!("mysql://tidegate:{}@{}/{}", self.password, address::BED, self.name);
-        app.variable("DATABASE_URL", &url);
-        fs::create_dir(app.path("migrations")).unwrap();
-        files.iter().for_each(|(name, text)| write(&app, name, text));
-        app
+        migrating(&format!("mysql://tidegate:{}@{}/{}", self.password, address::BED, self.name), more, files)
     }
 
     fn applied(&self) -> String {

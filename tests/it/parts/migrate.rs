@@ -59,13 +59,11 @@ impl Database {
 
     /// An app whose environment migrates it, with these files.
     fn app(&self, more: &str, files: &[(&str, &str)]) -> App {
-        let migrate = format!("    migrate: {{ sql: migrations, database: $DATABASE_URL{more} }}\n");
-        let mut app = App::new(&Config { more: migrate, ..Config::default() });
-        let url = format!("postgres://postgres:{}@{}/{}", self.password, address::BED, self.name);
-        app.variable("DATABASE_URL", &url);
-        fs::create_dir(app.path("migrations")).unwrap();
-        files.iter().for_each(|(name, text)| write(&app, name, text));
-        app
+        migrating(
+            &format!("postgres://postgres:{}@{}/{}", self.password, address::BED, self.name),
+            more,
+            files,
+        )
     }
 
     fn applied(&self) -> String {
@@ -77,6 +75,16 @@ impl Drop for Database {
     fn drop(&mut self) {
         let _ = tried(&mut self.command("postgres", &format!("drop database {} with (force)", self.name)));
     }
+}
+
+/// An app whose environment migrates the database of that URL, with these files.
+pub(super) fn migrating(url: &str, more: &str, files: &[(&str, &str)]) -> App {
+    let migrate = format!("    migrate: {{ sql: migrations, database: $DATABASE_URL{more} }}\n");
+    let mut app = App::new(&Config { more: migrate, ..Config::default() });
+    app.variable("DATABASE_URL", url);
+    fs::create_dir(app.path("migrations")).unwrap();
+    files.iter().for_each(|(name, text)| write(&app, name, text));
+    app
 }
 
 /// Writes a file of the app's migrations.

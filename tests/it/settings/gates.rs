@@ -73,3 +73,18 @@ fn places_are_filled_and_nothing_ends_a_query_from_within() {
     let Probe::Metric(metric) = filled.probe else { panic!() };
     assert_eq!(metric.source.to_string(), r#"`sum(rate(payments_failed{version="v1\"} or up{x=\""}[1m]))`"#);
 }
+
+#[test]
+fn an_approval_is_of_the_file_that_is_named_for_the_release_and_of_no_other() {
+    let unknown = |version: &str, text: &str| {
+        let at = jiff::Timestamp::UNIX_EPOCH;
+        let release = Release::new("shop", version, None, Vec::new(), serde_json::Value::Null, at);
+        Filling::of(&release, "production", "r1").unknown(text)
+    };
+    for version in ["./v1", "v2/../v1", "..", "v1/", "/v1"] {
+        assert_eq!(unknown(version, "approvals/{version}"), Some("version"), "{version}");
+        assert_eq!(unknown(version, "approvals/{rollout}"), None, "it does not stand in the name");
+    }
+    assert_eq!(unknown("v1", "approvals/{commit}"), Some("commit"), "no commit is known");
+    assert_eq!(unknown("release/1.0..2", "approvals/{version}"), None);
+}

@@ -15,7 +15,7 @@ use crate::cluster::{patiently, trouble};
 use crate::rollout::ReleaseId;
 use crate::target::TargetError;
 use crate::target::kubernetes::apply::told;
-use crate::target::kubernetes::names::MANAGED_BY;
+use crate::target::kubernetes::names::{MANAGED_BY, joined};
 
 /// How long a Job is still to be seen when it is done.
 const SHOWN: Duration = Duration::from_secs(24 * 3600);
@@ -26,6 +26,8 @@ const LINES: i64 = 20;
 /// They are cut after so many characters, and after so many bytes together: they are kept in the journal.
 const LINE: usize = 2000;
 const LOG: i64 = 64 << 10;
+/// The longest name of a Job from whose pods' names nothing is cut.
+const LONGEST: usize = 57;
 /// What a container waits for that it will wait for in vain.
 const IN_VAIN: [&str; 5] = [
     "InvalidImageName",
@@ -48,6 +50,14 @@ pub struct Errand<'a> {
     pub at_most: Duration,
     /// It is only waited for: where it is not there, it is not made.
     pub only_waits: bool,
+}
+
+impl Errand<'_> {
+    /// The name of an app's errand: the app gives way, so that nothing is cut from the names of its pods.
+    #[must_use]
+    pub fn name(app: &str, own: &str) -> String {
+        joined(app, own, LONGEST)
+    }
 }
 
 /// How an errand ended.
