@@ -2,6 +2,7 @@
 
 mod build;
 mod gate;
+mod preview;
 mod run;
 
 use std::path::PathBuf;
@@ -10,6 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use build::BuildArgs;
 pub use gate::{FailOn, GateCheckArgs, GateCommand, SimulateArgs};
+pub use preview::{PreviewCommand, PreviewUpArgs};
 pub use run::{Inline, RunArgs};
 
 /// Takes a commit to production, and takes it back by itself when a gate fails.
@@ -98,6 +100,9 @@ pub enum Command {
     /// Work with gates
     #[command(subcommand)]
     Gate(GateCommand),
+    /// Environments of pull requests
+    #[command(subcommand)]
+    Preview(Box<PreviewCommand>),
     /// Build an image, unless a registry has it already
     Build(Box<BuildArgs>),
     /// Work with images and registries

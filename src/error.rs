@@ -43,7 +43,9 @@ impl ErrorKind {
     pub fn of(code: &str) -> Self {
         match code {
             "corrupt" | "newer-format" | "half-tagged" => Self::Stuck,
-            "forbidden" | "unauthorized" | "registry-refused" | "unsafe-redirect" => Self::Refused,
+            "forbidden" | "unauthorized" | "registry-refused" | "unsafe-redirect" | "foreign-namespace" => {
+                Self::Refused
+            }
             "bad-kubeconfig" | "bad-image" | "bad-credentials" => Self::Usage,
             _ => Self::Failed,
         }

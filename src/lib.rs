@@ -11,7 +11,7 @@
 //! # The layers
 //! Dependencies point inwards: [`rollout`] imports nothing of this crate; the adapters ([`target`], [`journal`], [`gate`],
 //! [`report`]) import only `rollout` and what imports nothing itself ([`yaml`], [`cluster`], [`registry`], [`prometheus`], [`github`]);
-//! [`scan`] knows [`rollout`]'s verdicts; [`trigger`] knows [`settings`]; [`image`] knows [`github`]'s event and [`registry`]; [`engine`] sees `rollout` and the adapters' traits; only [`run`] sees all. A test reads the `use` lines and fails on a forbidden one.
+//! [`scan`] knows [`rollout`]'s verdicts; [`preview`] is pure and imports nothing; [`trigger`] knows [`settings`]; [`image`] knows [`github`]'s event and [`registry`]; [`engine`] sees `rollout` and the adapters' traits; only [`run`] sees all. A test reads the `use` lines and fails on a forbidden one.
 
 pub mod cli;
 pub mod cluster;
@@ -22,6 +22,7 @@ pub mod github;
 pub mod image;
 pub mod journal;
 pub mod migrate;
+pub mod preview;
 pub mod program;
 pub mod prometheus;
 pub mod registry;

@@ -1,5 +1,7 @@
 //! Deployments and their statuses: <https://docs.github.com/en/rest/deployments>.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use super::client::{Client, Failure, segment};
@@ -180,13 +182,48 @@ pub async fn list(client: &Client, environment: &str) -> Result<Vec<Known>, Fail
     Ok(all.as_array().into_iter().flatten().filter_map(known).collect())
 }
 
+/// Every environment that has deployments of ours, with the app of each, as far back as GitHub's pages are read.
+///
+/// # Errors
+/// Why GitHub does not say.
+pub async fn environments(client: &Client) -> Result<BTreeSet<(String, String)>, Failure> {
+    let mut all = BTreeSet::new();
+    let every = |one: &Value| -> Option<()> {
+        let environment = one["environment"].as_str().map(str::to_owned);
+        all.extend(environment.zip(Mark::read(&one["payload"]).map(|mark| mark.app)));
+        None
+    };
+    client.find("/deployments", every).await?;
+    Ok(all)
+}
+
+/// Takes a deployment away. GitHub does so with one that is inactive.
+///
+/// # Errors
+/// Why GitHub did not. One that is gone already is no error.
+pub async fn delete(client: &Client, id: u64) -> Result<(), Failure> {
+    match client.remove(&format!("/deployments/{id}")).await {
+        Err(failure) if failure.code == "github-not-found" => Ok(()),
+        told => told,
+    }
+}
+
 /// The newest state of a deployment, in GitHub's word; `pending` before its first.
 ///
 /// # Errors
 /// Why GitHub does not say.
 pub async fn state(client: &Client, id: u64) -> Result<String, Failure> {
+    standing(client, id).await.map(|(state, _)| state)
+}
+
+/// The newest state of a deployment as [`state`] has it, with the sentence beside it.
+///
+/// # Errors
+/// Why GitHub does not say.
+pub async fn standing(client: &Client, id: u64) -> Result<(String, String), Failure> {
     let all = client.get(&format!("/deployments/{id}/statuses?per_page=1")).await?;
-    Ok(all[0]["state"].as_str().map_or_else(|| "pending".to_owned(), str::to_owned))
+    let text = |name: &str| all[0][name].as_str().map(str::to_owned);
+    Ok((text("state").unwrap_or_else(|| "pending".to_owned()), text("description").unwrap_or_default()))
 }
 
 #[cfg(test)]

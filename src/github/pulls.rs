@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::client::{Client, Failure, segment};
+use super::client::{Client, Failure, PAGES, segment};
 
 /// The pull request that brought a commit, or has it: an open one first, else the newest.
 ///
@@ -75,6 +75,88 @@ pub async fn head(client: &Client, number: u64) -> Result<String, Failure> {
     let pull = client.get(&format!("/pulls/{number}")).await?;
     let sha = pull["head"]["sha"].as_str().map(str::to_owned);
     sha.ok_or_else(|| Failure::without("a pull request", "last commit"))
+}
+
+/// A pull request, as far as its preview goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pull {
+    /// Its number.
+    pub number: u64,
+    /// Its last commit.
+    pub head: String,
+    /// Its branch.
+    pub branch: String,
+    /// The branch that it is to be merged into.
+    pub base: String,
+    /// Its labels.
+    pub labels: Vec<String>,
+    /// It is a draft.
+    pub is_draft: bool,
+    /// It comes from another repository.
+    pub is_fork: bool,
+    /// Whether it is open.
+    pub is_open: bool,
+}
+
+impl Pull {
+    /// Reads it as GitHub gives it, in an answer or in the payload of an event.
+    #[must_use]
+    pub fn read(pull: &Value) -> Option<Self> {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let labels = pull["labels"].as_array().into_iter().flatten();
+        let (from, to) = (&pull["head"]["repo"]["full_name"], &pull["base"]["repo"]["full_name"]);
+        Some(Self {
+            number: pull["number"].as_u64()?,
+            head: text(&pull["head"]["sha"]),
+            branch: text(&pull["head"]["ref"]),
+            base: text(&pull["base"]["ref"]),
+            labels: labels.filter_map(|label| label["name"].as_str().map(str::to_owned)).collect(),
+            is_draft: pull["draft"].as_bool() == Some(true),
+            is_fork: !from.is_string() || from != to,
+            is_open: pull["state"] == "open",
+        })
+    }
+}
+
+/// All open pull requests.
+///
+/// # Errors
+/// Why GitHub does not say.
+pub async fn open(client: &Client) -> Result<Vec<Pull>, Failure> {
+    let mut all = Vec::new();
+    let every = |pull: &Value| -> Option<()> {
+        all.extend(Pull::read(pull));
+        None
+    };
+    client.find("/pulls?state=open", every).await?;
+    // Who takes away what is not in the list must have all of it.
+    if all.len() >= PAGES * 100 {
+        return Err(Failure::without("the list of open pull requests", "end"));
+    }
+    Ok(all)
+}
+
+/// One pull request.
+///
+/// # Errors
+/// Why GitHub does not say.
+pub async fn one(client: &Client, number: u64) -> Result<Pull, Failure> {
+    let pull = client.get(&format!("/pulls/{number}")).await?;
+    Pull::read(&pull).ok_or_else(|| Failure::without("a pull request", "number"))
+}
+
+/// The paths of the files that a pull request changes, those that it takes away too.
+///
+/// # Errors
+/// Why GitHub does not say.
+pub async fn files(client: &Client, number: u64) -> Result<Vec<String>, Failure> {
+    let mut all = Vec::new();
+    let every = |file: &Value| -> Option<()> {
+        all.extend(file["filename"].as_str().map(str::to_owned));
+        None
+    };
+    client.find(&format!("/pulls/{number}/files"), every).await?;
+    Ok(all)
 }
 
 /// Looks at a pull request: its last commit once, and everything else about that commit. Checks whose name begins with `ours` are our

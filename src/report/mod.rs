@@ -2,6 +2,7 @@
 
 use crate::rollout::{Event, Rollout};
 
+pub mod farewell;
 pub mod github;
 pub mod lines;
 pub mod log;

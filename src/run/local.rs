@@ -87,7 +87,7 @@ impl fmt::Display for LocalAnswer {
 /// # Errors
 /// When it does not answer, or the environment does not run on this machine.
 pub async fn status(common: &Common, arguments: &EnvironmentArgs) -> Result<LocalAnswer, Error> {
-    let (environment, machine) = find_machine(common, arguments.environment.as_deref())?;
+    let (environment, machine) = find_machine(common, arguments.environment.as_deref()).await?;
     let Some(target) = LocalTarget::existing(&machine.directory).await else {
         let (listen, admin, instances) = (None, None, Vec::new());
         return Ok(LocalAnswer { environment, running: false, pid: None, listen, admin, instances });
@@ -121,7 +121,7 @@ fn answer(environment: String, status: &Status) -> LocalAnswer {
 /// # Errors
 /// When it does not stop, or the environment does not run on this machine.
 pub async fn stop(common: &Common, arguments: &EnvironmentArgs) -> Result<NoteAnswer, Error> {
-    let (name, machine) = find_machine(common, arguments.environment.as_deref())?;
+    let (name, machine) = find_machine(common, arguments.environment.as_deref()).await?;
     let sentence = match stop_in(&machine.directory).await? {
         true => format!(
             "the supervisor of {name} and its instances are stopped; the next deploy or resume starts them again"

@@ -30,6 +30,7 @@ pub mod place;
 pub mod plan;
 pub mod policy;
 pub mod preflight;
+pub mod preview;
 pub mod release;
 pub mod reports;
 pub mod rollback;
@@ -123,6 +124,7 @@ async fn look(command: Command, common: &Common) -> Result<ExitCode, Error> {
         }
         Command::Local(LocalCommand::Supervise { state }) => local::supervise(&state).await?,
         Command::Local(LocalCommand::Standby { state }) => local::standby(&state).await?,
+        Command::Preview(command) => preview::run(common, &command).await?,
         Command::Schema(arguments) => {
             let schema = init::schema(arguments.kind);
             let text = serde_json::to_string_pretty(&schema).unwrap_or_default();

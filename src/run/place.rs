@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::ground::{Ground, Machine};
+use super::preview;
 use super::reports::Listener;
 use super::signals::Signals;
 use crate::cli::{Common, Inline};
@@ -42,11 +43,23 @@ impl Place {
     /// When there is no configuration, it is wrong, or it has no such environment; when a kubeconfig cannot be used.
     pub async fn find(common: &Common, environment: Option<&str>) -> Result<Self, Error> {
         let settings = load(common)?;
-        let environment = choose(&settings, environment)?.clone();
+        let environment = named(common, &settings, environment).await?;
+        Self::at(common, &settings, environment).await
+    }
+
+    /// That of an environment whose settings are known.
+    ///
+    /// # Errors
+    /// When a kubeconfig cannot be used.
+    pub async fn at(
+        common: &Common,
+        settings: &Settings,
+        environment: EnvironmentSettings,
+    ) -> Result<Self, Error> {
         let folder = beside(&settings.file);
-        let directory = state_directory(common, &folder, &environment.name);
+        let directory = state_root(common, &folder).join(&environment.name);
         let ground = Ground::of(&settings.app, &environment, directory).await?;
-        Ok(Self::new(settings.app, settings.image, environment, folder, ground))
+        Ok(Self::new(settings.app.clone(), settings.image.clone(), environment, folder, ground))
     }
 
     /// As [`Place::find`], for a process that runs in the cluster: it reaches it by its service account, whatever the settings say.
@@ -55,15 +68,12 @@ impl Place {
     /// As [`Place::find`].
     pub async fn within_cluster(common: &Common, environment: &str, namespace: &str) -> Result<Self, Error> {
         let settings = load(common)?;
-        let mut environment = choose(&settings, Some(environment))?.clone();
+        let mut environment = named(common, &settings, Some(environment)).await?;
         if let TargetSettings::Kubernetes(cluster) = &mut environment.target {
             (cluster.kubeconfig, cluster.context) = (None, None);
             cluster.namespace = Some(namespace.to_owned());
         }
-        let folder = beside(&settings.file);
-        let directory = state_directory(common, &folder, &environment.name);
-        let ground = Ground::of(&settings.app, &environment, directory).await?;
-        Ok(Self::new(settings.app, settings.image, environment, folder, ground))
+        Self::at(common, &settings, environment).await
     }
 
     fn new(
@@ -100,22 +110,24 @@ impl Place {
 ///
 /// # Errors
 /// As [`Place::find`], and when it runs elsewhere.
-pub fn find_machine(common: &Common, environment: Option<&str>) -> Result<(String, Machine), Error> {
+pub async fn find_machine(common: &Common, environment: Option<&str>) -> Result<(String, Machine), Error> {
     let settings = load(common)?;
-    let environment = choose(&settings, environment)?;
+    let environment = named(common, &settings, environment).await?;
     let TargetSettings::Local(local) = &environment.target else {
         let sentence =
             format!("{} does not run on this machine: it has no supervisor here", environment.name);
         return Err(Error::new(ErrorKind::Usage, "not-local", sentence)
             .hint(format!("`tidegate status {}` tells what runs there", environment.name)));
     };
-    let directory = state_directory(common, &beside(&settings.file), &environment.name);
+    let directory = state_root(common, &beside(&settings.file)).join(&environment.name);
     Ok((environment.name.clone(), Machine { directory, settings: local.clone() }))
 }
 
-fn state_directory(common: &Common, folder: &Path, environment: &str) -> PathBuf {
+/// Where the state of all environments on this machine is, a folder each.
+#[must_use]
+pub fn state_root(common: &Common, folder: &Path) -> PathBuf {
     let root = common.state_dir.clone().unwrap_or_else(|| folder.join(".tidegate"));
-    std::path::absolute(&root).unwrap_or(root).join(environment)
+    std::path::absolute(&root).unwrap_or(root)
 }
 
 /// Reads the configuration that the options name, or that is found.
@@ -148,6 +160,25 @@ pub fn read(common: &Common) -> Result<Result<Settings, SettingsError>, Error> {
 
 fn settings_error(error: SettingsError) -> Error {
     Error::new(ErrorKind::Usage, "configuration", error.to_string())
+}
+
+/// The environment of that name: one of the file, or a preview that is there.
+async fn named(
+    common: &Common,
+    settings: &Settings,
+    name: Option<&str>,
+) -> Result<EnvironmentSettings, Error> {
+    let unknown = match choose(settings, name) {
+        Ok(environment) => return Ok(environment.clone()),
+        Err(error) => error,
+    };
+    match name {
+        Some("preview") if settings.preview.is_some() => {
+            Err(unknown.hint("`preview` is what each pull request has one of: `tidegate preview up NUMBER`"))
+        }
+        Some(name) => Box::pin(preview::named(common, settings, name)).await?.ok_or(unknown),
+        None => Err(unknown),
+    }
 }
 
 fn choose<'a>(settings: &'a Settings, name: Option<&str>) -> Result<&'a EnvironmentSettings, Error> {

@@ -55,6 +55,7 @@ async fn check(
         }
         objects => objects?,
     };
+    release::fit(&mut objects, environment)?;
     if let Some(image) = &settings.image {
         release::demand_use(&image.repository, &objects)?;
         // What it is called there counts for nothing: the digest is put in.

@@ -136,6 +136,7 @@ fn kind_of(holder: &Path) -> &str {
         "traffic" => "way of traffic",
         "metrics" => "source of counts",
         "on" => "event that deploys",
+        "at-limit" => "answer to one preview too many",
         other => other,
     }
 }
@@ -158,18 +159,9 @@ fn planned(holder: &Path, name: &str) -> Option<(String, &'static str)> {
             format!("`{name}` is not said of the build: what it makes goes to `image.repository`"),
             "take it out; `tags`, `labels` and `annotations` stand beside `build`",
         )),
-        (["environments", _, "on"], "pull_request" | "pull-request") => Some((
-            format!("`{name}` is for preview environments, which are not in this version of Tidegate"),
-            "take it out; there are `push`, `tag` and `dispatch`",
-        )),
-        (["environments", _], "url" | "ttl" | "limit") => Some((
-            format!("`{name}` is for preview environments, which are not in this version of Tidegate"),
-            if name == "url" {
-                "take it out; the address of a `kubernetes` target is a key of the target"
-            } else {
-                "take it out"
-            },
-        )),
+        (["environments", _, "on"], "pull-request") => {
+            Some(("`pull-request` is spelled as GitHub spells it".to_owned(), "write `pull_request`"))
+        }
         (["environments", _, "target"], "docker") => Some((
             "`docker` targets are not in this version of Tidegate; `local` and `kubernetes` are".to_owned(),
             "use `target: { local: { command: …, listen: … } }`, or take the environment out",

@@ -3,7 +3,7 @@
 //! ```text
 //! /deploy [ENVIRONMENT] [--ref REF]    /plan [ENVIRONMENT] [--ref REF]
 //! /rollback [ENVIRONMENT]    /promote [ENVIRONMENT]    /abort [ENVIRONMENT]    /status [ENVIRONMENT]
-//! /lock [ENVIRONMENT] [REASON]    /unlock [ENVIRONMENT]    /help
+//! /lock [ENVIRONMENT] [REASON]    /unlock [ENVIRONMENT]    /preview [stop | extend TIME]    /help
 //! ```
 //! No other line is read, and the slash is the line's first character: what is quoted, indented or in a fence does nothing. Words
 //! are what stands between spaces; nothing is expanded, and a word that is not understood is told, not left out.
@@ -13,7 +13,7 @@ use super::payload::shown;
 use crate::yaml::words::nearest;
 
 /// The commands that comments know, with what they take.
-pub const COMMANDS: [(Command, &str); 9] = [
+pub const COMMANDS: [(Command, &str); 10] = [
     (Command::Deploy, "/deploy [ENVIRONMENT] [--ref REF]"),
     (Command::Rollback, "/rollback [ENVIRONMENT]"),
     (Command::Promote, "/promote [ENVIRONMENT]"),
@@ -22,6 +22,7 @@ pub const COMMANDS: [(Command, &str); 9] = [
     (Command::Lock, "/lock [ENVIRONMENT] [REASON]"),
     (Command::Unlock, "/unlock [ENVIRONMENT]"),
     (Command::Status, "/status [ENVIRONMENT]"),
+    (Command::Preview, "/preview [stop | extend TIME]"),
     (Command::Help, "/help"),
 ];
 
@@ -53,7 +54,7 @@ pub struct Line {
     pub environment: Option<String>,
     /// The ref.
     pub reference: Option<String>,
-    /// Of `/lock` the words after the command, with single spaces between; empty else.
+    /// Of `/lock` and `/preview` the words after the command, with single spaces between; empty else.
     pub text: String,
 }
 
@@ -112,6 +113,16 @@ fn understood(command: Command, words: &[&str]) -> Result<Comment, String> {
         line.environment = words.first().map(|word| (*word).to_owned());
         line.text = words.join(" ");
         return Ok(Comment::Line(line));
+    }
+    if command == Command::Preview {
+        return match words {
+            [] | ["stop"] | ["extend", _] => {
+                line.text = words.join(" ");
+                Ok(Comment::Line(line))
+            }
+            ["extend"] => Err("does not say how much longer".to_owned()),
+            [other, ..] => Err(format!("does not know `{}`", shown(other))),
+        };
     }
     let takes_ref = matches!(command, Command::Deploy | Command::Plan);
     let mut words = words.iter();
@@ -247,6 +258,9 @@ mod tests {
             ("/deploy staging;ls", "write `/deploy"),
             ("/rollback --ref v1", "write `/rollback"),
             ("/help me", "write `/help`"),
+            ("/preview down", "write `/preview [stop"),
+            ("/preview extend", "write `/preview [stop"),
+            ("/preveiw", "did you mean `/preview`?"),
         ] {
             match read(body) {
                 Comment::Wrong { hint: told, .. } => assert!(told.contains(hint), "{body}: {told}"),

@@ -2,7 +2,7 @@
 
 use super::choice::{self, Name};
 use super::payload::{is, is_commit, is_from_fork, number, shown, skip_word, text};
-use super::{Deploy, Intent, Occasion, Source, nothing};
+use super::{Deploy, Intent, Occasion, Source, nothing, preview};
 use crate::settings::EnvironmentSettings;
 
 /// How many digits of a commit are a version.
@@ -80,8 +80,11 @@ fn none_takes(name: Name<'_>, all: &[EnvironmentSettings]) -> Intent {
     nothing(format!("no environment takes {}", name.shown()))
 }
 
-/// A pull request: what its merge would deploy is shown.
+/// A pull request: its preview comes up or goes, or, where there are none, what its merge would deploy is shown.
 pub(super) fn pull_request(occasion: &Occasion<'_>, all: &[EnvironmentSettings]) -> Intent {
+    if let Some(rules) = occasion.previews.filter(|_| occasion.wish.environment.is_none()) {
+        return preview::by_event(occasion, rules);
+    }
     let payload = occasion.payload;
     let pull = &payload["pull_request"];
     let which = match number(payload, "/number").or_else(|| number(pull, "/number")) {

@@ -15,14 +15,16 @@ mod deploy;
 mod events;
 mod order;
 mod payload;
+mod preview;
 
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::settings::EnvironmentSettings;
+use crate::settings::{EnvironmentSettings, PullRules};
 
 pub use comment::{COMMANDS, Comment, read as read_comment};
+pub use preview::length;
 
 /// What started a step, and what its inputs say.
 #[derive(Debug, Clone)]
@@ -39,6 +41,8 @@ pub struct Occasion<'a> {
     pub payload: &'a Value,
     /// What the step asks for.
     pub wish: &'a Wish,
+    /// Which pull requests have a preview, where any has.
+    pub previews: Option<&'a PullRules>,
 }
 
 /// What the inputs of a step ask for, whatever started it.
@@ -77,13 +81,15 @@ pub enum Command {
     Unlock,
     /// End what dead runs left, everywhere.
     Sweep,
+    /// Bring the preview of a pull request up, or say how long it lives.
+    Preview,
     /// List the commands.
     Help,
 }
 
 impl Command {
     /// Every command, in the order of the documents.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Deploy,
         Self::Rollback,
         Self::Promote,
@@ -94,6 +100,7 @@ impl Command {
         Self::Lock,
         Self::Unlock,
         Self::Sweep,
+        Self::Preview,
         Self::Help,
     ];
 
@@ -111,6 +118,7 @@ impl Command {
             Self::Lock => "lock",
             Self::Unlock => "unlock",
             Self::Sweep => "sweep",
+            Self::Preview => "preview",
             Self::Help => "help",
         }
     }
@@ -157,7 +165,29 @@ pub enum Intent {
         #[serde(skip_serializing_if = "Option::is_none")]
         asked: Option<Asked>,
     },
-    /// End the rollouts that dead runs left, in every environment.
+    /// Bring the preview of a pull request up, at its last commit.
+    PreviewUp(Preview),
+    /// Take it away.
+    PreviewDown {
+        /// The number of the pull request.
+        pull: u64,
+        /// One sentence.
+        why: String,
+        /// Who asked.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        asked: Option<Asked>,
+    },
+    /// Have it live longer.
+    PreviewExtend {
+        /// The number of the pull request.
+        pull: u64,
+        /// How long from now at least.
+        seconds: u64,
+        /// Who asked.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        asked: Option<Asked>,
+    },
+    /// End the rollouts that dead runs left, in every environment, and take away the previews that nobody wants.
     Sweep,
     /// What somebody asked for cannot be done.
     Refused {
@@ -189,6 +219,26 @@ pub struct Deploy {
     pub version: Option<String>,
     /// Of what.
     pub source: Source,
+    /// Who asked by a comment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub asked: Option<Asked>,
+}
+
+/// A pull request whose preview is to come up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(inline)]
+pub struct Preview {
+    /// Its number.
+    pub pull: u64,
+    /// Its branch; nothing where GitHub has to say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub branch: Option<String>,
+    /// Its last commit; nothing where GitHub has to say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub head: Option<String>,
+    /// Its labels, as far as the event tells.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<String>,
     /// Who asked by a comment.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub asked: Option<Asked>,
@@ -289,7 +339,11 @@ impl Intent {
             | Self::Lock(order)
             | Self::Unlock(order)
             | Self::Status(order) => order.asked.as_ref(),
-            Self::Help { asked } | Self::Refused { asked, .. } => asked.as_ref(),
+            Self::PreviewUp(preview) => preview.asked.as_ref(),
+            Self::PreviewDown { asked, .. }
+            | Self::PreviewExtend { asked, .. }
+            | Self::Help { asked }
+            | Self::Refused { asked, .. } => asked.as_ref(),
             Self::Sweep | Self::Nothing { .. } => None,
         }
     }
@@ -306,7 +360,13 @@ impl Intent {
             | Self::Lock(order)
             | Self::Unlock(order)
             | Self::Status(order) => Some(&order.environment),
-            Self::Help { .. } | Self::Refused { .. } | Self::Sweep | Self::Nothing { .. } => None,
+            Self::PreviewUp(_)
+            | Self::PreviewDown { .. }
+            | Self::PreviewExtend { .. }
+            | Self::Help { .. }
+            | Self::Refused { .. }
+            | Self::Sweep
+            | Self::Nothing { .. } => None,
         }
     }
 }

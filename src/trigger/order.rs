@@ -3,7 +3,9 @@
 use super::choice::{self, Name};
 use super::comment::{self, Comment, Line};
 use super::payload::{given, is_commit, is_from_fork, number, shown, text};
-use super::{Asked, Command, Deploy, Intent, Need, Occasion, Order, Source, Wish, deploy, nothing, refused};
+use super::{
+    Asked, Command, Deploy, Intent, Need, Occasion, Order, Source, Wish, deploy, nothing, preview, refused,
+};
 use crate::settings::EnvironmentSettings;
 use crate::yaml::words::{listed, nearest};
 
@@ -48,6 +50,11 @@ pub(super) fn by_dispatch(occasion: &Occasion<'_>, inputs: &str, all: &[Environm
     by_hand(occasion, command, &wish, all)
 }
 
+fn no_previews() -> Intent {
+    let hint = "add `preview:` to `environments`; docs/previews.md shows one";
+    refused("no-previews", "the configuration has no environment `preview`", hint)
+}
+
 /// A name that is no command.
 fn no_command(name: &str) -> Intent {
     let names = || Command::ALL.into_iter().map(Command::name);
@@ -59,6 +66,17 @@ fn no_command(name: &str) -> Intent {
 }
 
 fn by_hand(occasion: &Occasion<'_>, command: Command, wish: &Wish, all: &[EnvironmentSettings]) -> Intent {
+    if command == Command::Preview {
+        return match occasion.previews {
+            None => no_previews(),
+            Some(rules) if occasion.payload["pull_request"].is_object() => preview::by_event(occasion, rules),
+            Some(_) => refused(
+                "no-pull-request",
+                "a preview is one of a pull request, and the event is about none",
+                "run it for `pull_request`, or write `/preview` at the pull request",
+            ),
+        };
+    }
     let changes = !matches!(command, Command::Plan | Command::Status | Command::Help);
     let pull = &occasion.payload["pull_request"];
     if changes && pull.is_object() && is_from_fork(pull) {
@@ -116,7 +134,7 @@ impl Asking<'_> {
             Command::Lock => Intent::Lock(order(self, name)),
             Command::Unlock => Intent::Unlock(order(self, name)),
             Command::Status => Intent::Status(order(self, name)),
-            Command::Help => Intent::Help { asked },
+            Command::Help | Command::Preview => Intent::Help { asked },
             Command::Sweep => Intent::Sweep,
         }
     }
@@ -152,6 +170,10 @@ pub(super) fn by_comment(occasion: &Occasion<'_>, all: &[EnvironmentSettings]) -
     match comment::read(text(payload, "/comment/body")) {
         Comment::Silent(why) => nothing(why),
         Comment::Wrong { why, hint } => Intent::Refused { code: "unknown-command", why, hint, asked },
+        Comment::Line(line) if line.command == Command::Preview => match occasion.previews {
+            Some(_) => preview::by_comment(&line.text, pull, asked),
+            None => by(no_previews(), asked),
+        },
         Comment::Line(line) => asked_for(&line, pull, asked, all),
     }
 }

@@ -16,6 +16,7 @@ mod look;
 mod migrate;
 mod notify;
 pub(crate) mod output;
+mod preview;
 mod reasons;
 mod refusal;
 mod run;

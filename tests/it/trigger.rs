@@ -46,6 +46,6 @@ fn payload(name: &str) -> Value {
 /// What an event asks for of these environments, by its payload alone.
 fn asks(name: &str, payload: &Value, wish: &Wish) -> Intent {
     let sender = payload["sender"]["login"].as_str().unwrap_or_default();
-    let occasion = Occasion { name, reference: "", sha: "", actor: sender, payload, wish };
+    let occasion = Occasion { name, reference: "", sha: "", actor: sender, payload, wish, previews: None };
     intent(&occasion, environments())
 }

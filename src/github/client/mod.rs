@@ -24,7 +24,7 @@ pub use failure::{Again, Failure};
 /// So many answers are kept for their ETags.
 const KEPT: usize = 64;
 /// More pages of a list than this are not read: three thousand things.
-const PAGES: usize = 30;
+pub(super) const PAGES: usize = 30;
 
 /// How long and how often is asked.
 #[derive(Debug, Clone, Copy)]
@@ -128,6 +128,11 @@ impl Client {
     /// Changes a thing.
     pub(crate) async fn change(&self, path: &str, body: &Value) -> Result<Value, Failure> {
         self.again(Twice::Harmless, || self.once(Method::PATCH, path, Some(body))).await.map(|page| page.body)
+    }
+
+    /// Takes a thing away.
+    pub(crate) async fn remove(&self, path: &str) -> Result<(), Failure> {
+        self.again(Twice::Harmless, || self.once(Method::DELETE, path, None)).await.map(drop)
     }
 
     /// Reads a list page by page until `find` finds something in one.

@@ -10,6 +10,9 @@ use crate::rollout::{OutcomeKind, Release, RolloutId};
 /// So many deployments before ours are looked at for one that still counts as running.
 const LOOKED_AT: usize = 10;
 
+/// What is said of a deployment whose release runs no more because a later one does.
+const RETIRED: &str = "another release has taken its place";
+
 /// The deployment of one rollout.
 #[derive(Debug)]
 pub(super) struct DeploymentReport {
@@ -126,14 +129,15 @@ fn is_of(known: &Known, release: &Release) -> bool {
 /// Takes the mark of what runs from those before.
 async fn retire(client: &Client, about: &About, before: &[&Known]) -> Result<(), Failure> {
     for known in before.iter().take(LOOKED_AT) {
-        match deployments::state(client, known.id).await?.as_str() {
+        let (state, sentence) = deployments::standing(client, known.id).await?;
+        match state.as_str() {
             "success" => {
-                let description = "another release has taken its place".to_owned();
+                let description = RETIRED.to_owned();
                 let status = Status { state: State::Inactive, description, url: None, log: None };
                 deployments::tell(client, known.id, &about.environment, &status).await?;
             }
-            // Those before it were retired with it.
-            "inactive" if known.mark.is_some() => break,
+            // Those before it were retired with it. One that was aborted is inactive, too, and has retired none.
+            "inactive" if known.mark.is_some() && sentence == RETIRED => break,
             _ => {}
         }
     }

@@ -22,6 +22,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+pub(in crate::report) use page::{lines_of, marker_of};
 use told::View;
 pub use told::{About, Ending};
 use worker::Worker;

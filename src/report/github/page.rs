@@ -19,9 +19,14 @@ const LINES: &str = "<!-- tidegate:lines\n";
 
 /// By which the comment of that app and environment is found again.
 pub(super) fn marker(about: &About) -> String {
+    marker_of(&about.app, &about.environment)
+}
+
+/// The same, by their names.
+pub(in crate::report) fn marker_of(app: &str, environment: &str) -> String {
     // Names have no characters that could end it: settings see to that, and this for whatever comes from elsewhere.
     let name = |text: &str| crate::github::segment(text).replace("--", "-%2D");
-    format!("<!-- tidegate:{}/{} -->", name(&about.app), name(&about.environment))
+    format!("<!-- tidegate:{}/{} -->", name(app), name(environment))
 }
 
 /// The comment in whole; `before` is what it was.
@@ -56,6 +61,13 @@ fn lines(comment: &str) -> Vec<String> {
     let at = comment.rfind(LINES).map_or(comment.len(), |at| at + LINES.len());
     let is_line = |line: &&str| line.starts_with("| 2") && line.ends_with("` |");
     comment[at..].lines().filter(is_line).map(|line| format!("{line}\n")).collect()
+}
+
+/// The earlier rollouts of a comment, folded, for one that tells of none.
+pub(in crate::report) fn lines_of(comment: &str) -> String {
+    let mut text = format!("\n{LINES}-->\n");
+    fold(&mut text, &lines(comment));
+    text
 }
 
 /// Adds as many lines, folded, as fit.

@@ -60,7 +60,7 @@ impl<'a> Asker<'a> {
 }
 
 /// What GitHub alone knows, and does not say: nothing is done on a guess.
-pub(super) fn unsaid(failure: Failure) -> Error {
+pub(in crate::run) fn unsaid(failure: Failure) -> Error {
     let kind = match failure.code {
         "github-permission" | "github-token" => ErrorKind::Refused,
         _ => ErrorKind::Failed,

@@ -30,6 +30,27 @@ pub(super) fn demand(
     Err(refusal("other-bounds", &why, hint))
 }
 
+/// The same for previews, of which each pull request may say otherwise what they run, and not where.
+///
+/// # Errors
+/// As [`demand`].
+pub(super) fn demand_of_previews(here: &Settings, moved: &Common, commit: &str) -> Result<Settings, Error> {
+    let there = load(moved)?;
+    let bounds = |settings: &Settings| {
+        let preview = settings.preview.as_ref()?;
+        let isolation = preview.sample.preview.as_ref().map(|its| &its.isolation);
+        let own = format!("{:?}", (&preview.name, preview.ttl, preview.limit, preview.at_limit, isolation));
+        Some((bounds(settings, &preview.sample), own))
+    };
+    if bounds(&there).is_some() && bounds(&there) == bounds(here) {
+        return Ok(there);
+    }
+    let why =
+        format!("commit {commit} says otherwise than what is checked out where previews are, and how many");
+    let hint = "`app`, name, namespace, kubeconfig, context, isolation, `ttl` and `limit` are changed by a merge; a kubeconfig is named by its whole path";
+    Err(refusal("other-bounds", &why, hint))
+}
+
 /// What must be the same, as text. A relative path is another one in another folder, and so is what lies there.
 fn bounds(settings: &Settings, environment: &EnvironmentSettings) -> String {
     let place = match &environment.target {

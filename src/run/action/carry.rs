@@ -1,5 +1,6 @@
 //! An intent carried out by the stages that the command line has, too.
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 use std::sync::{Mutex, PoisonError};
@@ -120,10 +121,41 @@ impl Work<'_> {
                 Done::Note(close::unlock(common, &arguments).await?)
             }
             Intent::Help { .. } => Done::Note(NoteAnswer { sentence: help(), findings: Vec::new() }),
-            Intent::Sweep => sweep(common, self.settings).await?,
+            Intent::PreviewUp(wanted) => self.preview_up(wanted).await?,
+            Intent::PreviewDown { pull, why, asked } => self.preview_down(pull, &why, asked.as_ref()).await?,
+            Intent::PreviewExtend { pull, seconds, .. } => self.preview_extend(pull, seconds).await?,
+            Intent::Sweep => self.sweep().await?,
             Intent::Refused { code, why, hint, .. } => return Err(refusal(code, &why, &hint)),
             Intent::Nothing { why } => nothing(why),
         })
+    }
+
+    /// Ends in every environment what a dead run left, each as it was under way, and sweeps the previews. One that fails keeps no other from
+    /// being looked at.
+    async fn sweep(&self) -> Result<Done, Error> {
+        let (mut told, mut failure) = (Vec::new(), None);
+        for environment in &self.settings.environments {
+            match steer::end_left(self.common, &environment.name).await {
+                Ok(Some(answer)) => told.push(format!("{}: {}", environment.name, answer.sentence)),
+                Ok(None) => told.push(format!("{}: nothing is left", environment.name)),
+                Err(error) => failure = Some(error),
+            }
+        }
+        if self.settings.preview.is_some() {
+            match Box::pin(self.sweep_previews()).await {
+                Ok(lines) => told.extend(lines),
+                Err(error) => failure = Some(error),
+            }
+        }
+        match failure {
+            Some(error) => Err(error),
+            None => Ok(Done::Note(NoteAnswer { sentence: told.join("\n"), findings: Vec::new() })),
+        }
+    }
+
+    /// Has the runner hide these.
+    pub(super) fn mask(&self, secrets: &BTreeSet<String>) {
+        self.console.lock().unwrap_or_else(PoisonError::into_inner).mask(secrets);
     }
 
     fn release(&self, deploy: Deploy) -> ReleaseArgs {
@@ -175,8 +207,7 @@ impl Work<'_> {
                     checkout::at(self.common, &self.settings.file, commit, server, is_run_there).await?;
                 let its = bounds::demand(self.settings, environment, &moved, commit)?;
                 // It may take other variables as secrets than what is checked out.
-                let mut console = self.console.lock().unwrap_or_else(PoisonError::into_inner);
-                console.mask(&secrets_of(&its));
+                self.mask(&secrets_of(&its));
                 moved
             }
         };
@@ -213,7 +244,7 @@ impl Work<'_> {
     }
 }
 
-fn nothing(why: String) -> Done {
+pub(super) fn nothing(why: String) -> Done {
     Done::Shown(IntentAnswer::shown(Intent::Nothing { why }))
 }
 
@@ -245,20 +276,4 @@ fn named(order: Order) -> EnvironmentArgs {
 fn help() -> String {
     let lines = COMMANDS.iter().map(|(_, usage)| format!("  {usage}"));
     format!("comments at pull requests know these commands:\n{}", lines.collect::<Vec<_>>().join("\n"))
-}
-
-/// Ends in every environment what a dead run left, each as it was under way. One that fails keeps no other from being looked at.
-async fn sweep(common: &Common, settings: &Settings) -> Result<Done, Error> {
-    let (mut told, mut failure) = (Vec::new(), None);
-    for environment in &settings.environments {
-        match steer::end_left(common, &environment.name).await {
-            Ok(Some(answer)) => told.push(format!("{}: {}", environment.name, answer.sentence)),
-            Ok(None) => told.push(format!("{}: nothing is left", environment.name)),
-            Err(error) => failure = Some(error),
-        }
-    }
-    match failure {
-        Some(error) => Err(error),
-        None => Ok(Done::Note(NoteAnswer { sentence: told.join("\n"), findings: Vec::new() })),
-    }
 }

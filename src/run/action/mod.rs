@@ -15,6 +15,7 @@ mod context;
 mod inputs;
 mod outputs;
 mod post;
+mod previews;
 mod secrets;
 mod source;
 
@@ -31,6 +32,7 @@ use crate::error::{Error, ErrorKind};
 use crate::trigger::{self, Intent, Occasion};
 
 use asked::Asker;
+pub(super) use asked::unsaid;
 use carry::{Done, Work};
 use console::Console;
 use context::Context;
@@ -95,7 +97,7 @@ async fn told(
     if inputs.is_dry {
         return Ok((Done::Shown(IntentAnswer::shown(intent)), common));
     }
-    let client = context.client().map_err(asked::unsaid)?;
+    let client = context.client().map_err(unsaid)?;
     let run = context.run(&payload);
     let asker = match intent.asked().cloned() {
         Some(asked) => {
@@ -147,6 +149,7 @@ fn intent(
         actor: &context.actor,
         payload,
         wish: &inputs.wish,
+        previews: settings.preview.as_ref().map(|preview| &preview.on),
     };
     trigger::intent(&occasion, &settings.environments)
 }

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::report::lines::printable;
-use crate::trigger::{Deploy, Intent, Order, Source};
+use crate::trigger::{Deploy, Intent, Order, Source, length};
 
 /// What an event asks for, where nothing was done about it: it is nothing, or it was only to be shown.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -39,7 +39,16 @@ fn sentence(intent: &Intent) -> String {
         Intent::Unlock(one) => order("would open", one),
         Intent::Status(one) => order("would tell what runs in", one),
         Intent::Help { .. } => "would list the commands".to_owned(),
-        Intent::Sweep => "would end what dead runs left in every environment".to_owned(),
+        Intent::PreviewUp(one) => format!("would bring the preview of pull request {} up", one.pull),
+        Intent::PreviewDown { pull, why, .. } => {
+            format!("would take the preview of pull request {pull} away: {why}")
+        }
+        Intent::PreviewExtend { pull, seconds, .. } => {
+            format!("would have the preview of pull request {pull} live for {} from now", length(*seconds))
+        }
+        Intent::Sweep => {
+            "would end what dead runs left in every environment, and take unwanted previews away".to_owned()
+        }
         Intent::Refused { why, hint, .. } => format!("would refuse: {why}; {hint}"),
         Intent::Nothing { why } => format!("nothing to do: {why}"),
     }

@@ -16,6 +16,7 @@ use super::demo::DemoAnswer;
 use super::image::build::BuildAnswer;
 use super::image::{ImageAnswer, PushAnswer};
 use super::local::LocalAnswer;
+use super::preview::PreviewsAnswer;
 use super::simulate::SimulationAnswer;
 use crate::error::Error;
 use crate::report::lines::printable;
@@ -300,6 +301,7 @@ pub fn schema() -> serde_json::Value {
         Simulation(SimulationAnswer),
         Check(CheckAnswer),
         Gates(GatesAnswer),
+        Previews(PreviewsAnswer),
         Tags(TagsAnswer),
         Pushed(PushAnswer),
         Built(BuildAnswer),

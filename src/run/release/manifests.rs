@@ -13,11 +13,11 @@ use crate::rollout::strategy::StrategyName;
 use crate::run::ground::Cluster;
 use crate::run::migrations::Planned;
 use crate::run::place::Place;
-use crate::settings::{ImageSource, ManifestSource};
+use crate::settings::{EnvironmentSettings, ImageSource, ManifestSource, TargetSettings};
 use crate::target::TargetError;
 use crate::target::kubernetes::KubernetesConfig;
 use crate::target::kubernetes::bundle::Bundle;
-use crate::target::kubernetes::manifests::{ManifestError, Object, parse, read};
+use crate::target::kubernetes::manifests::{ManifestError, Object, parse, read, transplant};
 
 /// What renders a kustomization: the first that is there.
 const RENDERERS: [(&str, &str); 2] = [("kubectl", "kustomize"), ("kustomize", "build")];
@@ -49,7 +49,7 @@ async fn put_together(
     let tag = image.as_ref().and_then(digest::Wish::tag);
     let version = version::of(&place.folder, asked.version.or(tag))?;
     let strategy = place.environment.strategy.name();
-    let mut objects = objects(&cluster.manifests)?;
+    let mut objects = objects_of(place, cluster)?;
     let repository = match image {
         Some(wish) => match wish.put_in(place, cluster, &version, asked.version, &mut objects).await {
             Err(error) if is_look && error.code == "image-absent" && makes_image(place) => {
@@ -79,7 +79,7 @@ pub fn makes_image(place: &Place) -> bool {
 /// # Errors
 /// When a manifest is missing or wrong.
 pub fn without_image(cluster: &Cluster, place: &Place) -> Result<Bundle, Error> {
-    bundle(objects(&cluster.manifests)?, &cluster.config, place.environment.strategy.name())
+    bundle(objects_of(place, cluster)?, &cluster.config, place.environment.strategy.name())
 }
 
 /// The objects as a whole, checked against the strategy.
@@ -94,6 +94,26 @@ pub fn bundle(
     let bundle = Bundle::new(objects, config).map_err(unfit)?;
     bundle.check(strategy).map_err(unfit)?;
     Ok(bundle)
+}
+
+fn objects_of(place: &Place, cluster: &Cluster) -> Result<Vec<Object>, Error> {
+    let mut objects = objects(&cluster.manifests)?;
+    fit(&mut objects, &place.environment)?;
+    Ok(objects)
+}
+
+/// Fits the objects of a preview into its namespace, under its hosts; those of every other environment stay as they are.
+///
+/// # Errors
+/// When they cannot live there, or nothing says which host is the preview's.
+pub fn fit(objects: &mut [Object], environment: &EnvironmentSettings) -> Result<(), Error> {
+    let (Some(preview), TargetSettings::Kubernetes(cluster)) = (&environment.preview, &environment.target)
+    else {
+        return Ok(());
+    };
+    let host = cluster.url.as_deref().and_then(|url| url.split_once("://")).map(|(_, host)| host);
+    let host = host.map(|host| host.rsplit_once(':').map_or(host, |(host, _)| host));
+    transplant(objects, &preview.hosts, host).map_err(unfit)
 }
 
 /// Reads the manifests.

@@ -115,7 +115,7 @@ fn reports(workflow: Workflow, place: &Place, is_continued: bool) -> Result<GitH
         app: place.app.clone(),
         url: place.url(),
         is_production: place.environment.production,
-        is_transient: is_transient(&environment),
+        is_transient: place.environment.preview.is_some() || is_transient(&environment),
         is_continued,
         environment,
     };

@@ -21,7 +21,9 @@ pub(in crate::settings) struct Kubernetes {
     /// A folder with a kustomization, relative to the folder of this file. `kubectl kustomize` renders it, or else `kustomize build`.
     pub(in crate::settings) kustomization: Option<String>,
     /// Namespace of the objects that name none, and of Tidegate's own. By default that of the kubeconfig's context.
-    #[schemars(regex(pattern = "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"))]
+    #[schemars(regex(
+        pattern = "^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?|[a-z0-9{}-]*[{](number|name)[}][a-z0-9{}-]*)$"
+    ))]
     pub(in crate::settings) namespace: Option<String>,
     /// The kubeconfig, relative to the folder of this file; `$NAME` takes the path from that environment variable. By default what
     /// `KUBECONFIG` names, else `~/.kube/config`, else the service account of the pod that Tidegate runs in.

@@ -22,6 +22,7 @@ mod migrate;
 mod notify;
 mod on;
 mod policy;
+mod preview;
 mod strategy;
 mod units;
 
@@ -36,6 +37,7 @@ pub(super) use migrate::{Backup, Job, Migrate};
 pub(super) use notify::{Email, Notification, OutcomeName, Security, Webhook};
 pub(super) use on::{Events, Freeze, On, Patterns as NamePatterns};
 pub(super) use policy::{Level, Policy};
+pub(super) use preview::{AtLimit, Isolation, Ports, Pulls};
 pub(super) use strategy::{Amount, BlueGreen, Canary, Compare, Rolling, Stage, Strategy};
 pub(super) use units::{Percent, Size, Time};
 
@@ -107,6 +109,34 @@ pub(super) struct Environment {
     /// How many rollouts the journal keeps.
     #[schemars(range(min = 1, max = 10_000), extend("default" = 50))]
     pub(super) history: Option<u32>,
+    /// `preview` only: what the preview of a pull request is called; `{number}` must be in it.
+    #[schemars(extend("default" = "preview-{number}"))]
+    pub(super) name: Option<String>,
+    /// `preview` only: the public address of each, such as `https://pr-{number}.preview.example.com`. In the manifests its host stands for the
+    /// only host that they name.
+    pub(super) url: Option<String>,
+    /// `preview` only: hosts of the manifests, each with the one that stands for it in a preview, where there is more than one.
+    pub(super) hosts: Option<Ordered<Text>>,
+    /// `preview` only: how long a preview lives after it was last pushed to or asked for.
+    #[schemars(extend("default" = "72h"))]
+    pub(super) ttl: Option<Time>,
+    /// `preview` only: how many there may be at once.
+    #[schemars(range(min = 1, max = 1000), extend("default" = 10))]
+    pub(super) limit: Option<u32>,
+    /// `preview` only: what happens to one more.
+    #[schemars(extend("default" = "refuse"))]
+    pub(super) at_limit: Option<AtLimit>,
+    /// `preview` only: the label of a pull request that keeps its preview beyond its time.
+    #[schemars(length(min = 1), extend("default" = "keep-preview"))]
+    pub(super) keep_label: Option<String>,
+    /// `preview` only: `$NAME` of a variable with a key. `{random}` is then a part that nobody can guess without it, the same for a pull
+    /// request each time.
+    pub(super) random: Option<String>,
+    /// `preview` only: ports of this machine for a `local` target, of which each preview has one: `{port}`.
+    #[schemars(extend("default" = "20000-20999"))]
+    pub(super) ports: Option<Ports>,
+    /// `preview` only: what each may use in a cluster, and whom it may reach.
+    pub(super) isolation: Option<Isolation>,
 }
 
 /// Where an environment runs.

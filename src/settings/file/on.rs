@@ -9,12 +9,15 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
 
 use super::many::{Kind, OneOrMany};
+use super::preview::Pulls;
 
 /// Which events deploy by themselves, and what a person may deploy by hand.
 #[derive(Debug)]
 pub(in crate::settings) enum On {
     /// The name `dispatch` alone: by hand only.
     Dispatch,
+    /// The name `pull_request` alone: any of them.
+    PullRequest,
     /// By event.
     Events(Events),
 }
@@ -35,6 +38,9 @@ pub(in crate::settings) struct Events {
     /// By hand (a dispatch, a comment) also from what fits no pattern.
     #[schemars(extend("default" = false))]
     pub(in crate::settings) dispatch: Option<bool>,
+    /// Pull requests, each of which has a preview of its own. Only for the environment `preview`.
+    #[serde(rename = "pull_request")]
+    pub(in crate::settings) pull_request: Option<Pulls>,
 }
 
 impl<'de> Deserialize<'de> for On {
@@ -51,10 +57,11 @@ impl<'de> Deserialize<'de> for On {
             fn visit_str<E: Error>(self, name: &str) -> Result<On, E> {
                 match name {
                     "dispatch" => Ok(On::Dispatch),
+                    "pull_request" => Ok(On::PullRequest),
                     "push" | "tag" => Err(E::custom(format!(
                         "`{name}` does not say which\nwrite `on: {{ {name}: PATTERN }}`"
                     ))),
-                    other => Err(E::unknown_variant(other, &["dispatch", "push", "tag"])),
+                    other => Err(E::unknown_variant(other, &["dispatch", "pull_request", "push", "tag"])),
                 }
             }
 
@@ -78,7 +85,7 @@ impl JsonSchema for On {
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let events = generator.subschema_for::<Events>();
-        json_schema!({ "anyOf": [{ "const": "dispatch" }, events] })
+        json_schema!({ "anyOf": [{ "enum": ["dispatch", "pull_request"] }, events] })
     }
 }
 

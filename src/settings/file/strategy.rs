@@ -36,7 +36,7 @@ fn allow_names(schema: &mut Schema) {
 }
 
 /// Settings of `rolling`.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(
     deny_unknown_fields,
     rename_all = "kebab-case",

@@ -28,7 +28,7 @@ impl Time {
     ///
     /// # Errors
     /// A sentence, and the cure in a second line.
-    fn read(text: &str) -> Result<Self, String> {
+    pub(in crate::settings) fn read(text: &str) -> Result<Self, String> {
         const UNITS: [(&str, u64); 4] = [("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
         let wrong = || {
             format!(

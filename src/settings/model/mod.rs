@@ -5,6 +5,7 @@ mod kubernetes;
 mod metrics;
 mod migrate;
 mod notify;
+mod preview;
 mod rules;
 
 use std::collections::BTreeMap;
@@ -25,6 +26,7 @@ pub use kubernetes::{
 pub use metrics::{PrometheusSettings, QuerySettings};
 pub use migrate::{MigrateSettings, MigrationRunner};
 pub use notify::{EmailSettings, MailSecurity, NOTIFY_FIELDS, NotifyChannel, NotifySettings};
+pub use preview::{IsolationSettings, PreviewInstance, PreviewSettings, PullFacts, PullRules};
 pub use rules::{FreezeSettings, OnSettings, Patterns, RefPattern};
 
 /// What a `tidegate.yaml` says, with every default filled in.
@@ -36,8 +38,10 @@ pub struct Settings {
     pub file: PathBuf,
     /// The image that environments in a cluster run.
     pub image: Option<ImageSettings>,
-    /// The environments in the order of the file; at least one.
+    /// The environments in the order of the file; none where there are only previews.
     pub environments: Vec<EnvironmentSettings>,
+    /// The template of the preview environments, if there are any.
+    pub preview: Option<PreviewSettings>,
     /// What is probably not meant as written.
     pub warnings: Vec<Diagnostic>,
 }
@@ -73,6 +77,8 @@ pub struct EnvironmentSettings {
     pub history: usize,
     /// Who is told how rollouts ended here.
     pub notify: Vec<NotifySettings>,
+    /// What it has as the preview of a pull request; nothing where it is none.
+    pub preview: Option<Box<PreviewInstance>>,
 }
 
 impl EnvironmentSettings {

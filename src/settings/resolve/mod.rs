@@ -4,7 +4,8 @@ use std::path::Path as FilePath;
 use std::time::Duration;
 
 use super::file::{self, Environment, File, Target, Time};
-use super::model::{EnvironmentSettings, HealthSettings, ImageSettings, TargetSettings};
+use super::model::{EnvironmentSettings, HealthSettings, ImageSettings, PreviewSettings, TargetSettings};
+use crate::preview::Values;
 use crate::rollout::strategy::{Strategy, StrategyName};
 use crate::rollout::{Budgets, Condition};
 use crate::yaml::Path;
@@ -23,6 +24,7 @@ mod local;
 mod metrics;
 mod migrate;
 mod notify;
+mod preview;
 mod rules;
 mod strategy;
 mod traffic;
@@ -37,10 +39,18 @@ pub(super) struct Resolved {
     pub(super) image: Option<ImageSettings>,
     /// Its environments.
     pub(super) environments: Vec<EnvironmentSettings>,
+    /// Its previews.
+    pub(super) preview: Option<PreviewSettings>,
 }
 
-/// The app and its environments, or `None` where something required is missing; then a finding says so.
-pub(super) fn resolve(file: File, folder: &FilePath, findings: &mut Findings<'_>) -> Option<Resolved> {
+/// The app and its environments, or `None` where something required is missing; then a finding says so. `values` are those of the preview
+/// that is wanted; without them, one stands for all.
+pub(super) fn resolve(
+    file: File,
+    values: Option<&Values>,
+    folder: &FilePath,
+    findings: &mut Findings<'_>,
+) -> Option<Resolved> {
     let root = Path::default();
     let app = required(file.app, &root.key("app"), "write `app: NAME`", findings);
     if let Some(app) = &app {
@@ -57,14 +67,18 @@ pub(super) fn resolve(file: File, folder: &FilePath, findings: &mut Findings<'_>
     if entries.is_empty() {
         findings.empty(&all, "there is no environment", "name at least one, such as `development`");
     }
-    let (mut environments, mut own) = (Vec::new(), Vec::new());
+    let (mut environments, mut own, mut preview) = (Vec::new(), Vec::new(), None);
     let has_cluster = entries.iter().any(|(_, raw)| !matches!(raw.target, Some(Target::Local(_))));
     if let Some(image) = &image {
         image::check_is_wanted(image, has_cluster, &root.key("image"), findings);
     }
     for (name, mut raw) in entries {
         let path = all.key(&name);
-        check_name(&name, &path, findings);
+        let is_preview = name == "preview";
+        if !is_preview {
+            check_name(&name, &path, findings);
+            preview::check_elsewhere(&raw, &path, findings);
+        }
         let notify = match raw.notify.take() {
             Some(list) => {
                 own.push(name.clone());
@@ -72,18 +86,28 @@ pub(super) fn resolve(file: File, folder: &FilePath, findings: &mut Findings<'_>
             }
             None => for_all.clone(),
         };
+        if is_preview {
+            let app = app.as_deref().unwrap_or("app");
+            preview = preview::resolve(raw, app, values, folder, &path, findings);
+            if let Some(preview) = &mut preview {
+                preview.sample.notify = notify;
+            }
+            continue;
+        }
         let settings = environment(name, raw, folder, &path, findings);
         environments.extend(settings.map(|settings| EnvironmentSettings { notify, ..settings }));
     }
     if is_told {
-        notify::check_use(&environments, &own, &root.key("notify"), findings);
+        let mut all: Vec<String> = environments.iter().map(|environment| environment.name.clone()).collect();
+        all.extend(preview.iter().map(|_| "preview".to_owned()));
+        notify::check_use(&all, &own, &root.key("notify"), findings);
     }
     address::distinct(&environments, &all, findings);
     rules::check(&environments, &all, findings);
     if is_image_given && image.is_none() {
         return None;
     }
-    Some(Resolved { app: app?, image, environments })
+    Some(Resolved { app: app?, image, environments, preview })
 }
 
 /// The value, or a finding that it is missing.
@@ -95,11 +119,6 @@ fn required<T>(value: Option<T>, path: &Path, help: &str, findings: &mut Finding
 }
 
 fn check_name(name: &str, path: &Path, findings: &mut Findings<'_>) {
-    if name == "preview" {
-        let message =
-            "the name `preview` is kept for preview environments, which are not in this version of Tidegate";
-        findings.error_at_key(path, message, "give the environment another name");
-    }
     label(name, "an environment", findings, |findings, message, help| {
         findings.error_at_key(path, message, help)
     });
@@ -183,6 +202,7 @@ fn environment(
         budgets,
         history,
         notify: Vec::new(),
+        preview: None,
     })
 }
 

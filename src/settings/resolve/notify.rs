@@ -3,9 +3,7 @@
 use super::{Findings, env, required};
 use crate::rollout::OutcomeKind;
 use crate::settings::file::{Email, Notification, OutcomeName, Security};
-use crate::settings::model::{
-    EmailSettings, EnvironmentSettings, MailSecurity, NOTIFY_FIELDS, NotifyChannel, NotifySettings,
-};
+use crate::settings::model::{EmailSettings, MailSecurity, NOTIFY_FIELDS, NotifyChannel, NotifySettings};
 use crate::yaml::Path;
 use crate::yaml::words::{listed, nearest};
 
@@ -31,13 +29,8 @@ pub(super) fn resolve(
 }
 
 /// A list for all environments has no effect where each has its own.
-pub(super) fn check_use(
-    environments: &[EnvironmentSettings],
-    own: &[String],
-    path: &Path,
-    findings: &mut Findings<'_>,
-) {
-    if !environments.is_empty() && environments.iter().all(|environment| own.contains(&environment.name)) {
+pub(super) fn check_use(all: &[String], own: &[String], path: &Path, findings: &mut Findings<'_>) {
+    if !all.is_empty() && all.iter().all(|name| own.contains(name)) {
         let message = "`notify` has no effect: every environment has its own";
         findings.error(path, message, "take it out here, or in the environments that it is meant for");
     }

@@ -11,8 +11,10 @@ use crate::yaml::Path;
 use crate::yaml::words::{listed, nearest};
 
 pub(super) fn on(raw: Option<On>, path: &Path, findings: &mut Findings<'_>) -> Option<OnSettings> {
-    let Events { push, tag, dispatch } = match raw? {
+    let Events { push, tag, dispatch, .. } = match raw? {
         On::Dispatch => return Some(OnSettings { dispatch: true, ..OnSettings::default() }),
+        // Told where environments and previews are told apart.
+        On::PullRequest | On::Events(Events { pull_request: Some(_), .. }) => return None,
         On::Events(events) => events,
     };
     if push.is_none() && tag.is_none() && dispatch.is_none() {
@@ -33,7 +35,7 @@ pub(super) fn on(raw: Option<On>, path: &Path, findings: &mut Findings<'_>) -> O
     })
 }
 
-fn patterns(raw: Option<NamePatterns>, path: &Path, findings: &mut Findings<'_>) -> Patterns {
+pub(super) fn patterns(raw: Option<NamePatterns>, path: &Path, findings: &mut Findings<'_>) -> Patterns {
     let (texts, is_list) = match raw {
         None => return Patterns::default(),
         Some(NamePatterns { texts, is_list, .. }) => (texts, is_list),

@@ -17,6 +17,7 @@ pub mod diagnose;
 pub mod manifests;
 mod meter;
 mod names;
+pub mod namespaces;
 pub mod policy;
 pub mod preflight;
 pub mod preview;

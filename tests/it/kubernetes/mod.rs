@@ -14,6 +14,8 @@ mod migrate;
 mod no_loss;
 mod plan;
 mod preflight;
+mod preview_storm;
+mod previews;
 mod prometheus;
 mod rights;
 mod routers;

@@ -131,6 +131,7 @@ fn by_hand_too_only_that_is_deployed_which_the_rules_take() {
             actor: "ada",
             payload: &payload,
             wish: &wish,
+            previews: None,
         };
         serde_json::to_value(intent(&occasion, environments())).unwrap()
     };

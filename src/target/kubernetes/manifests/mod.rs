@@ -10,10 +10,12 @@ mod object;
 mod order;
 mod read;
 mod stamp;
+mod transplant;
 mod versioned;
 
 pub use object::{Key, Object, Source};
 pub use order::{in_order, rank};
 pub use read::{ManifestError, parse, read};
 pub use stamp::{APP, ENVIRONMENT, RELEASE, Stamp, pin_images, repository_of, stamp};
+pub use transplant::transplant;
 pub use versioned::{Versioned, version};

@@ -1,0 +1,247 @@
+//! What an event asks for about previews, carried out.
+
+use super::asked::unsaid;
+use super::bounds;
+use super::carry::{Done, Work, nothing};
+use super::checkout::{self, Server};
+use super::refusal;
+use super::secrets::secrets_of;
+use crate::cli::{Common, ReportArgs};
+use crate::error::Error;
+use crate::github::{Client, pulls};
+use crate::preview::{Open, Verdict};
+use crate::run::answer::{NoteAnswer, RolloutAnswer};
+use crate::run::place::{Place, beside, load};
+use crate::run::preview::up::Wanted;
+use crate::run::preview::{self, down, instance, sweep, told, up};
+use crate::run::{deploy, image};
+use crate::settings::TargetSettings;
+use crate::trigger::{Asked, Preview};
+
+/// So many digits of a commit are a version.
+const SHORT: usize = 12;
+
+impl Work<'_> {
+    /// Brings a preview up at the last commit of its pull request.
+    ///
+    /// # Errors
+    /// As a deploy; when it must not be brought up, or GitHub does not say what it is to run.
+    pub(super) async fn preview_up(&self, wanted: Preview) -> Result<Done, Error> {
+        let number = wanted.pull;
+        let pull = match self.client {
+            Some(client) => Some(pulls::one(client, number).await.map_err(unsaid)?),
+            None => None,
+        };
+        if let Some(asked) = &wanted.asked {
+            let client = self.client.ok_or_else(|| unknown(number))?;
+            let pull = pull.ok_or_else(|| unknown(number))?;
+            demand(&pull)?;
+            let common = self.laid_out(client, &pull.head).await?;
+            return self.raise(&common, &pull, Some(asked)).await;
+        }
+        let Preview { branch: Some(branch), head: Some(head), labels, .. } = wanted else {
+            return Err(unknown(number));
+        };
+        let told = pulls::Pull {
+            number,
+            head,
+            branch,
+            labels,
+            base: String::new(),
+            is_draft: false,
+            is_fork: false,
+            is_open: true,
+        };
+        // The event may have waited while others came.
+        match &pull {
+            Some(now) if !now.is_open => {
+                return Ok(nothing(format!("pull request {number} was closed meanwhile")));
+            }
+            Some(now) if now.head != told.head => {
+                return Ok(nothing(format!(
+                    "pull request {number} is at {} by now, whose own run brings its preview up",
+                    now.head
+                )));
+            }
+            _ => {}
+        }
+        if let (Some(client), Ok(template)) = (self.client, instance::template(self.settings))
+            && !template.on.paths.0.is_empty()
+        {
+            let files = pulls::files(client, number).await.map_err(unsaid)?;
+            if let Some(why) = template.on.of_files(number, &files) {
+                return Ok(nothing(why));
+            }
+        }
+        // `actions/checkout` lays out the trial of the merge, unless it is told otherwise.
+        let folder = beside(&self.settings.file);
+        if checkout::check(&folder, &told.head).await.is_err() {
+            checkout::check(&folder, &self.context.sha).await?;
+        }
+        self.raise(self.common, &pull.unwrap_or(told), None).await
+    }
+
+    /// A commit of a pull request with its own configuration, which may not say otherwise where previews live.
+    async fn laid_out(&self, client: &Client, commit: &str) -> Result<Common, Error> {
+        let template = instance::template(self.settings)?;
+        let is_run_there = matches!(template.sample.target, TargetSettings::Local(_));
+        let server = Server { address: &self.context.server, token: &client.access().token };
+        let moved =
+            checkout::at(self.common, &self.settings.file, commit, Some(server), is_run_there).await?;
+        let its = bounds::demand_of_previews(self.settings, &moved, commit)?;
+        self.mask(&secrets_of(&its));
+        Ok(moved)
+    }
+
+    async fn raise(&self, common: &Common, pull: &pulls::Pull, asked: Option<&Asked>) -> Result<Done, Error> {
+        let settings = load(common)?;
+        let template = instance::template(&settings)?;
+        let wanted = Wanted {
+            number: pull.number,
+            branch: pull.branch.clone(),
+            commit: Some(pull.head.clone()),
+            repository: Some(self.context.repository.clone()).filter(|name| !name.is_empty()),
+            is_kept: pull.labels.contains(&template.keep_label),
+            is_asked: asked.is_some(),
+        };
+        let raised = up::begin(common, &settings, &wanted).await?;
+        for (record, why) in &raised.evicted {
+            if let Some(client) = self.client {
+                told::gone(client, &settings.app, record, why, true).await;
+            }
+        }
+        let version = self.inputs.wish.version.clone().or_else(|| pull.head.get(..SHORT).map(str::to_owned));
+        let work = async |mut place: Place| {
+            let mut own = self.inputs.image.clone();
+            if own.is_none() {
+                own = image::for_deploy(&mut place, version.as_deref()).await?;
+            }
+            let wish = crate::run::release::Asked { version: version.as_deref(), image: own.as_deref() };
+            let reports = ReportArgs::default();
+            deploy::roll_out(place, common, wish, self.inputs.if_busy, &reports, Vec::new()).await
+        };
+        let result = self.answered(common, &raised.name, Some(&pull.head), work).await;
+        raised.end(&settings, &result).await;
+        result.map(|answer| Done::Rollout(Box::new(answer)))
+    }
+
+    /// Takes a preview away.
+    ///
+    /// # Errors
+    /// When it does not go, with what it hangs on.
+    pub(super) async fn preview_down(
+        &self,
+        number: u64,
+        why: &str,
+        asked: Option<&Asked>,
+    ) -> Result<Done, Error> {
+        let told = down::down(self.common, self.settings, number, why).await?;
+        let Some((record, sentence)) = told else { return Ok(nothing(preview::none(number))) };
+        if let Some(client) = self.client {
+            told::gone(client, &self.settings.app, &record, why, asked.is_some()).await;
+        }
+        Ok(note(sentence))
+    }
+
+    /// Has a preview live longer.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub(super) async fn preview_extend(&self, number: u64, seconds: u64) -> Result<Done, Error> {
+        preview::extend(self.common, self.settings, number, seconds).await.map(note)
+    }
+
+    /// Sweeps previews, and brings up what is missing or behind. What fails keeps nothing else from being looked at, and is the last word.
+    ///
+    /// # Errors
+    /// What could not be taken away or brought up.
+    pub(super) async fn sweep_previews(&self) -> Result<Vec<String>, Error> {
+        let (settings, mut lines) = (self.settings, Vec::new());
+        let open = match self.client {
+            Some(client) => Some(sweep::open(client, settings).await?),
+            None => None,
+        };
+        let repository = Some(self.context.repository.as_str()).filter(|name| !name.is_empty());
+        let mut swept = sweep::sweep(self.common, settings, repository, open.as_deref(), false).await?;
+        if let Some(client) = self.client {
+            told::swept(client, settings, &swept, open.as_deref().unwrap_or_default()).await;
+            told::without_stopped(client, settings, &mut swept).await;
+        }
+        for row in &swept.rows {
+            let name = row.home.record().map_or(row.home.found.place.as_str(), |record| record.name.as_str());
+            match &row.verdict {
+                Verdict::Keep { .. } => lines.push(format!("{name}: stays")),
+                Verdict::Remove(why) if row.is_done => lines.push(format!("{name}: gone: {why}")),
+                Verdict::Remove(_) => {}
+                Verdict::Leave(why) => lines.push(format!("{name}: left alone: {why}")),
+            }
+        }
+        let mut failures = swept.failures;
+        for pull in &swept.behind {
+            match self.catch_up(pull).await {
+                Ok(done) => lines.push(format!("pull request {}: {}", pull.number, done.told().0)),
+                Err(error) => failures.push(error),
+            }
+        }
+        match failures.into_iter().reduce(together) {
+            Some(error) => Err(error),
+            None => Ok(lines),
+        }
+    }
+
+    async fn catch_up(&self, pull: &Open) -> Result<Done, Error> {
+        let client = self.client.ok_or_else(|| unknown(pull.number))?;
+        let now = pulls::one(client, pull.number).await.map_err(unsaid)?;
+        demand(&now)?;
+        let common = self.laid_out(client, &now.head).await?;
+        self.raise(&common, &now, None).await
+    }
+
+    /// As a deploy is told, with the answer itself.
+    async fn answered(
+        &self,
+        common: &Common,
+        environment: &str,
+        commit: Option<&str>,
+        work: impl AsyncFnOnce(Place) -> Result<RolloutAnswer, Error>,
+    ) -> Result<RolloutAnswer, Error> {
+        self.context.begins(environment);
+        if let Some(commit) = commit {
+            self.context.begins_at(commit);
+        }
+        super::carry::heard(common, self.context, environment, commit, work).await
+    }
+}
+
+/// Two failures as one, the graver kind first.
+fn together(one: Error, other: Error) -> Error {
+    let (mut first, second) = if other.kind.code() > one.kind.code() { (other, one) } else { (one, other) };
+    first.sentence = format!("{}; {}", first.sentence, second.sentence);
+    first.hints.extend(second.hints);
+    first
+}
+
+fn note(sentence: String) -> Done {
+    Done::Note(NoteAnswer { sentence, findings: Vec::new() })
+}
+
+/// Refuses what is closed, and what nobody of the repository has pushed.
+fn demand(pull: &pulls::Pull) -> Result<(), Error> {
+    let number = pull.number;
+    if !pull.is_open {
+        return Err(refusal("pull-closed", &format!("pull request {number} is closed"), "open it again"));
+    }
+    if pull.is_fork {
+        let why =
+            format!("pull request {number} comes from a fork, and what comes from there meets no secret");
+        return Err(refusal("from-fork", &why, "push its branch to this repository after a look at it"));
+    }
+    Ok(())
+}
+
+fn unknown(number: u64) -> Error {
+    let why = format!(
+        "what pull request {number} is at has to be asked of GitHub, and the step has no token for that"
+    );
+    refusal("no-token", &why, "give it `github-token`, or the variable GITHUB_TOKEN")
+}

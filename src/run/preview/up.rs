@@ -1,0 +1,163 @@
+//! A preview comes up: room is made and written down, what is wanted is deployed as to any environment, and how it went is written down.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::homes::{Home, Homes};
+use super::{down, instance};
+use crate::cli::Common;
+use crate::error::{Error, ErrorKind};
+use crate::preview::{Admission, Record, Stage, admit};
+use crate::run::answer::RolloutAnswer;
+use crate::settings::{EnvironmentSettings, Settings, TargetSettings};
+
+/// A pull request that is to have a preview.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    /// Its number.
+    pub number: u64,
+    /// Its branch, as it is called.
+    pub branch: String,
+    /// Its last commit, where it is known.
+    pub commit: Option<String>,
+    /// `OWNER/NAME` of the repository, where it is known.
+    pub repository: Option<String>,
+    /// Its label keeps its preview beyond its time.
+    pub is_kept: bool,
+    /// Somebody asked for it: the rules for pull requests do not take it away.
+    pub is_asked: bool,
+}
+
+/// A preview that there is room for.
+pub struct Raised {
+    /// The environment's name.
+    pub name: String,
+    /// What was taken away for it, and why.
+    pub evicted: Vec<(Record, String)>,
+    homes: Homes,
+    place: String,
+    record: Record,
+}
+
+/// Makes room for the preview of a pull request: its name, its record, and in a cluster its namespace with all that closes it. From then on
+/// it is an environment like any other.
+///
+/// # Errors
+/// `preview-limit` when there are as many as may be; when something is in its place that Tidegate has not made; when it cannot be made.
+pub async fn begin(common: &Common, settings: &Settings, wanted: &Wanted) -> Result<Raised, Error> {
+    let homes = Homes::of(common, settings).await?;
+    let guard = homes.guard()?;
+    let evicted = make_room(common, settings, &homes, wanted).await?;
+    let environment = environment(settings, &homes, wanted).await?;
+    let there = homes.find(&settings.app, &environment).await?;
+    let record = record(settings, wanted, &environment, there.as_ref())?;
+    homes.make(&environment, &record).await?;
+    drop(guard);
+    let place = homes.place(&environment)?;
+    Ok(Raised { name: environment.name, evicted, homes, place, record })
+}
+
+/// Sees to the limit.
+async fn make_room(
+    common: &Common,
+    settings: &Settings,
+    homes: &Homes,
+    wanted: &Wanted,
+) -> Result<Vec<(Record, String)>, Error> {
+    let template = instance::template(settings)?;
+    let all = homes.all(&settings.app).await?;
+    let records: Vec<Record> = all.iter().filter_map(Home::record).cloned().collect();
+    let numbers =
+        match admit(&records, wanted.number, template.limit, template.at_limit, |record| record.is_kept) {
+            Admission::Room => return Ok(Vec::new()),
+            Admission::Evict(numbers) => numbers,
+            Admission::Refuse(why) => {
+                return Err(Error::new(ErrorKind::Refused, "preview-limit", why)
+                    .hint("close a pull request, write `/preview stop` at one, or raise `limit`"));
+            }
+        };
+    let mut evicted = Vec::new();
+    for (home, record) in all.iter().filter_map(|home| Some((home, home.record()?))) {
+        if !numbers.contains(&record.number) {
+            continue;
+        }
+        let why =
+            format!("it gave way to that of pull request {}: there may be {}", wanted.number, template.limit);
+        down::take_away(common, settings, homes, home, &why).await?;
+        tracing::warn!("the preview of pull request {} is gone: {why}", record.number);
+        evicted.push((record.clone(), why));
+    }
+    Ok(evicted)
+}
+
+async fn environment(
+    settings: &Settings,
+    homes: &Homes,
+    wanted: &Wanted,
+) -> Result<EnvironmentSettings, Error> {
+    let ports = instance::template(settings)?.ports.as_ref();
+    let port = match ports {
+        Some(ports) => Some(homes.port(&settings.app, wanted.number, ports).await?),
+        None => None,
+    };
+    let values = instance::values(settings, wanted.number, &wanted.branch, port)?;
+    instance::instance(settings, &values)
+}
+
+fn record(
+    settings: &Settings,
+    wanted: &Wanted,
+    environment: &EnvironmentSettings,
+    there: Option<&Home>,
+) -> Result<Record, Error> {
+    let now = Timestamp::now();
+    let ttl = SignedDuration::try_from(instance::template(settings)?.ttl).unwrap_or(SignedDuration::MAX);
+    let expires = now.checked_add(ttl).unwrap_or(Timestamp::MAX);
+    let (url, port) = match &environment.target {
+        TargetSettings::Local(local) => (Some(format!("http://{}", local.listen)), Some(local.listen.port())),
+        TargetSettings::Kubernetes(cluster) => (cluster.url.clone(), None),
+    };
+    let before = there.and_then(Home::record);
+    Ok(Record {
+        app: settings.app.clone(),
+        repository: wanted.repository.clone(),
+        number: wanted.number,
+        name: environment.name.clone(),
+        branch: wanted.branch.clone(),
+        commit: wanted.commit.clone(),
+        url,
+        port,
+        created: before.map_or(now, |before| before.created),
+        touched: now,
+        // What somebody has made longer stays so.
+        expires: before.map_or(expires, |before| before.expires.max(expires)),
+        is_kept: wanted.is_kept,
+        is_asked: wanted.is_asked || before.is_some_and(|before| before.is_asked),
+        stage: Stage::Rising,
+        sentence: String::new(),
+    })
+}
+
+impl Raised {
+    /// Writes down how the deploy to it went, unless a later one has begun meanwhile. What cannot be written is told, and the sweep looks again.
+    pub async fn end(mut self, settings: &Settings, result: &Result<RolloutAnswer, Error>) {
+        let (stage, sentence) = match result {
+            Ok(answer) if answer.exit_code == 0 => (Stage::Up, answer.sentence.clone()),
+            Ok(answer) => (Stage::Failed, answer.sentence.clone()),
+            // Another one has taken its place, or it was told to stop: whoever did that writes what comes of it.
+            Err(error) if matches!(error.kind, ErrorKind::Cancelled(_)) => return,
+            Err(error) => (Stage::Failed, error.sentence.clone()),
+        };
+        let all = self.homes.all(&settings.app).await.unwrap_or_default();
+        let now = all.iter().filter_map(Home::record).find(|record| record.number == self.record.number);
+        let is_still_ours =
+            now.is_some_and(|now| now.commit == self.record.commit && now.stage != Stage::Falling);
+        if !is_still_ours {
+            return;
+        }
+        self.record.expires = now.map_or(self.record.expires, |now| now.expires);
+        (self.record.stage, self.record.sentence) = (stage, sentence);
+        if let Err(error) = self.homes.note(&self.place, &self.record).await {
+            tracing::warn!("how the preview stands was not written down: {error}");
+        }
+    }
+}

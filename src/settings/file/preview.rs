@@ -1,0 +1,64 @@
+//! What only the environment `preview` has, as it is written.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::on::Patterns;
+use super::{Ordered, Text};
+
+/// Which pull requests have a preview.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(
+    deny_unknown_fields,
+    rename_all = "kebab-case",
+    expecting = "a mapping such as `{ branches: main, labels: [preview] }`"
+)]
+pub(in crate::settings) struct Pulls {
+    /// Only those into branches whose names fit one of these patterns.
+    pub(in crate::settings) branches: Option<Patterns>,
+    /// Only those with one of these labels.
+    pub(in crate::settings) labels: Option<Vec<String>>,
+    /// Only those that change a file whose path fits one of these patterns.
+    pub(in crate::settings) paths: Option<Patterns>,
+    /// Drafts, too.
+    #[schemars(extend("default" = false))]
+    pub(in crate::settings) drafts: Option<bool>,
+}
+
+/// What happens to one more preview when there are as many as may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(in crate::settings) enum AtLimit {
+    /// It is refused.
+    Refuse,
+    /// The one that was asked for the longest time ago gives way. Those that a label keeps do not.
+    EvictOldest,
+}
+
+/// What a preview in a cluster may use, and whom it may reach.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(
+    deny_unknown_fields,
+    rename_all = "kebab-case",
+    expecting = "a mapping with `quota`, `defaults`, `from` and `to`"
+)]
+pub(in crate::settings) struct Isolation {
+    /// What all of a preview may use together, as a ResourceQuota names it: `{ requests.cpu: "2", limits.memory: 4Gi, pods: "20" }`.
+    pub(in crate::settings) quota: Option<Ordered<Text>>,
+    /// What a container may use that says nothing of it: `{ cpu: 500m, memory: 512Mi }`.
+    pub(in crate::settings) defaults: Option<Ordered<Text>>,
+    /// Namespaces whose pods may reach it besides its own, such as that of the gateway. By default all that hold no preview.
+    pub(in crate::settings) from: Option<Vec<String>>,
+    /// Networks that it may reach besides its own namespace, name servers and the public internet, in CIDR notation.
+    pub(in crate::settings) to: Option<Vec<String>>,
+    /// Whether its network is closed at all, by a NetworkPolicy.
+    #[schemars(extend("default" = true))]
+    pub(in crate::settings) network: Option<bool>,
+}
+
+/// Ports of this machine, the first and the last one: `20000-20999`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub(in crate::settings) struct Ports(
+    #[schemars(regex(pattern = "^[0-9]{1,5}-[0-9]{1,5}$"))] pub(in crate::settings) String,
+);

@@ -1,0 +1,313 @@
+//! Twenty pull requests that open, are pushed to, closed, reopened and labelled in any order, while runs are killed, events are lost and
+//! GitHub stumbles. After a sweep exactly the open ones have a preview, each at its last commit, and nothing is left of any other.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use testbed::github::{Commit, Fault, GitHub, Issue, Matcher, Pull, Repository, World};
+
+use super::previews::{Previews, manifests};
+use crate::github::kit::token;
+use crate::parts::checkout::{Checkout, TIDEGATE};
+use crate::parts::run;
+use crate::real::dice::{Dice, seed};
+use crate::tiers::tell;
+
+/// So many pull requests there are.
+const PULLS: u64 = 20;
+/// So much happens to each.
+const EVENTS: u32 = 3;
+/// So many of them are worked on at once.
+const AT_ONCE: u64 = 4;
+
+/// Names of branches that people may choose.
+const BRANCHES: [&str; 5] = ["feature", "Feature/Ünïcode-🦀", "a.b/../c", "$(touch-pwned)", "same"];
+
+const WORKFLOW: &str = r#"on: pull_request
+jobs:
+  preview:
+    runs-on: ubuntu-latest
+    steps:
+    - uses: actions/checkout@v4
+    - id: preview
+      uses: ./
+      with: { binary: "PROGRAM" }
+    - if: always()
+      run: printf '%s\n' "$OUTCOME" "$ENVIRONMENT" "$URL" > "$OUT"
+      env:
+        OUTCOME: "${{ steps.preview.outputs.outcome }}"
+        ENVIRONMENT: "${{ steps.preview.outputs.environment }}"
+        URL: "${{ steps.preview.outputs.url }}"
+"#;
+
+struct Storm {
+    previews: Previews,
+    checkout: Checkout,
+    github: GitHub,
+}
+
+impl Storm {
+    async fn open() -> Option<Self> {
+        let previews = Previews::open("twenty pull requests", "storm").await?;
+        let checkout = Checkout::new(WORKFLOW);
+        checkout.write("tidegate.yaml", &previews.settings(""));
+        checkout.write("deploy/shop.yaml", &manifests("sample:1.0.0"));
+        let main = checkout.commit("main");
+        let shop = Repository::new("acme/shop").commit(Commit::new(&main, "main")).branch("main", &main);
+        let github = GitHub::start(World::new().repository(shop).token(token())).await.unwrap();
+        Some(Self { previews, checkout, github })
+    }
+
+    /// A new commit of a pull request, which GitHub knows at once.
+    fn push(&self, number: u64) -> String {
+        let main = self.github.repository("acme/shop").unwrap().resolve("main").unwrap().sha.clone();
+        let tree = self.checkout.git(&["rev-parse", "HEAD^{tree}"]);
+        let message = format!("{number} {}", std::process::id());
+        let count = self.github.repository("acme/shop").unwrap().commits.len();
+        let head =
+            self.checkout.git(&["commit-tree", &tree, "-p", &main, "-m", &format!("{message} {count}")]);
+        let branch = self.branch(number);
+        let changed = self.github.change("acme/shop", |known| {
+            known.push(&branch, Commit::new(&head, "A change").after(&main));
+            let pull = Pull::new((&branch, &head), ("main", &main));
+            match known.issues.get_mut(&number) {
+                Some(issue) => issue.pull = Some(pull),
+                None => drop(
+                    known.issues.insert(number, Issue::new(number, "A change").label("preview").pull(pull)),
+                ),
+            }
+        });
+        changed.unwrap();
+        head
+    }
+
+    fn branch(&self, number: u64) -> String {
+        let name = BRANCHES[usize::try_from(number).unwrap() % BRANCHES.len()];
+        if name == "same" { name.to_owned() } else { format!("{name}-{number}") }
+    }
+
+    fn payload(&self, number: u64, action: &str) -> Value {
+        let known = self.github.repository("acme/shop").unwrap();
+        let issue = &known.issues[&number];
+        let pull = issue.pull.as_ref().unwrap();
+        let own = json!({ "full_name": "acme/shop", "id": 1 });
+        let labels: Vec<Value> = issue.labels.iter().map(|name| json!({ "name": name })).collect();
+        json!({ "action": action, "number": number, "repository": own, "label": { "name": "preview" },
+            "pull_request": { "number": number, "state": if issue.open { "open" } else { "closed" }, "draft": false,
+                "merged": false, "labels": labels,
+                "head": { "ref": pull.head, "sha": pull.head_sha, "repo": own },
+                "base": { "ref": "main", "repo": own } } })
+    }
+
+    /// What the action would run for an event, in a checkout of the pull request's last commit.
+    fn step(&self, number: u64, event: &str, payload: &Value) -> (Command, PathBuf) {
+        let folder = self.checkout.beside(&format!("work-{number}-{event}"));
+        let head = payload["pull_request"]["head"]["sha"].as_str().unwrap_or("main").to_owned();
+        if folder.exists() {
+            let mut git = Command::new("git");
+            run(git.arg("-C").arg(&folder).args(["checkout", "-q", "--detach", &head]));
+        } else {
+            self.checkout.git(&[
+                "worktree",
+                "add",
+                "--quiet",
+                "--detach",
+                &folder.display().to_string(),
+                &head,
+            ]);
+        }
+        let file = folder.join(".git-event.json");
+        std::fs::write(&file, payload.to_string()).unwrap();
+        let mut command = Command::new(TIDEGATE);
+        command.args(["run", "--output", "json"]).current_dir(&folder);
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("GITHUB_"))
+        {
+            command.env_remove(name);
+        }
+        for (name, value) in [
+            ("GITHUB_API_URL", self.github.url().as_str()),
+            ("GITHUB_EVENT_NAME", event),
+            ("GITHUB_EVENT_PATH", &file.display().to_string()),
+            ("GITHUB_REPOSITORY", "acme/shop"),
+            ("GITHUB_RUN_ID", &format!("{number}")),
+            ("GITHUB_ACTOR", "ada"),
+            ("GITHUB_SHA", &head),
+            ("GITHUB_TOKEN", "ghs_secret"),
+            ("TIDEGATE_STATE_DIR", &self.checkout.beside("state").display().to_string()),
+        ] {
+            command.env(name, value);
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        (command, folder)
+    }
+
+    /// Runs the step of an event to its end, or to where it is killed.
+    fn happens(&self, number: u64, action: &str, killed: Option<Duration>) {
+        let (mut command, _) = self.step(number, "pull_request", &self.payload(number, action));
+        let mut child = command.spawn().unwrap();
+        match killed {
+            Some(after) => {
+                std::thread::sleep(after);
+                let _ = child.kill();
+                child.wait().unwrap();
+            }
+            None => drop(child.wait_with_output().unwrap()),
+        }
+    }
+
+    /// One thing that happens to a pull request, as GitHub and perhaps a workflow hear of it.
+    fn befalls(&self, number: u64, dice: &mut Dice) {
+        let (is_open, is_labelled) = self
+            .github
+            .repository("acme/shop")
+            .map(|known| {
+                known
+                    .issues
+                    .get(&number)
+                    .map_or((false, false), |it| (it.open, it.labels.contains(&"preview".into())))
+            })
+            .unwrap();
+        let change = |act: fn(&mut Issue)| {
+            self.github.change("acme/shop", |known| act(known.issues.get_mut(&number).unwrap())).unwrap();
+        };
+        let what = dice.one(&["push", "push", "close", "label"]);
+        let action = match what {
+            "push" if is_open => {
+                self.push(number);
+                "synchronize"
+            }
+            "label" if is_open && is_labelled => {
+                change(|issue| assert!(issue.remove_label("preview")));
+                "unlabeled"
+            }
+            "label" if is_open => {
+                change(|issue| issue.add_label("preview"));
+                "labeled"
+            }
+            _ if is_open => {
+                change(Issue::close);
+                "closed"
+            }
+            _ => {
+                change(|issue| issue.open = true);
+                "reopened"
+            }
+        };
+        if dice.share() < 0.2 {
+            let path = dice.one(&["/deployments", "/check-runs", "/pulls/", "/comments"]);
+            self.github.fault(Matcher::any().path(path), Fault::Status(502), 2);
+        }
+        if dice.share() < 0.25 {
+            // Nobody hears of it.
+            return;
+        }
+        let is_killed = dice.share() < 0.25;
+        let killed = is_killed.then(|| Duration::from_millis(100 + (dice.share() * 4000.0) as u64));
+        self.happens(number, action, killed);
+    }
+
+    /// The step of a schedule.
+    fn sweep(&self) -> Value {
+        let (mut command, _) = self.step(0, "schedule", &json!({ "schedule": "0 * * * *" }));
+        let output = command.output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{text}\n{told}");
+        serde_json::from_str(&text).unwrap()
+    }
+
+    /// The previews that there are, with their commits and how far they are.
+    async fn there(&self) -> BTreeMap<u64, (String, String)> {
+        let list = self.previews.run(&["preview", "list"]).await.exits(0).json();
+        let all = list["previews"].as_array().unwrap();
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        all.iter()
+            .map(|one| (one["pull"].as_u64().unwrap(), (text(&one["commit"]), text(&one["stage"]))))
+            .collect()
+    }
+
+    /// The pull requests that should have one, with their last commits.
+    fn wanted(&self) -> BTreeMap<u64, (String, String)> {
+        let known = self.github.repository("acme/shop").unwrap();
+        let wanted = known.issues.values().filter(|it| it.open && it.labels.contains(&"preview".to_owned()));
+        wanted.map(|it| (it.number, (it.pull.as_ref().unwrap().head_sha.clone(), "up".to_owned()))).collect()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_sweep_exactly_the_open_pull_requests_have_a_preview_at_their_last_commit() {
+    let Some(storm) = Storm::open().await else { return };
+    let (storm, seed) = (Arc::new(storm), seed());
+    tell(&format!("TIDEGATE_SEED={seed}"));
+    // The same branch name in two pull requests, opened through act.
+    storm.push(4);
+    let event = storm.checkout.beside("event.json");
+    std::fs::write(&event, storm.payload(4, "opened").to_string()).unwrap();
+    let mut act = storm.checkout.act("pull_request");
+    act.arg("-e").arg(&event).args(["-s", "GITHUB_TOKEN=ghs_secret"]);
+    act.args(["--env", &format!("GITHUB_API_URL={}", storm.github.url())]);
+    act.args(["--env", &format!("TIDEGATE_STATE_DIR={}", storm.checkout.beside("state").display())]);
+    let head = storm.payload(4, "opened")["pull_request"]["head"]["sha"].as_str().unwrap().to_owned();
+    storm.checkout.git(&["checkout", "-q", "--detach", &head]);
+    let log = run(&mut act);
+    let out = storm.checkout.out();
+    assert_eq!(out[..2], ["promoted", "preview-4"], "{log}");
+    storm.checkout.git(&["checkout", "-q", "--detach", "main"]);
+    storm.checkout.git(&["clean", "-fdq"]);
+
+    let workers = (0..AT_ONCE).map(|worker| {
+        let storm = Arc::clone(&storm);
+        std::thread::spawn(move || {
+            let mut dice = Dice::new(seed, worker);
+            let own: Vec<u64> = (1..=PULLS).filter(|number| number % AT_ONCE == worker).collect();
+            for number in &own {
+                if *number != 4 {
+                    storm.push(*number);
+                    storm.happens(*number, "opened", None);
+                }
+            }
+            for _ in 0..EVENTS {
+                own.iter().for_each(|number| storm.befalls(*number, &mut dice));
+            }
+        })
+    });
+    for worker in workers.collect::<Vec<_>>() {
+        worker.join().unwrap();
+    }
+    let before = storm.there().await;
+    let first = storm.sweep();
+    let (there, wanted) = (storm.there().await, storm.wanted());
+    assert_eq!(there, wanted, "seed {seed}; before the sweep: {before:#?}\n{first:#}");
+    tell(&format!(
+        "{} of {PULLS} pull requests have a preview; before the sweep {}",
+        there.len(),
+        before.len()
+    ));
+    for number in 1..=PULLS {
+        assert_eq!(storm.previews.is_there(number), wanted.contains_key(&number), "{number}");
+    }
+    for (number, (commit, _)) in &wanted {
+        let status = storm.previews.run(&["status", &format!("preview-{number}")]).await.exits(0);
+        assert!(status.out.contains(&commit[..12]), "{number} runs another commit: {}", status.out);
+    }
+    // GitHub counts those as running that run, and none else.
+    let known = storm.github.repository("acme/shop").unwrap();
+    for number in 1..=PULLS {
+        let name = format!("preview-{number}");
+        let states: Vec<&str> =
+            known.deployments.iter().filter(|it| it.environment == name).map(|it| it.state()).collect();
+        let running = states.iter().filter(|state| **state == "success").count();
+        assert_eq!(running, usize::from(wanted.contains_key(&number)), "{name}: {states:?}, seed {seed}");
+        if !wanted.contains_key(&number) {
+            assert!(states.is_empty(), "{name}: {states:?}");
+        }
+        let marked = known.issues[&number].comments.iter().filter(|it| it.body.contains(&name)).count();
+        assert!(marked <= 1, "one comment: {marked}");
+    }
+    storm.github.check().unwrap();
+    assert!(!storm.checkout.path("pwned").exists());
+}
