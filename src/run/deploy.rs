@@ -117,6 +117,10 @@ pub(super) async fn bring(session: &mut Session, wanted: Wanted) -> Result<Rollo
             session.clear(&target, &wanted.release).await?;
             let seen = settled(session, &target).await?;
             if is_live(&session.environment, &wanted.release, &seen) {
+                // Its run may have died before it told anybody, and nobody looks after a preview but the reports.
+                if session.place.environment.preview.is_some() {
+                    session.tell_again(id).await;
+                }
                 return Ok(nothing(session, &wanted.release));
             }
             migrations::demand(&session.place, &session.environment, &wanted).await?;

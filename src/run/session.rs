@@ -21,7 +21,9 @@ use crate::error::{Error, ErrorKind};
 use crate::journal::{Held as _, Journal as _};
 use crate::report::Sink;
 use crate::rollout::event::{Asked, Cause, Request};
-use crate::rollout::{Environment, Event, Fact, Outcome, OutcomeKind, Plan, Release, Rollout, RolloutId};
+use crate::rollout::{
+    Environment, Event, Fact, Outcome, OutcomeKind, Plan, Release, ReleaseId, Rollout, RolloutId,
+};
 
 /// An environment whose lock is held by this command.
 pub struct Session {
@@ -196,6 +198,17 @@ impl Session {
         self.journal.append(&self.lock.prove()?, &event).await?;
         self.environment = self.journal.replay().await?;
         Ok(Some(version))
+    }
+
+    /// Tells the reports of this place, and nobody else, again how the rollout ended that brought a release live.
+    pub async fn tell_again(&self, release: &ReleaseId) {
+        let ended = |rollout: &&Rollout| rollout.promoted.is_some() && rollout.plan.candidate.id == *release;
+        let Some(rollout) = self.environment.rollouts.iter().rev().find(ended) else { return };
+        let histories = self.journal.histories().await.unwrap_or_default();
+        let its = histories.iter().filter_map(|events| events.last()).find(|last| last.rollout == rollout.id);
+        if let Some(last) = its {
+            self.place.listeners.iter().cloned().for_each(|mut listener| listener.publish(rollout, last));
+        }
     }
 
     /// A request of this command's user.

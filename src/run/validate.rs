@@ -21,7 +21,9 @@ pub async fn validate(common: &Common) -> Result<NoteAnswer, Error> {
     let settings = load(common)?;
     let mut findings: Vec<String> = settings.warnings.iter().map(ToString::to_string).collect();
     let mut faults: Vec<Error> = Vec::new();
-    for environment in &settings.environments {
+    let previews = settings.preview.as_ref();
+    let all = settings.environments.iter().chain(previews.map(|preview| preview.sample.as_ref()));
+    for environment in all {
         let TargetSettings::Kubernetes(cluster) = &environment.target else { continue };
         let told = match check(&settings, environment, cluster).await {
             Ok(found) => found,
@@ -38,7 +40,8 @@ pub async fn validate(common: &Common) -> Result<NoteAnswer, Error> {
     if let Some(error) = faults.into_iter().reduce(together) {
         return Err(error);
     }
-    let names: Vec<_> = settings.environments.iter().map(|environment| environment.name.as_str()).collect();
+    let names = settings.environments.iter().map(|environment| environment.name.as_str());
+    let names: Vec<_> = names.chain(previews.map(|_| "preview")).collect();
     let sentence = format!("{} is right: {} in {}", settings.file.display(), settings.app, names.join(", "));
     Ok(NoteAnswer { sentence, findings })
 }

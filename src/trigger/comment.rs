@@ -3,7 +3,7 @@
 //! ```text
 //! /deploy [ENVIRONMENT] [--ref REF]    /plan [ENVIRONMENT] [--ref REF]
 //! /rollback [ENVIRONMENT]    /promote [ENVIRONMENT]    /abort [ENVIRONMENT]    /status [ENVIRONMENT]
-//! /lock [ENVIRONMENT] [REASON]    /unlock [ENVIRONMENT]    /preview [stop | extend TIME]    /help
+//! /lock [ENVIRONMENT] [REASON]    /unlock [ENVIRONMENT]    /preview [COMMIT | stop | extend TIME]    /help
 //! ```
 //! No other line is read, and the slash is the line's first character: what is quoted, indented or in a fence does nothing. Words
 //! are what stands between spaces; nothing is expanded, and a word that is not understood is told, not left out.
@@ -22,7 +22,7 @@ pub const COMMANDS: [(Command, &str); 10] = [
     (Command::Lock, "/lock [ENVIRONMENT] [REASON]"),
     (Command::Unlock, "/unlock [ENVIRONMENT]"),
     (Command::Status, "/status [ENVIRONMENT]"),
-    (Command::Preview, "/preview [stop | extend TIME]"),
+    (Command::Preview, "/preview [COMMIT | stop | extend TIME]"),
     (Command::Help, "/help"),
 ];
 
@@ -120,6 +120,10 @@ fn understood(command: Command, words: &[&str]) -> Result<Comment, String> {
                 line.text = words.join(" ");
                 Ok(Comment::Line(line))
             }
+            [commit] if is_begin_of_commit(commit) => {
+                line.text = words.join(" ");
+                Ok(Comment::Line(line))
+            }
             ["extend"] => Err("does not say how much longer".to_owned()),
             [other, ..] => Err(format!("does not know `{}`", shown(other))),
         };
@@ -141,6 +145,11 @@ fn understood(command: Command, words: &[&str]) -> Result<Comment, String> {
         }
     }
     Ok(Comment::Line(line))
+}
+
+/// Whether a word can be a commit, or the first digits of one.
+fn is_begin_of_commit(word: &str) -> bool {
+    (7..=64).contains(&word.len()) && word.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 fn set(place: &mut Option<String>, value: String, twice: &str) -> Result<(), String> {
@@ -206,6 +215,9 @@ mod tests {
         }
         assert_eq!(line("/lock production  the sale").text, "production the sale");
         assert_eq!(line("/lock").text, "");
+        for words in ["", "stop", "extend 48h", "0123abc"] {
+            assert_eq!(line(&format!("/preview {words}")).text, words);
+        }
     }
 
     #[test]
@@ -258,8 +270,8 @@ mod tests {
             ("/deploy staging;ls", "write `/deploy"),
             ("/rollback --ref v1", "write `/rollback"),
             ("/help me", "write `/help`"),
-            ("/preview down", "write `/preview [stop"),
-            ("/preview extend", "write `/preview [stop"),
+            ("/preview down", "write `/preview [COMMIT"),
+            ("/preview extend", "write `/preview [COMMIT"),
             ("/preveiw", "did you mean `/preview`?"),
         ] {
             match read(body) {

@@ -233,7 +233,7 @@ pub struct Preview {
     /// Its branch; nothing where GitHub has to say.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub branch: Option<String>,
-    /// Its last commit; nothing where GitHub has to say.
+    /// Its last commit; nothing where GitHub has to say. Where somebody named it in a comment, at least its first seven digits.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub head: Option<String>,
     /// Its labels, as far as the event tells.

@@ -85,7 +85,10 @@ pub(super) fn by_comment(words: &str, pull: u64, asked: Option<Asked>) -> Intent
                 Intent::Refused { code: "unknown-command", why: why.to_owned(), hint: hint.to_owned(), asked }
             }
         },
-        _ => Intent::PreviewUp(Preview { pull, branch: None, head: None, labels: Vec::new(), asked }),
+        (commit, _) => {
+            let head = Some(commit.to_owned()).filter(|commit| !commit.is_empty());
+            Intent::PreviewUp(Preview { pull, branch: None, head, labels: Vec::new(), asked })
+        }
     }
 }
 

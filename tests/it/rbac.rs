@@ -52,6 +52,9 @@ pub(super) const USES: [(&str, &str, &[Feature], bool); 7] = [
     ),
 ];
 
+/// What previews need, in the whole cluster.
+pub(super) const PREVIEWS: [Feature; 3] = [Feature::Look, Feature::Deploy, Feature::Previews];
+
 /// All needs of a use.
 fn needs(features: &[Feature], applies: bool) -> Vec<Need> {
     let own = features.iter().flat_map(|feature| feature.needs()).copied();
@@ -119,6 +122,7 @@ fn page() -> String {
         "Direct checks",
         "Jobs of migrations and of gates",
         "A watchdog",
+        "Previews, in the whole cluster",
     ];
     assert_eq!(titles.len(), Feature::ALL.len(), "each feature has a title");
     for (feature, title) in Feature::ALL.iter().zip(titles) {
@@ -138,6 +142,13 @@ fn page() -> String {
     out += &manifest("Role", "tidegate-jobs", &rules(&[Feature::Jobs], false));
     writeln!(out, "\n## In addition: a watchdog\n\nFor `deploy --watchdog IMAGE`.\n").unwrap();
     out += &manifest("Role", "tidegate-watchdog", &rules(&[Feature::Watchdog], false));
+    writeln!(
+        out,
+        "\n## Previews of pull requests\n\nTheir namespaces come and go, so these rights are in all of them: whoever has them may delete any namespace. A \
+         cluster of their own is better.\n"
+    )
+    .unwrap();
+    out += &manifest("ClusterRole", "tidegate-previews", &rules(&PREVIEWS, true));
     out += "\n## In addition: a better look before the rollout\n\nNot needed: without these rights what they are for is not looked at.\n\n";
     out += &table(&[Need::USEFUL, Need::USEFUL_CLUSTER].concat());
     out.push('\n');

@@ -3,6 +3,8 @@
 //! The lines of earlier rollouts are taken over from the comment as it was. They stand behind a mark that no text from outside can
 //! write, for outside text has no `<` here.
 
+use std::time::Duration;
+
 use super::told::{About, View};
 use crate::github::comments::LONGEST;
 use crate::report::story::{Standing, Story};
@@ -47,13 +49,24 @@ pub(super) fn render(view: &View, before: Option<&str>) -> String {
     };
     let full = safe::cut(&full, NEWEST, &pointer);
     let hidden = newest.map(|story| line(story, around.run.as_deref())).unwrap_or_default();
-    let mut text = format!("{}\n{full}\n{LINES}{hidden}-->\n", marker(&view.about));
+    let life = view.about.lives.map(life).unwrap_or_default();
+    let mut text = format!("{}\n{full}\n{life}{LINES}{hidden}-->\n", marker(&view.about));
     let mut earlier: Vec<String> =
         view.stories.iter().rev().skip(1).map(|story| line(story, around.run.as_deref())).collect();
     let is_told = |line: &str| view.stories.iter().any(|story| line.ends_with(&end(story)));
     earlier.extend(before.map(lines).into_iter().flatten().filter(|line| !is_told(line)));
     fold(&mut text, &earlier);
     text
+}
+
+/// How long a preview lives, and what to write to change that.
+fn life(lives: Duration) -> String {
+    let hours = lives.as_secs() / 3600;
+    let time = if hours > 0 { format!("{hours} h") } else { format!("{} min", lives.as_secs().div_ceil(60)) };
+    format!(
+        "This preview goes with the pull request, or {time} after the last push to it. `/preview extend 48h` gives it longer, \
+         `/preview stop` takes it away, `/preview` brings it again.\n\n"
+    )
 }
 
 /// The lines that a comment holds, the newest first: that of its newest rollout too.

@@ -35,6 +35,8 @@ pub struct About {
     pub is_production: bool,
     /// It goes away some day.
     pub is_transient: bool,
+    /// The preview of a pull request: how long it lives after the last push to it.
+    pub lives: Option<Duration>,
     /// An earlier process of the same run has begun to tell: the check run that it left is gone on with.
     pub is_continued: bool,
 }

@@ -35,6 +35,22 @@ impl Work<'_> {
         if let Some(asked) = &wanted.asked {
             let client = self.client.ok_or_else(|| unknown(number))?;
             let pull = pull.ok_or_else(|| unknown(number))?;
+            if let Some(named) = wanted.head.as_deref().filter(|named| !pull.head.starts_with(named)) {
+                let why = format!(
+                    "pull request {number} is at {} by now, and {named} is what was looked at",
+                    pull.head
+                );
+                return Err(refusal(
+                    "pushed-since",
+                    &why,
+                    "look at it, and write the comment with its last commit",
+                ));
+            }
+            if pull.is_fork && pull.is_open {
+                self.demand_of_fork(&pull, wanted.head.is_some())?;
+                // Nothing of the fork is laid out here: its image alone runs, with the manifests of this repository.
+                return self.raise(self.common, &pull, Some(asked)).await;
+            }
             demand(&pull)?;
             let common = self.laid_out(client, &pull.head).await?;
             return self.raise(&common, &pull, Some(asked)).await;
@@ -79,6 +95,24 @@ impl Work<'_> {
             checkout::check(&folder, &self.context.sha).await?;
         }
         self.raise(self.common, &pull.unwrap_or(told), None).await
+    }
+
+    /// Of a fork an image comes up that was built without secrets, by its digest, after somebody named the commit that he has looked at.
+    fn demand_of_fork(&self, pull: &pulls::Pull, is_named: bool) -> Result<(), Error> {
+        let (number, short) = (pull.number, pull.head.get(..SHORT).unwrap_or(&pull.head));
+        let why =
+            format!("pull request {number} comes from a fork, and what comes from there meets no secret");
+        if !is_named {
+            let hint =
+                format!("look at it, and write `/preview {short}`: that commit comes up, and no later one");
+            return Err(refusal("from-fork", &why, &hint));
+        }
+        if self.inputs.image.as_deref().is_none_or(|image| !image.contains("sha256:")) {
+            let hint =
+                "have a workflow without secrets build its image, and give the step its digest by `image`";
+            return Err(refusal("from-fork", &why, hint));
+        }
+        Ok(())
     }
 
     /// A commit of a pull request with its own configuration, which may not say otherwise where previews live.

@@ -20,7 +20,10 @@ pub(super) fn secrets_of(settings: &Settings) -> BTreeSet<String> {
 /// The variables that the settings name as secrets, whatever for.
 fn variables(settings: &Settings) -> BTreeSet<&str> {
     let mut names = BTreeSet::new();
-    for environment in &settings.environments {
+    let previews = settings.preview.as_ref();
+    names.extend(previews.and_then(|preview| preview.random.as_deref()));
+    let all = || settings.environments.iter().chain(previews.map(|preview| preview.sample.as_ref()));
+    for environment in all() {
         match &environment.target {
             TargetSettings::Local(local) => {
                 names.extend(local.env.values().filter_map(|value| match value {
@@ -33,13 +36,13 @@ fn variables(settings: &Settings) -> BTreeSet<&str> {
             }
         }
     }
-    names.extend(settings.environments.iter().flat_map(asked));
-    let databases = settings.environments.iter().filter_map(|environment| environment.migrate.as_ref());
+    names.extend(all().flat_map(asked));
+    let databases = all().filter_map(|environment| environment.migrate.as_ref());
     names.extend(databases.filter_map(|migrate| match &migrate.runner {
         MigrationRunner::Sql { database, .. } => Some(database.as_str()),
         MigrationRunner::Command { .. } | MigrationRunner::Job { .. } => None,
     }));
-    let told = settings.environments.iter().flat_map(|environment| &environment.notify);
+    let told = all().flat_map(|environment| &environment.notify);
     names.extend(told.flat_map(NotifySettings::variables));
     if let Some(ImageSource::Build(build)) = settings.image.as_ref().map(|image| &image.source) {
         names.extend(build.secrets.iter().filter_map(|(_, source)| match source {

@@ -110,12 +110,16 @@ fn reports(workflow: Workflow, place: &Place, is_continued: bool) -> Result<GitH
     let client = Client::new(workflow.access.clone(), Patience::default());
     let client = client.map_err(|failure| failure.sentence)?;
     let environment = place.environment.name.clone();
+    // Of a fork no commit leads to its pull request here.
+    let pull = place.environment.preview.as_ref().map(|preview| preview.number).or(workflow.pull);
+    let workflow = Workflow { pull, ..workflow };
     let about = About {
         workflow,
         app: place.app.clone(),
         url: place.url(),
         is_production: place.environment.production,
         is_transient: place.environment.preview.is_some() || is_transient(&environment),
+        lives: place.environment.preview.as_ref().map(|preview| preview.ttl),
         is_continued,
         environment,
     };

@@ -98,6 +98,8 @@ pub struct PreviewInstance {
     pub hosts: BTreeMap<String, String>,
     /// What it may use and reach in a cluster.
     pub isolation: IsolationSettings,
+    /// How long it lives after it was last asked for.
+    pub ttl: Duration,
 }
 
 /// What a preview in a cluster may use, and whom it may reach.

@@ -106,7 +106,7 @@ pub(super) fn resolve(
         }
         local @ TargetSettings::Local(_) => local,
     };
-    let instance = PreviewInstance { number, hosts, isolation };
+    let instance = PreviewInstance { number, hosts, isolation, ttl };
     let sample = EnvironmentSettings { target, preview: Some(Box::new(instance)), ..sample };
     Some(PreviewSettings {
         on,

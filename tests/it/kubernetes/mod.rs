@@ -14,7 +14,7 @@ mod migrate;
 mod no_loss;
 mod plan;
 mod preflight;
-mod preview_storm;
+mod preview_events;
 mod previews;
 mod prometheus;
 mod rights;

@@ -4,21 +4,26 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use tidegate::target::kubernetes::preflight::Need;
+
 use super::stage::{Door, Said, Stage};
 use crate::parts::kube::{until, workload};
 use crate::parts::{run, tried};
+use crate::rbac::{PREVIEWS, rules};
 
 /// Namespaces of a test's previews, which go when it ends.
 pub struct Previews {
     pub stage: Stage,
     pub prefix: String,
+    /// Who Tidegate is, to the cluster.
+    identity: &'static str,
 }
 
 impl Previews {
     pub async fn open(test: &str, name: &str) -> Option<Self> {
         let stage = Stage::open(test, name, Door::Gateway).await?;
         let prefix = format!("{}-pr", stage.space.name);
-        let previews = Self { stage, prefix };
+        let previews = Self { stage, prefix, identity: "admin" };
         previews.write("sample:1.0.0", "");
         Some(previews)
     }
@@ -32,7 +37,7 @@ impl Previews {
     }
 
     pub fn settings(&self, more: &str) -> String {
-        let kubeconfig = self.stage.bed.kubeconfig("admin");
+        let kubeconfig = self.stage.bed.kubeconfig(self.identity);
         format!(
             "app: {}
 environments:
@@ -70,7 +75,7 @@ environments:
     }
 
     /// The version that answers at a host behind Envoy.
-    async fn answering(&self, url: &str) -> String {
+    pub async fn answering(&self, url: &str) -> String {
         let gateway = testbed::address::bed(testbed::address::GATEWAY);
         let host = url.strip_prefix("http://").unwrap().to_owned();
         until(&format!("{host} answers"), || {
@@ -90,10 +95,28 @@ environments:
         })
         .await
     }
+
+    /// From now on Tidegate has the rights of the documentation for previews of such manifests, and no more.
+    fn limit(&mut self) {
+        self.identity = "deployer";
+        let verbs = Need::OF_OBJECTS.join(", ");
+        let route = format!(
+            "- apiGroups: [gateway.networking.k8s.io]\n  resources: [httproutes]\n  verbs: [{verbs}]\n"
+        );
+        let (name, rules) = (&self.prefix, rules(&PREVIEWS, true) + &route);
+        self.stage.space.apply(&format!(
+            "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {{ name: {name} }}\nrules:\n{rules}---\n\
+             apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRoleBinding\nmetadata: {{ name: {name} }}\n\
+             roleRef: {{ apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: {name} }}\n\
+             subjects: [{{ kind: User, name: deployer, apiGroup: rbac.authorization.k8s.io }}]\n"
+        ));
+    }
 }
 
 impl Drop for Previews {
     fn drop(&mut self) {
+        let roles = ["delete", "clusterrole,clusterrolebinding", &self.prefix, "--ignore-not-found"];
+        let _ = tried(self.stage.bed.kubectl("admin").args(roles));
         let mut all = self.stage.bed.kubectl("admin");
         let output = tried(all.args(["get", "namespaces", "-o", "name"]));
         let names = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -119,7 +142,9 @@ spec:
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_preview_comes_up_closed_and_behind_its_own_host_and_goes_whole() {
-    let Some(previews) = Previews::open("previews", "previews").await else { return };
+    let Some(mut previews) = Previews::open("previews", "previews").await else { return };
+    previews.limit();
+    previews.write("sample:1.0.0", "");
     let up = previews
         .run(&["preview", "up", "7", "--branch", "Feature/X", "--version", "1.0.0"])
         .await

@@ -27,6 +27,8 @@ pub enum Feature {
     Jobs,
     /// To leave a Job that ends a rollout whose runner dies.
     Watchdog,
+    /// To make previews of pull requests and take them away.
+    Previews,
 }
 
 /// Rights on resources of one API group in the environment's namespace, as a rule of a Role has them.
@@ -125,10 +127,15 @@ const WATCHDOG: &[Need] = &[
     need("batch", &["jobs"], &["create", "delete"], "the watchdog"),
     need("", &["configmaps"], &["create", "delete"], "the tidegate.yaml that it works by"),
 ];
+const PREVIEWS: &[Need] = &[
+    need("", &["namespaces"], &["get", "list", "watch", "create", "patch", "delete"], "a namespace for each"),
+    need("", &["resourcequotas", "limitranges"], &["get", "create", "patch"], "what each may use"),
+    need("networking.k8s.io", &["networkpolicies"], &["get", "create", "patch"], "whom each may reach"),
+];
 
 impl Feature {
     /// Every feature.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Look,
         Self::Deploy,
         Self::Secrets,
@@ -141,6 +148,7 @@ impl Feature {
         Self::DirectChecks,
         Self::Jobs,
         Self::Watchdog,
+        Self::Previews,
     ];
 
     /// What it needs beyond the others. Whoever deploys looks, too.
@@ -159,6 +167,7 @@ impl Feature {
             Self::DirectChecks => DIRECT_CHECKS,
             Self::Jobs => JOBS,
             Self::Watchdog => WATCHDOG,
+            Self::Previews => PREVIEWS,
         }
     }
 }

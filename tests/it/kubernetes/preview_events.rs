@@ -1,4 +1,4 @@
-//! Twenty pull requests that open, are pushed to, closed, reopened and labelled in any order, while runs are killed, events are lost and
+//! Previews by events, as the action hears of them; among others of twenty pull requests that open, are pushed to, closed, reopened and labelled in any order, while runs are killed, events are lost and
 //! GitHub stumbles. After a sweep exactly the open ones have a preview, each at its last commit, and nothing is left of any other.
 
 use std::collections::BTreeMap;
@@ -51,8 +51,8 @@ struct Storm {
 }
 
 impl Storm {
-    async fn open() -> Option<Self> {
-        let previews = Previews::open("twenty pull requests", "storm").await?;
+    async fn open(test: &str, name: &str) -> Option<Self> {
+        let previews = Previews::open(test, name).await?;
         let checkout = Checkout::new(WORKFLOW);
         checkout.write("tidegate.yaml", &previews.settings(""));
         checkout.write("deploy/shop.yaml", &manifests("sample:1.0.0"));
@@ -106,7 +106,8 @@ impl Storm {
     /// What the action would run for an event, in a checkout of the pull request's last commit.
     fn step(&self, number: u64, event: &str, payload: &Value) -> (Command, PathBuf) {
         let folder = self.checkout.beside(&format!("work-{number}-{event}"));
-        let head = payload["pull_request"]["head"]["sha"].as_str().unwrap_or("main").to_owned();
+        let main = || self.github.repository("acme/shop").unwrap().resolve("main").unwrap().sha.clone();
+        let head = payload["pull_request"]["head"]["sha"].as_str().map_or_else(main, str::to_owned);
         if folder.exists() {
             let mut git = Command::new("git");
             run(git.arg("-C").arg(&folder).args(["checkout", "-q", "--detach", &head]));
@@ -240,7 +241,7 @@ impl Storm {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn after_a_sweep_exactly_the_open_pull_requests_have_a_preview_at_their_last_commit() {
-    let Some(storm) = Storm::open().await else { return };
+    let Some(storm) = Storm::open("twenty pull requests", "storm").await else { return };
     let (storm, seed) = (Arc::new(storm), seed());
     tell(&format!("TIDEGATE_SEED={seed}"));
     // The same branch name in two pull requests, opened through act.
@@ -310,4 +311,68 @@ async fn after_a_sweep_exactly_the_open_pull_requests_have_a_preview_at_their_la
     }
     storm.github.check().unwrap();
     assert!(!storm.checkout.path("pwned").exists());
+}
+
+/// The payload of a comment that a person wrote at a pull request.
+fn comment(number: u64, body: &str) -> Value {
+    json!({ "action": "created", "repository": { "full_name": "acme/shop", "id": 1 },
+        "issue": { "number": number, "pull_request": { "url": "x" } },
+        "comment": { "id": 1, "body": body, "created_at": "2026-11-29T00:00:00Z", "user": { "login": "monalisa", "type": "User" } } })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn comments_steer_previews_and_of_a_fork_an_image_alone_comes_up_once_its_commit_was_named() {
+    let Some(storm) = Storm::open("previews by comments", "comments").await else { return };
+    let main = storm.github.repository("acme/shop").unwrap().resolve("main").unwrap().sha.clone();
+    let head = "f".repeat(40);
+    let fork = Pull::new(("main", &head), ("main", &main)).from_fork("eve/shop");
+    storm
+        .github
+        .change("acme/shop", |known| {
+            known.issues.insert(9, Issue::new(9, "From afar").pull(fork));
+            *known = known.clone().collaborator("monalisa", testbed::github::Role::Maintain);
+        })
+        .unwrap();
+    let name = crate::parts::kube::image("sample:1.0.0");
+    let inspected = storm.previews.run(&["image", "inspect", &name]).await.exits(0).json();
+    let digest = format!("{}@{}", name.trim_end_matches(":1.0.0"), inspected["digest"].as_str().unwrap());
+    let run = |storm: &Storm, body: &str, image: &str| -> (i32, String) {
+        let (mut command, _) = storm.step(9, "issue_comment", &comment(9, body));
+        command.env("INPUT_IMAGE", image).current_dir(storm.checkout.path(""));
+        let output = command.output().unwrap();
+        let all = [output.stdout, output.stderr].concat();
+        (output.status.code().unwrap_or(-1), String::from_utf8_lossy(&all).into_owned())
+    };
+    let (code, told) = run(&storm, "/preview", &digest);
+    assert!(code == 3 && told.contains("/preview ffffffffffff"), "{told}");
+    let (code, told) = run(&storm, "/preview fffffff", "");
+    assert!(code == 3 && told.contains("have a workflow without secrets build its image"), "{told}");
+    let (code, told) = run(&storm, "/preview 1234567", &digest);
+    assert!(code == 3 && told.contains("1234567 is what was looked at"), "{told}");
+    let (code, told) = run(&storm, "/preview ffffffffffff", &digest);
+    assert_eq!(code, 0, "{told}");
+    let list = storm.previews.run(&["preview", "list"]).await.exits(0).json();
+    assert_eq!(
+        (&list["previews"][0]["commit"], &list["previews"][0]["stage"]),
+        (&json!(head), &json!("up")),
+        "{list}"
+    );
+    let url = list["previews"][0]["url"].as_str().unwrap().to_owned();
+    assert_eq!(storm.previews.answering(&url).await, "1.0.0");
+    // It has no label that previews are for; somebody asked for it, and a sweep leaves it.
+    storm.sweep();
+    assert!(storm.previews.is_there(9));
+    let (code, told) = run(&storm, "/preview extend 100h", "");
+    assert!(code == 0 && told.contains("lives until"), "{told}");
+    let (code, told) = run(&storm, "/preview stop", "");
+    assert!(code == 0 && !storm.previews.is_there(9), "{told}");
+    let known = storm.github.repository("acme/shop").unwrap();
+    let comments = &known.issues[&9].comments;
+    assert!(
+        comments.iter().any(|it| it.body.contains("The preview is gone: monalisa stopped it")),
+        "{comments:#?}"
+    );
+    storm.sweep();
+    assert!(!storm.previews.is_there(9), "what was stopped does not come again by itself");
+    storm.github.check().unwrap();
 }
