@@ -67,7 +67,7 @@ async fn check(
     let namespace = namespace(&settings.app, environment, cluster, &objects).await;
     let config = config(&settings.app, &environment.name, namespace, cluster);
     let bundle = release::bundle(objects, &config, environment.strategy.name())?;
-    let findings = Findings::by(&policy(cluster), &bundle);
+    let findings = Findings::by(&policy(cluster, environment.preview.as_deref()), &bundle);
     findings.refusal().map_or(Ok(findings.sentences()), Err)
 }
 
@@ -81,7 +81,7 @@ async fn namespace(
     if let Some(namespace) = &cluster.namespace {
         return namespace.clone();
     }
-    match Cluster::reach(app, &environment.name, cluster).await {
+    match Cluster::reach(app, &environment.name, cluster, None).await {
         Ok(cluster) => cluster.config.namespace,
         Err(_) => objects.iter().find_map(|object| object.key.namespace.clone()).unwrap_or_default(),
     }

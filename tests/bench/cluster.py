@@ -1,15 +1,17 @@
 #!/usr/bin/env python3
 """Measures the Kubernetes target against kubectl, on the testbed (`make testbed-up` first).
 
-tests/bench/cluster.py [rolling] [decision] [crowd]      all three when none is named; one JSON object a line on stdout
+tests/bench/cluster.py [rolling] [decision] [crowd] [previews]      all of them when none is named; one JSON object a line on stdout
 
 rolling   a rolling deploy of 8 pods, `tidegate deploy` and `kubectl apply` + `kubectl rollout status` in turn, same manifest
 decision  from the decision to go back to the last answer of the bad release, through Envoy, at 200 requests a second
 crowd     1,000 simulated Deployments in one release: time against kubectl, memory, requests to the API server
+previews  100 previews on simulated nodes, four at a time: time and memory to bring them up, of a sweep that looks at all, of one that takes all away
 
-Environment: TIDEGATE (target/*/release/tidegate), ROUNDS (5), DECISIONS (20), CROWD (1000).
+Environment: TIDEGATE (target/*/release/tidegate), ROUNDS (5), DECISIONS (20), CROWD (1000), PREVIEWS (100).
 """
 
+import concurrent.futures
 import datetime
 import http.client
 import json
@@ -218,21 +220,26 @@ def turned_back(place):
     return re.search(r'"at":"([^"]+)"', line).group(1)
 
 
-def crowd():
-    number = int(os.environ.get("CROWD", 1000))
-    with Place("crowd", "        drain: 0s\n    strategy: rolling\n    budgets: { step: 15m }\n") as own, Place("crowd2", "") as other:
-        nodes = "".join(
-            f"""apiVersion: v1
+def simulated(own, count):
+    """Nodes that kwok plays, for pods with this place's name as their `crowd`."""
+    nodes = "".join(
+        f"""apiVersion: v1
 kind: Node
 metadata: {{ name: {own.space}-{n}, annotations: {{ kwok.x-k8s.io/node: fake }}, labels: {{ crowd: {own.space} }} }}
 spec: {{ taints: [{{ key: simulated, value: "true", effect: NoSchedule }}] }}
 status: {{ allocatable: {{ cpu: "99", memory: 256Gi, pods: "250" }}, capacity: {{ cpu: "99", memory: 256Gi, pods: "250" }} }}
 ---
 """
-            for n in range(2 * number // 200 + 1)
-        )
-        (own.folder / "nodes.yaml").write_text(nodes)
-        kubectl("apply", "-f", str(own.folder / "nodes.yaml"))
+        for n in range(count)
+    )
+    (own.folder / "nodes.yaml").write_text(nodes)
+    kubectl("apply", "-f", str(own.folder / "nodes.yaml"))
+
+
+def crowd():
+    number = int(os.environ.get("CROWD", 1000))
+    with Place("crowd", "        drain: 0s\n    strategy: rolling\n    budgets: { step: 15m }\n") as own, Place("crowd2", "") as other:
+        simulated(own, 2 * number // 200 + 1)
         extra = f"nodeSelector: {{ crowd: {own.space} }}\n      tolerations: [{{ key: simulated, operator: Exists }}]"
         text = "---\n".join(workload(f"app-{n}", "1.0.0", 1, extra) for n in range(number))
         own.manifests(text)
@@ -264,8 +271,55 @@ status: {{ allocatable: {{ cpu: "99", memory: 256Gi, pods: "250" }}, capacity: {
     )
 
 
+def previews():
+    number = int(os.environ.get("PREVIEWS", 100))
+    with Place("previews", "") as own:
+        simulated(own, 2)
+        extra = f"nodeSelector: {{ crowd: {own.space} }}\n      tolerations: [{{ key: simulated, operator: Exists }}]"
+        own.manifests(workload("shop", "1.0.0", 1, extra) + service("shop"))
+        # Their time is over as soon as they are up, so that a sweep has all of them to take away.
+        settings = f"""app: {own.space}
+environments:
+  preview:
+    on: pull_request
+    ttl: 1s
+    limit: 1000
+    target: {{ kubernetes: {{ manifests: deploy.yaml, kubeconfig: {KUBECONFIG}, drain: 0s }} }}
+"""
+        (own.folder / "tidegate.yaml").write_text(settings)
+
+        def timed(*arguments):
+            began = time.monotonic()
+            _, memory = own.weighed("preview", *arguments)
+            return time.monotonic() - began, memory
+
+        def up(pull):
+            return timed("up", str(pull), "--version", "1.0.0")
+
+        began = time.monotonic()
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            each = list(pool.map(up, range(1, number + 1)))
+        raised = time.monotonic() - began
+        look, look_memory = timed("sweep", "--dry-run")
+        sweep, sweep_memory = timed("sweep")
+        left = kubectl("get", "namespaces", "-l", f"tidegate.dev/app={own.space}", "-o", "name").split()
+        kubectl("delete", "node", "-l", f"crowd={own.space}", "--wait=false")
+    say(
+        "previews",
+        previews=number,
+        seconds=round(raised, 1),
+        median_seconds=round(statistics.median(one for one, _ in each), 2),
+        memory_mib=max(memory for _, memory in each),
+        look_seconds=round(look, 2),
+        look_memory_mib=look_memory,
+        sweep_seconds=round(sweep, 1),
+        sweep_memory_mib=sweep_memory,
+        left=len(left),
+    )
+
+
 def main():
-    parts = {"rolling": rolling, "decision": decision, "crowd": crowd}
+    parts = {"rolling": rolling, "decision": decision, "crowd": crowd, "previews": previews}
     for name in sys.argv[1:] or parts:
         parts.get(name, lambda: sys.exit(f"no part {name}: name {', '.join(parts)}"))()
 

@@ -9,8 +9,8 @@ use crate::error::{Error, ErrorKind};
 use crate::journal::kubernetes::{MapJournal, Scope};
 use crate::prometheus::Token;
 use crate::settings::{
-    self, GraceSettings, KubeconfigSource, KubernetesSettings, ManifestSource, PrometheusSettings, RuleLevel,
-    TrafficSettings,
+    self, GraceSettings, KubeconfigSource, KubernetesSettings, ManifestSource, PreviewInstance,
+    PrometheusSettings, RuleLevel, TrafficSettings,
 };
 use crate::target::kubernetes::diagnose::Graces;
 use crate::target::kubernetes::policy::{Level, Policy, Rule};
@@ -39,7 +39,12 @@ impl Cluster {
     ///
     /// # Errors
     /// When the kubeconfig cannot be used, or the variable that names it is not set.
-    pub async fn reach(app: &str, environment: &str, settings: &KubernetesSettings) -> Result<Self, Error> {
+    pub async fn reach(
+        app: &str,
+        environment: &str,
+        settings: &KubernetesSettings,
+        preview: Option<&PreviewInstance>,
+    ) -> Result<Self, Error> {
         let kubeconfig = match &settings.kubeconfig {
             Some(KubeconfigSource::File(file)) => Some(file.clone()),
             Some(KubeconfigSource::FromEnvironment(name)) => Some(named(environment, name)?),
@@ -51,7 +56,7 @@ impl Cluster {
         let scope =
             Scope { app: app.to_owned(), environment: environment.to_owned(), namespace: namespace.clone() };
         let config = config(app, environment, namespace, settings);
-        let (manifests, policy) = (settings.manifests.clone(), policy(settings));
+        let (manifests, policy) = (settings.manifests.clone(), policy(settings, preview));
         Ok(Self { client, scope, config, manifests, policy })
     }
 
@@ -104,11 +109,17 @@ pub fn config(
     }
 }
 
-/// How much the rules for manifests weigh.
+/// How much the rules for manifests weigh. What closes a preview does what some of them ask the manifests for.
 #[must_use]
-pub fn policy(settings: &KubernetesSettings) -> Policy {
+pub fn policy(settings: &KubernetesSettings, preview: Option<&PreviewInstance>) -> Policy {
+    let seen_to = preview.map_or(&[][..], |preview| {
+        let all = &["no-limits", "no-requests", "no-network-policy"];
+        if preview.isolation.is_closed { &all[..] } else { &all[..2] }
+    });
+    let usual = seen_to.iter().filter_map(|name| Rule::named(name));
+    let usual = usual.fold(Policy::default(), |policy, rule| policy.with(rule, Level::Off));
     let given = settings.policy.iter().filter_map(|(name, level)| Some((Rule::named(name)?, *level)));
-    given.fold(Policy::default(), |policy, (rule, level)| {
+    given.fold(usual, |policy, (rule, level)| {
         let level = match level {
             RuleLevel::Off => Level::Off,
             RuleLevel::Warn => Level::Warn,
@@ -194,7 +205,24 @@ mod tests {
         let settings = parse(Path::new("tidegate.yaml"), &text).unwrap_or_else(|error| panic!("{error}"));
         let TargetSettings::Kubernetes(cluster) = &settings.environments[0].target else { panic!() };
         assert_eq!(cluster.policy.len(), Rule::ALL.len());
-        let policy = policy(cluster);
+        let policy = policy(cluster, None);
         assert!(Rule::ALL.into_iter().all(|rule| policy.of(rule) == Level::Refuse));
+    }
+
+    #[test]
+    fn what_closes_a_preview_is_not_asked_of_its_manifests_unless_the_settings_do() {
+        let levels = |more: &str| -> Vec<Level> {
+            let text = format!(
+                "app: shop\nenvironments:\n  preview:\n    target: {{ kubernetes: {{ manifests: deploy{more} }} }}\n    isolation: {{ network: false }}\n"
+            );
+            let settings = parse(std::path::Path::new("tidegate.yaml"), &text).unwrap();
+            let sample = settings.preview.unwrap().sample;
+            let TargetSettings::Kubernetes(cluster) = &sample.target else { panic!() };
+            let policy = policy(cluster, sample.preview.as_deref());
+            let rules = ["no-limits", "no-requests", "no-network-policy"];
+            rules.into_iter().map(|name| policy.of(Rule::named(name).unwrap())).collect()
+        };
+        assert_eq!(levels(""), [Level::Off, Level::Off, Level::Warn]);
+        assert_eq!(levels(", policy: { no-limits: refuse }"), [Level::Refuse, Level::Off, Level::Warn]);
     }
 }

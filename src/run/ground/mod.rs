@@ -45,9 +45,9 @@ impl Ground {
             TargetSettings::Local(settings) => {
                 Self::Machine(Box::new(Machine { directory, settings: settings.clone() }))
             }
-            TargetSettings::Kubernetes(settings) => {
-                Self::Cluster(Box::new(Cluster::reach(app, &environment.name, settings).await?))
-            }
+            TargetSettings::Kubernetes(settings) => Self::Cluster(Box::new(
+                Cluster::reach(app, &environment.name, settings, environment.preview.as_deref()).await?,
+            )),
         })
     }
 

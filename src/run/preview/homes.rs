@@ -59,7 +59,7 @@ impl Homes {
         Ok(match &sample.target {
             TargetSettings::Local(_) => Self::Machine(state_root(common, &beside(&settings.file))),
             TargetSettings::Kubernetes(cluster) => {
-                let cluster = Cluster::reach(&settings.app, &sample.name, cluster).await?;
+                let cluster = Cluster::reach(&settings.app, &sample.name, cluster, None).await?;
                 Self::Cluster(Namespaces::new(cluster.client, &settings.app))
             }
         })

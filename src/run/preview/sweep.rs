@@ -1,5 +1,6 @@
 //! The sweep: what is really there against the pull requests that are open.
 
+use futures_util::{StreamExt as _, stream};
 use jiff::Timestamp;
 
 use super::down;
@@ -11,6 +12,9 @@ use crate::github::{Client, pulls};
 use crate::preview::{Found, Open, Taking, Verdict, judge, missing};
 use crate::run::action::unsaid;
 use crate::settings::{PullFacts, Settings};
+
+/// So many previews are taken away at once.
+const AT_ONCE: usize = 8;
 
 /// What a sweep came to.
 #[derive(Debug, Default)]
@@ -80,23 +84,29 @@ pub async fn sweep(
     let all = homes.all(&settings.app).await?;
     let now = Timestamp::now();
     let mut swept = Swept::default();
-    for home in &all {
-        let verdict = judge(&home.found, repository, open, now);
-        let mut row = Row { home: home.clone(), verdict: verdict.clone(), is_done: false };
-        match &verdict {
-            Verdict::Remove(why) if !is_dry => {
-                match down::take_away(common, settings, &homes, home, why).await {
-                    Ok(_) => row.is_done = true,
-                    Err(error) => swept.failures.push(error),
+    let work = all.iter().map(|home| {
+        let homes = &homes;
+        async move {
+            let verdict = judge(&home.found, repository, open, now);
+            let done = match &verdict {
+                Verdict::Remove(why) if !is_dry => {
+                    Some(Box::pin(down::take_away(common, settings, homes, home, why)).await)
                 }
-            }
-            Verdict::Keep { behind: Some(_) } => {
-                let its = |pull: &&Open| home.record().is_some_and(|record| record.number == pull.number);
-                swept.behind.extend(open.into_iter().flatten().filter(its).cloned());
-            }
-            _ => {}
+                _ => None,
+            };
+            (home, verdict, done)
         }
-        swept.rows.push(row);
+    });
+    // Most of a teardown is waiting.
+    let mut judged = stream::iter(work).buffered(AT_ONCE);
+    while let Some((home, verdict, done)) = judged.next().await {
+        let is_done = matches!(done, Some(Ok(_)));
+        swept.failures.extend(done.and_then(Result::err));
+        if let Verdict::Keep { behind: Some(_) } = &verdict {
+            let its = |pull: &&Open| home.record().is_some_and(|record| record.number == pull.number);
+            swept.behind.extend(open.into_iter().flatten().filter(its).cloned());
+        }
+        swept.rows.push(Row { home: home.clone(), verdict, is_done });
     }
     let found: Vec<Found> = all.iter().map(|home| home.found.clone()).collect();
     swept.behind.extend(missing(&found, open.unwrap_or_default()).into_iter().cloned());

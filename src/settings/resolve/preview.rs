@@ -241,7 +241,7 @@ fn hosts(
         raw.map_or_else(Vec::new, |all| all.0).into_iter().map(|(from, Text(to))| (from, to)).collect();
     let at = path.key("hosts");
     for (from, to) in &hosts {
-        let is_host = to.len() <= 253 && to.split('.').all(|part| is_label(part));
+        let is_host = to.len() <= 253 && to.split('.').all(is_label);
         if !is_host {
             let help = "write a name of DNS labels, such as `pr-{number}.preview.example.com`";
             findings.error(&at.key(from), format!("`{to}` is no host name"), help);
