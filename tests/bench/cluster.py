@@ -300,6 +300,7 @@ environments:
         with concurrent.futures.ThreadPoolExecutor(4) as pool:
             each = list(pool.map(up, range(1, number + 1)))
         raised = time.monotonic() - began
+        time.sleep(2)
         look, look_memory = timed("sweep", "--dry-run")
         sweep, sweep_memory = timed("sweep")
         left = kubectl("get", "namespaces", "-l", f"tidegate.dev/app={own.space}", "-o", "name").split()

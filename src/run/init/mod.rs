@@ -10,6 +10,16 @@ use crate::settings;
 /// The workflow that is written; docs/action.md shows the same.
 const WORKFLOW: &str = include_str!("workflow.yml");
 
+/// The line of it about pull requests.
+const PULLS: &str = "  pull_request: {}\n";
+
+/// What stands in its place where pull requests have previews; docs/previews.md shows the same.
+const PREVIEWS: &str = "  pull_request:
+    types: [opened, synchronize, reopened, ready_for_review, converted_to_draft, labeled, unlabeled, edited, closed]
+  # Takes away what nobody wants any more, and brings up what was missed.
+  schedule: [{ cron: \"17 * * * *\" }]
+";
+
 /// Where it goes, from the folder of the configuration.
 const PLACE: &str = ".github/workflows/tidegate.yml";
 
@@ -32,7 +42,8 @@ pub fn init(common: &Common, arguments: &InitArgs) -> Result<NoteAnswer, Error> 
     }
     if arguments.workflow {
         let place = file.parent().map(|folder| folder.join(PLACE)).unwrap_or_else(|| PathBuf::from(PLACE));
-        write(&place, &workflow(&arguments.action)?, arguments.force)?;
+        let has_previews = settings::load(&file).is_ok_and(|settings| settings.preview.is_some());
+        write(&place, &workflow(&arguments.action, has_previews)?, arguments.force)?;
         sentences.push(format!(
             "{} is written; the rules for its events are `on` in {}",
             place.display(),
@@ -42,8 +53,8 @@ pub fn init(common: &Common, arguments: &InitArgs) -> Result<NoteAnswer, Error> 
     Ok(NoteAnswer { sentence: sentences.join("\n"), findings: Vec::new() })
 }
 
-/// The workflow with that action in it.
-fn workflow(action: &str) -> Result<String, Error> {
+/// The workflow with that action in it, and the events that previews live by.
+fn workflow(action: &str, has_previews: bool) -> Result<String, Error> {
     let fine = |c: char| c.is_ascii_alphanumeric() || "._/@-# ".contains(c);
     let is_remote = action.split_once('@').is_some_and(|(name, at)| name.contains('/') && !at.is_empty());
     let is_action = is_remote || action.starts_with("./");
@@ -52,7 +63,8 @@ fn workflow(action: &str) -> Result<String, Error> {
         return Err(Error::new(ErrorKind::Usage, "usage", sentence)
             .hint("write it as OWNER/NAME@REF, or as ./FOLDER"));
     }
-    Ok(WORKFLOW.replace("tidegate/tidegate@v1", action))
+    let text = if has_previews { WORKFLOW.replace(PULLS, PREVIEWS) } else { WORKFLOW.to_owned() };
+    Ok(text.replace("tidegate/tidegate@v1", action))
 }
 
 fn write(file: &Path, text: &str, force: bool) -> Result<(), Error> {
@@ -84,5 +96,20 @@ pub fn schema(kind: SchemaKind) -> serde_json::Value {
     match kind {
         SchemaKind::Config => settings::schema(),
         SchemaKind::Output => answer::schema(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn with_previews_the_workflow_hears_of_what_they_live_by() {
+        let without = workflow("a/b@v1", false).unwrap();
+        assert!(without.contains(PULLS) && !without.contains("schedule"));
+        let with = workflow("a/b@v1", true).unwrap();
+        assert!(with.contains(PREVIEWS) && !with.contains(PULLS));
+        let page = include_str!("../../../docs/previews.md");
+        PREVIEWS.lines().for_each(|line| assert!(page.contains(line), "docs/previews.md lacks {line}"));
     }
 }

@@ -24,6 +24,16 @@ fn repository(action: &str) -> tempfile::TempDir {
     run(Command::new(TIDEGATE).args(["init", "--workflow", "--action", action]).current_dir(folder.path()));
     let written = fs::read_to_string(folder.path().join(WORKFLOW)).unwrap();
     assert_eq!(written, shown.replace("tidegate/tidegate@v1", action), "the page shows what is written");
+    let with_previews = tempfile::tempdir().unwrap();
+    let settings =
+        "app: shop\nenvironments: { preview: { target: { kubernetes: { manifests: deploy } } } }\n";
+    fs::write(with_previews.path().join("tidegate.yaml"), settings).unwrap();
+    run(Command::new(TIDEGATE)
+        .args(["init", "--workflow", "--action", action])
+        .current_dir(with_previews.path()));
+    let previews = fs::read_to_string(with_previews.path().join(WORKFLOW)).unwrap();
+    assert!(previews.contains("schedule") && previews.contains("closed"), "{previews}");
+    fs::write(folder.path().join(".github/workflows/previews.yml"), previews).unwrap();
     // Those that this project runs itself.
     for entry in fs::read_dir(root.join(".github/workflows")).unwrap().map(|entry| entry.unwrap().path()) {
         fs::copy(&entry, folder.path().join(".github/workflows").join(entry.file_name().unwrap())).unwrap();
