@@ -96,6 +96,8 @@ pub struct Pull {
     pub is_fork: bool,
     /// Whether it is open.
     pub is_open: bool,
+    /// Who opened it.
+    pub author: String,
 }
 
 impl Pull {
@@ -114,6 +116,7 @@ impl Pull {
             is_draft: pull["draft"].as_bool() == Some(true),
             is_fork: !from.is_string() || from != to,
             is_open: pull["state"] == "open",
+            author: text(&pull["user"]["login"]),
         })
     }
 }

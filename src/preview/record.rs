@@ -79,6 +79,15 @@ impl Record {
         serde_json::to_string(self).unwrap_or_default()
     }
 
+    /// Whether it is of that repository, as far as both are known.
+    #[must_use]
+    pub fn is_of(&self, repository: Option<&str>) -> bool {
+        match (&self.repository, repository) {
+            (Some(its), Some(wanted)) => its.eq_ignore_ascii_case(wanted),
+            _ => true,
+        }
+    }
+
     /// Reads it; nothing where the text is none.
     #[must_use]
     pub fn read(text: &str) -> Option<Self> {

@@ -38,6 +38,8 @@ pub struct Open {
     pub taking: Taking,
     /// It bears the label that keeps a preview.
     pub is_kept: bool,
+    /// Its author is a robot whose commits meet no secret.
+    pub is_robot: bool,
     /// It comes from another repository: no commit of it is brought up without somebody's word for that very commit.
     pub is_fork: bool,
 }
@@ -61,17 +63,28 @@ pub enum Verdict {
     },
     /// It goes: why.
     Remove(String),
+    /// It goes, and does not come again by itself: its time is over.
+    Expire(String),
     /// It is not touched, and a person should know why.
     Leave(String),
 }
 
 impl Verdict {
+    /// Why it goes, where it does.
+    #[must_use]
+    pub fn removal(&self) -> Option<&str> {
+        match self {
+            Self::Remove(why) | Self::Expire(why) => Some(why),
+            Self::Keep { .. } | Self::Leave(_) => None,
+        }
+    }
+
     /// Its name.
     #[must_use]
     pub const fn as_str(&self) -> &'static str {
         match self {
             Self::Keep { .. } => "keep",
-            Self::Remove(_) => "remove",
+            Self::Remove(_) | Self::Expire(_) => "remove",
             Self::Leave(_) => "leave",
         }
     }
@@ -97,11 +110,11 @@ pub fn judge(found: &Found, repository: Option<&str>, open: Option<&[Open]>, now
     let expired =
         || Verdict::Remove(format!("its time was over at {}", record.expires.strftime("%F %T UTC")));
     let Some(open) = open else {
-        return if is_expired {
+        return if is_expired && !record.is_kept {
             expired()
         } else {
             Verdict::Leave(
-                "GitHub was not asked which pull requests are open, and its time is not over".to_owned(),
+                "GitHub was not asked which pull requests are open, and its time is not over, or a label kept it".to_owned(),
             )
         };
     };
@@ -110,7 +123,7 @@ pub fn judge(found: &Found, repository: Option<&str>, open: Option<&[Open]>, now
         Some(Open { taking: Taking::No(why), .. }) if !record.is_asked => Verdict::Remove(why.clone()),
         Some(pull) if is_expired && !pull.is_kept => expired(),
         Some(pull) => {
-            if pull.is_fork {
+            if pull.is_fork || pull.is_robot {
                 return Verdict::Keep { behind: None };
             }
             let is_at_head = record.commit.as_ref() == Some(&pull.head) && record.stage != Stage::Rising;
@@ -127,7 +140,9 @@ pub fn missing<'a>(found: &[Found], open: &'a [Open]) -> Vec<&'a Open> {
             .iter()
             .any(|found| matches!(&found.ownership, Ownership::Ours(record) if record.number == number))
     };
-    open.iter().filter(|pull| pull.taking == Taking::Yes && !pull.is_fork && !has_one(pull.number)).collect()
+    open.iter()
+        .filter(|pull| pull.taking == Taking::Yes && !pull.is_fork && !pull.is_robot && !has_one(pull.number))
+        .collect()
 }
 
 #[cfg(test)]
@@ -174,6 +189,7 @@ mod tests {
             head: "b".into(),
             taking: Taking::Yes,
             is_kept: false,
+            is_robot: false,
             is_fork: false,
         }
     }
@@ -202,7 +218,7 @@ mod tests {
     fn what_nobody_wants_goes_with_its_reason() {
         let mut all = [open(7)];
         let why = |found: &Found, all: &[Open], now| match judge(found, US, Some(all), at(now)) {
-            Verdict::Remove(why) => why,
+            Verdict::Remove(why) | Verdict::Expire(why) => why,
             other => panic!("{other:?}"),
         };
         assert_eq!(why(&ours(8, "b"), &all, 0), "pull request 8 is not open");

@@ -10,6 +10,7 @@ use super::place::Place;
 use super::plan::{Basis, is_live, plan};
 use super::policy::Findings;
 use super::preflight;
+use super::preview::homes;
 use super::release::{self, Asked, Wanted};
 use super::reports::github::{GitHub, told};
 use super::rules;
@@ -17,6 +18,7 @@ use super::session::Session;
 use super::watchdog;
 use crate::cli::{Busy, Common, DeployArgs, ReportArgs};
 use crate::error::{Error, ErrorKind};
+use crate::preview::Stage;
 use crate::report::Sink;
 use crate::rollout::event::Request;
 use crate::rollout::{Environment, Observation, OutcomeKind, Release, SetView};
@@ -90,6 +92,7 @@ async fn begin(
         sinks.into_iter().for_each(|sink| session.listen(sink));
         // A person may have closed it while this waited for the lock.
         refuse_when_closed(&session.place).await?;
+        refuse_when_falling(&session.place).await?;
         bring(session, wanted).await
     })
     .await
@@ -168,6 +171,21 @@ async fn refuse_when_closed(place: &Place) -> Result<(), Error> {
     let sentence = format!("{name} was closed by {} at {since}: {}", hold.by, hold.reason);
     Err(Error::new(ErrorKind::Refused, "closed", sentence)
         .hint(format!("`tidegate unlock {name}` opens it again")))
+}
+
+/// While this waited for the lock, its pull request may have been closed, and the preview taken away.
+async fn refuse_when_falling(place: &Place) -> Result<(), Error> {
+    if place.environment.preview.is_none() {
+        return Ok(());
+    }
+    match homes::stage(&place.ground, &place.app).await? {
+        Some(stage) if stage != Stage::Falling => Ok(()),
+        _ => {
+            let sentence = format!("{} is being taken away, or is gone", place.environment.name);
+            Err(Error::new(ErrorKind::Refused, "preview-gone", sentence)
+                .hint("open its pull request again, or push to it"))
+        }
+    }
 }
 
 fn nothing(session: &Session, candidate: &Release) -> RolloutAnswer {

@@ -116,7 +116,8 @@ async fn unless_told_to_stop<T>(session: &Session, work: impl Future<Output = T>
 
 fn features_of(place: &Place, bundle: &Bundle) -> Vec<Feature> {
     let watchdog = place.watchdog.as_ref().map(|_| Feature::Watchdog);
-    features(&place.environment, bundle).into_iter().chain(watchdog).collect()
+    let preview = place.environment.preview.as_ref().map(|_| Feature::Previews);
+    features(&place.environment, bundle).into_iter().chain(watchdog).chain(preview).collect()
 }
 
 /// What Tidegate is going to do in the cluster, by the settings and the manifests.

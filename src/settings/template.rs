@@ -74,6 +74,7 @@ fn tellings(tree: &Node) -> Vec<Telling> {
     let mut all = vec![
         telling(at.key("name"), "name", &["number"], &["slug", "name", "port"]),
         telling(at.key("url"), "address", &["number", "name", "random", "port"], &[]),
+        telling(cluster.key("url"), "address", &["number", "name", "random"], &[]),
         telling(cluster.key("namespace"), "namespace", &["number", "name"], &["slug", "port"]),
         telling(local.key("listen"), "address", &["port"], &[]),
     ];

@@ -173,6 +173,8 @@ pub enum Intent {
         pull: u64,
         /// One sentence.
         why: String,
+        /// The rules for pull requests would not have it any more; what somebody asked for stays.
+        is_by_rule: bool,
         /// Who asked.
         #[serde(skip_serializing_if = "Option::is_none")]
         asked: Option<Asked>,

@@ -14,12 +14,12 @@ pub(super) fn by_event(occasion: &Occasion<'_>, rules: &PullRules) -> Intent {
         return nothing("the payload does not tell which pull request it is about");
     };
     let which = format!("pull request {number}");
-    let down = |why: String| Intent::PreviewDown { pull: number, why, asked: None };
+    let down = |why: String, is_by_rule| Intent::PreviewDown { pull: number, why, is_by_rule, asked: None };
     let action = text(payload, "/action");
     match action {
         "closed" => {
             let how = if is(pull, "/merged") { "merged" } else { "closed" };
-            return down(format!("{which} was {how}"));
+            return down(format!("{which} was {how}"), false);
         }
         "opened" | "synchronize" | "reopened" | "ready_for_review" | "labeled" | "unlabeled"
         | "converted_to_draft" => {}
@@ -43,7 +43,10 @@ pub(super) fn by_event(occasion: &Occasion<'_>, rules: &PullRules) -> Intent {
     if let Some(why) = rules.objection(facts) {
         // What it was before may have had one.
         return match action {
-            "unlabeled" | "converted_to_draft" | "edited" => down(why),
+            "unlabeled" if !rules.labels.iter().any(|one| one == text(payload, "/label/name")) => {
+                nothing(why)
+            }
+            "unlabeled" | "converted_to_draft" | "edited" => down(why, true),
             _ => nothing(why),
         };
     }
@@ -76,7 +79,7 @@ pub(super) fn by_comment(words: &str, pull: u64, asked: Option<Asked>) -> Intent
     match words.split_once(' ').unwrap_or((words, "")) {
         ("stop", _) => {
             let who = asked.as_ref().map_or("somebody", |asked| asked.by.as_str());
-            Intent::PreviewDown { pull, why: format!("{} stopped it", shown(who)), asked }
+            Intent::PreviewDown { pull, why: format!("{} stopped it", shown(who)), is_by_rule: false, asked }
         }
         ("extend", time) => match crate::settings::duration(time) {
             Ok(by) => Intent::PreviewExtend { pull, seconds: by.as_secs(), asked },

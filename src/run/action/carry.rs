@@ -122,7 +122,9 @@ impl Work<'_> {
             }
             Intent::Help { .. } => Done::Note(NoteAnswer { sentence: help(), findings: Vec::new() }),
             Intent::PreviewUp(wanted) => self.preview_up(wanted).await?,
-            Intent::PreviewDown { pull, why, asked } => self.preview_down(pull, &why, asked.as_ref()).await?,
+            Intent::PreviewDown { pull, why, is_by_rule, asked } => {
+                self.preview_down(pull, &why, is_by_rule, asked.as_ref()).await?
+            }
             Intent::PreviewExtend { pull, seconds, .. } => self.preview_extend(pull, seconds).await?,
             Intent::Sweep => self.sweep().await?,
             Intent::Refused { code, why, hint, .. } => return Err(refusal(code, &why, &hint)),

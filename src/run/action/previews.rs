@@ -47,7 +47,7 @@ impl Work<'_> {
                 ));
             }
             if pull.is_fork && pull.is_open {
-                self.demand_of_fork(&pull, wanted.head.is_some())?;
+                self.demand_of_fork(&pull, wanted.head.as_deref())?;
                 // Nothing of the fork is laid out here: its image alone runs, with the manifests of this repository.
                 return self.raise(self.common, &pull, Some(asked)).await;
             }
@@ -67,6 +67,7 @@ impl Work<'_> {
             is_draft: false,
             is_fork: false,
             is_open: true,
+            author: String::new(),
         };
         // The event may have waited while others came.
         match &pull {
@@ -98,13 +99,14 @@ impl Work<'_> {
     }
 
     /// Of a fork an image comes up that was built without secrets, by its digest, after somebody named the commit that he has looked at.
-    fn demand_of_fork(&self, pull: &pulls::Pull, is_named: bool) -> Result<(), Error> {
-        let (number, short) = (pull.number, pull.head.get(..SHORT).unwrap_or(&pull.head));
+    fn demand_of_fork(&self, pull: &pulls::Pull, named: Option<&str>) -> Result<(), Error> {
+        let (number, head) = (pull.number, &pull.head);
         let why =
             format!("pull request {number} comes from a fork, and what comes from there meets no secret");
-        if !is_named {
+        // All of its digits: two commits with the same first ones are made in seconds.
+        if named != Some(head) {
             let hint =
-                format!("look at it, and write `/preview {short}`: that commit comes up, and no later one");
+                format!("look at it, and write `/preview {head}`: that commit comes up, and no later one");
             return Err(refusal("from-fork", &why, &hint));
         }
         if self.inputs.image.as_deref().is_none_or(|image| !image.contains("sha256:")) {
@@ -138,12 +140,7 @@ impl Work<'_> {
             is_kept: pull.labels.contains(&template.keep_label),
             is_asked: asked.is_some(),
         };
-        let raised = up::begin(common, &settings, &wanted).await?;
-        for (record, why) in &raised.evicted {
-            if let Some(client) = self.client {
-                told::gone(client, &settings.app, record, why, true).await;
-            }
-        }
+        let raised = up::begin(common, &settings, self.client, &wanted).await?;
         let version = self.inputs.wish.version.clone().or_else(|| pull.head.get(..SHORT).map(str::to_owned));
         let work = async |mut place: Place| {
             let mut own = self.inputs.image.clone();
@@ -159,7 +156,7 @@ impl Work<'_> {
         result.map(|answer| Done::Rollout(Box::new(answer)))
     }
 
-    /// Takes a preview away.
+    /// Takes a preview away; `is_by_rule` says that the rules for pull requests would not have it any more.
     ///
     /// # Errors
     /// When it does not go, with what it hangs on.
@@ -167,14 +164,17 @@ impl Work<'_> {
         &self,
         number: u64,
         why: &str,
+        is_by_rule: bool,
         asked: Option<&Asked>,
     ) -> Result<Done, Error> {
-        let told = down::down(self.common, self.settings, number, why).await?;
-        let Some((record, sentence)) = told else { return Ok(nothing(preview::none(number))) };
-        if let Some(client) = self.client {
-            told::gone(client, &self.settings.app, &record, why, asked.is_some()).await;
-        }
-        Ok(note(sentence))
+        let is_stopped = asked.is_some();
+        let falling = down::Falling { number, why, repository: self.repository(), is_stopped, is_by_rule };
+        let told = down::down(self.common, self.settings, self.client, falling).await?;
+        Ok(told.map_or_else(|| nothing(preview::none(number)), note))
+    }
+
+    fn repository(&self) -> Option<&str> {
+        Some(self.context.repository.as_str()).filter(|name| !name.is_empty())
     }
 
     /// Has a preview live longer.
@@ -182,7 +182,7 @@ impl Work<'_> {
     /// # Errors
     /// When there is none.
     pub(super) async fn preview_extend(&self, number: u64, seconds: u64) -> Result<Done, Error> {
-        preview::extend(self.common, self.settings, number, seconds).await.map(note)
+        preview::extend(self.common, self.settings, number, seconds, self.repository()).await.map(note)
     }
 
     /// Sweeps previews, and brings up what is missing or behind. What fails keeps nothing else from being looked at, and is the last word.
@@ -191,22 +191,19 @@ impl Work<'_> {
     /// What could not be taken away or brought up.
     pub(super) async fn sweep_previews(&self) -> Result<Vec<String>, Error> {
         let (settings, mut lines) = (self.settings, Vec::new());
-        let open = match self.client {
-            Some(client) => Some(sweep::open(client, settings).await?),
-            None => None,
-        };
-        let repository = Some(self.context.repository.as_str()).filter(|name| !name.is_empty());
-        let mut swept = sweep::sweep(self.common, settings, repository, open.as_deref(), false).await?;
+        let mut swept = sweep::sweep(self.common, settings, self.client, self.repository(), false).await?;
         if let Some(client) = self.client {
-            told::swept(client, settings, &swept, open.as_deref().unwrap_or_default()).await;
+            told::strays(self.common, client, settings, &swept).await;
             told::without_stopped(client, settings, &mut swept).await;
         }
         for row in &swept.rows {
             let name = row.home.record().map_or(row.home.found.place.as_str(), |record| record.name.as_str());
             match &row.verdict {
                 Verdict::Keep { .. } => lines.push(format!("{name}: stays")),
-                Verdict::Remove(why) if row.is_done => lines.push(format!("{name}: gone: {why}")),
-                Verdict::Remove(_) => {}
+                Verdict::Remove(why) | Verdict::Expire(why) if row.is_done => {
+                    lines.push(format!("{name}: gone: {why}"))
+                }
+                Verdict::Remove(_) | Verdict::Expire(_) => {}
                 Verdict::Leave(why) => lines.push(format!("{name}: left alone: {why}")),
             }
         }

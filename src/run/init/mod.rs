@@ -20,6 +20,13 @@ const PREVIEWS: &str = "  pull_request:
   schedule: [{ cron: \"17 * * * *\" }]
 ";
 
+/// What its runs wait for each other by.
+const GROUP: &str = "github.event.comment.id || github.ref";
+
+/// The same where pull requests have previews: a closed one does not wait for what came before, nor is it dropped for what comes after.
+const GROUP_OF_PULLS: &str =
+    "github.event.comment.id || github.event.pull_request && github.run_id || github.ref";
+
 /// Where it goes, from the folder of the configuration.
 const PLACE: &str = ".github/workflows/tidegate.yml";
 
@@ -63,7 +70,11 @@ fn workflow(action: &str, has_previews: bool) -> Result<String, Error> {
         return Err(Error::new(ErrorKind::Usage, "usage", sentence)
             .hint("write it as OWNER/NAME@REF, or as ./FOLDER"));
     }
-    let text = if has_previews { WORKFLOW.replace(PULLS, PREVIEWS) } else { WORKFLOW.to_owned() };
+    let text = if has_previews {
+        WORKFLOW.replace(PULLS, PREVIEWS).replace(GROUP, GROUP_OF_PULLS)
+    } else {
+        WORKFLOW.to_owned()
+    };
     Ok(text.replace("tidegate/tidegate@v1", action))
 }
 
@@ -108,8 +119,10 @@ mod tests {
         let without = workflow("a/b@v1", false).unwrap();
         assert!(without.contains(PULLS) && !without.contains("schedule"));
         let with = workflow("a/b@v1", true).unwrap();
-        assert!(with.contains(PREVIEWS) && !with.contains(PULLS));
+        assert!(with.contains(PREVIEWS) && !with.contains(PULLS) && with.contains(GROUP_OF_PULLS));
+        assert!(without.contains(GROUP));
         let page = include_str!("../../../docs/previews.md");
+        assert!(page.contains(GROUP_OF_PULLS));
         PREVIEWS.lines().for_each(|line| assert!(page.contains(line), "docs/previews.md lacks {line}"));
     }
 }

@@ -62,7 +62,7 @@ impl PreviewsAnswer {
             let sentence = match &row.verdict {
                 Verdict::Keep { behind: None } => String::new(),
                 Verdict::Keep { behind: Some(commit) } => format!("it is to come to commit {commit}"),
-                Verdict::Remove(why) | Verdict::Leave(why) => why.clone(),
+                Verdict::Remove(why) | Verdict::Expire(why) | Verdict::Leave(why) => why.clone(),
             };
             let verdict = row.verdict.as_str();
             PreviewAnswer { verdict: Some(verdict.to_owned()), sentence, ..of_home(&row.home) }

@@ -5,9 +5,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::homes::{Home, Homes};
-use super::instance;
+use super::{instance, told};
 use crate::cli::{Common, ReportArgs};
 use crate::error::{Error, ErrorKind};
+use crate::github::Client;
 use crate::journal::Holder;
 use crate::preview::{Record, Stage};
 use crate::rollout::event::Request;
@@ -19,25 +20,47 @@ use crate::settings::{Settings, TargetSettings};
 /// So long is a run waited for that works on it and was asked to go back.
 const ASKED: Duration = Duration::from_secs(20);
 
-/// Takes the preview of a pull request away; nothing where there is none.
+/// Whose preview goes, and why.
+#[derive(Debug, Clone, Copy)]
+pub struct Falling<'a> {
+    /// The number of the pull request.
+    pub number: u64,
+    /// One sentence.
+    pub why: &'a str,
+    /// `OWNER/NAME` of the repository, where it is known.
+    pub repository: Option<&'a str>,
+    /// It does not come again by itself.
+    pub is_stopped: bool,
+    /// A rule would not have it any more: what somebody asked for stays.
+    pub is_by_rule: bool,
+}
+
+/// Takes the preview of a pull request away, and tells GitHub; nothing where there is none.
 ///
 /// # Errors
-/// When what is there is not certainly ours; `still-there` with what it hangs on.
+/// `still-there` with what it hangs on.
 pub async fn down(
     common: &Common,
     settings: &Settings,
-    number: u64,
-    why: &str,
-) -> Result<Option<(Record, String)>, Error> {
+    client: Option<&Client>,
+    falling: Falling<'_>,
+) -> Result<Option<String>, Error> {
     let homes = Homes::of(common, settings).await?;
     let all = homes.all(&settings.app).await?;
-    let Some((home, record)) =
-        all.iter().find_map(|home| Some((home, home.record().filter(|record| record.number == number)?)))
-    else {
-        return Ok(None);
-    };
-    let told = take_away(common, settings, &homes, home, why).await?;
-    Ok(Some((record.clone(), told)))
+    let found = all.iter().find_map(|home| Some((home, home.of_pull(falling.number, falling.repository)?)));
+    let Some((home, record)) = found else { return Ok(None) };
+    if falling.is_by_rule && record.is_asked {
+        return Ok(Some(format!("{}, and somebody asked for its preview, which stays", falling.why)));
+    }
+    let Falling { why, is_stopped, .. } = falling;
+    if let Some(client) = client.filter(|_| is_stopped) {
+        told::stopping(client, &settings.app, record, why).await;
+    }
+    let sentence = take_away(common, settings, &homes, home, why).await?;
+    if let Some(client) = client {
+        told::gone(client, &settings.app, record, why, is_stopped).await;
+    }
+    Ok(Some(sentence))
 }
 
 /// Takes away what was found, and tells it in a sentence.

@@ -1,17 +1,17 @@
 //! Where previews live, each with its record: namespaces of a cluster, or directories of this machine.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::ErrorKind as IoKind;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::instance;
 use crate::cli::Common;
 use crate::error::{Error, ErrorKind};
 use crate::journal::file::{create_private_dir, problem, write_atomically};
-use crate::preview::{Found, Ownership, Record};
-use crate::run::ground::Cluster;
+use crate::preview::{Found, Ownership, Record, Stage};
+use crate::run::ground::{Cluster, Ground};
 use crate::run::place::{beside, state_root};
 use crate::settings::{EnvironmentSettings, Settings, TargetSettings};
 use crate::target::kubernetes::namespaces::{Isolation, Namespaces, Seen};
@@ -19,6 +19,8 @@ use crate::target::local::LocalTarget;
 
 /// The file beside a preview's state with its record.
 const RECORD: &str = "preview.json";
+/// So long another preview that is made on this machine is waited for.
+const GUARD: Duration = Duration::from_secs(120);
 
 /// Where the previews of an app live.
 #[derive(Clone)]
@@ -46,6 +48,14 @@ impl Home {
             Ownership::Ours(record) => Some(record),
             Ownership::Doubtful(_) => None,
         }
+    }
+}
+
+impl Home {
+    /// The record, where it is of that pull request, and of that repository as far as both are known.
+    #[must_use]
+    pub fn of_pull(&self, number: u64, repository: Option<&str>) -> Option<&Record> {
+        self.record().filter(|record| record.number == number && record.is_of(repository))
     }
 }
 
@@ -93,6 +103,19 @@ impl Homes {
         })
     }
 
+    /// A preview as it is by now; nothing where it is gone.
+    ///
+    /// # Errors
+    /// When it cannot be looked at.
+    pub async fn again(&self, app: &str, home: &Home) -> Result<Option<Home>, Error> {
+        Ok(match self {
+            Self::Machine(_) => directory(Path::new(&home.found.place), app)?,
+            Self::Cluster(namespaces) => {
+                namespaces.find(&home.found.place).await?.map(|seen| of_seen(seen, app))
+            }
+        })
+    }
+
     /// Makes room for a preview, or writes its record anew. Whatever it may use and reach is seen to before anything runs.
     ///
     /// # Errors
@@ -101,10 +124,11 @@ impl Homes {
         match self {
             Self::Machine(root) => {
                 let directory = root.join(&environment.name);
-                let is_foreign = directory.join("journal").exists() && !directory.join(RECORD).exists();
-                if is_foreign {
+                let there = self::directory(&directory, &record.app)?;
+                let is_ours = there.as_ref().is_some_and(|home| home.record().is_some());
+                if !is_ours && (there.is_some() || directory.join("journal").exists()) {
                     let sentence = format!(
-                        "{} holds the state of an environment that is no preview",
+                        "{} holds the state of something that is no preview of this app",
                         directory.display()
                     );
                     return Err(Error::new(ErrorKind::Refused, "foreign-state", sentence)
@@ -188,15 +212,32 @@ impl Homes {
     ///
     /// # Errors
     /// When the file of the lock cannot be had.
-    pub fn guard(&self) -> Result<Option<File>, Error> {
+    pub async fn guard(&self) -> Result<Option<File>, Error> {
         let Self::Machine(root) = self else { return Ok(None) };
         create_private_dir(root)?;
         let file = root.join(".previews.lock");
-        let locked = File::options().create(true).truncate(false).write(true).open(&file).and_then(|file| {
-            file.lock()?;
-            Ok(file)
-        });
-        locked.map(Some).map_err(|error| disk("lock", &file, &error))
+        let opened = File::options().create(true).truncate(false).write(true).open(&file);
+        let locked = opened.map_err(|error| disk("open", &file, &error))?;
+        let begun = Instant::now();
+        let mut is_told = false;
+        while let Err(error) = locked.try_lock() {
+            if let TryLockError::Error(error) = error {
+                return Err(disk("lock", &file, &error));
+            }
+            if begun.elapsed() > GUARD {
+                let sentence = format!(
+                    "another preview has been made on this machine for {GUARD:?} ({} is locked)",
+                    file.display()
+                );
+                return Err(Error::new(ErrorKind::Refused, "locked", sentence).hint("try it again"));
+            }
+            if !is_told && begun.elapsed() > Duration::from_secs(2) {
+                tracing::warn!("another preview is being made on this machine; it is waited for");
+                is_told = true;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Ok(Some(locked))
     }
 }
 
@@ -210,6 +251,24 @@ fn isolation(environment: &EnvironmentSettings) -> Isolation {
         to: its.to.clone(),
         is_closed: its.is_closed,
     }
+}
+
+/// How far the preview of these settings is, where it lives; nothing where it is not there any more.
+///
+/// # Errors
+/// When it cannot be looked at.
+pub async fn stage(ground: &Ground, app: &str) -> Result<Option<Stage>, Error> {
+    let home = match ground {
+        Ground::Machine(machine) => directory(&machine.directory, app)?,
+        Ground::Cluster(cluster) => {
+            let namespaces = Namespaces::new(cluster.client.clone(), app);
+            namespaces.find(&cluster.scope.namespace).await?.map(|seen| of_seen(seen, app))
+        }
+    };
+    let going = |home: &Home| {
+        if home.found.is_going { Some(Stage::Falling) } else { home.record().map(|it| it.stage) }
+    };
+    Ok(home.as_ref().and_then(going))
 }
 
 /// That a preview is not gone, which a person has to see to.
@@ -277,9 +336,9 @@ async fn clear(directory: &Path) -> Result<(), Error> {
     if let Some(target) = LocalTarget::existing(directory).await {
         target.stop().await?;
     }
-    if LocalTarget::existing(directory).await.is_some() {
+    if !LocalTarget::is_gone(directory) {
         let sentence =
-            format!("the supervisor of {} still answers after it was stopped", directory.display());
+            format!("the supervisor of {} is still there after it was stopped", directory.display());
         return Err(
             Error::new(ErrorKind::Stuck, "still-there", sentence).hint("the next sweep tries it again")
         );

@@ -46,6 +46,12 @@ fn key(variable: &str) -> Result<String, Error> {
     })
 }
 
+/// Any port that is one: settings that are looked for by a name alone go no further than to what they are found by.
+#[must_use]
+pub fn any_port(settings: &Settings) -> Option<u16> {
+    settings.preview.as_ref().and_then(|preview| preview.ports.as_ref()).map(|ports| *ports.start())
+}
+
 /// The settings of the preview.
 ///
 /// # Errors

@@ -48,16 +48,19 @@ pub async fn run(common: &Common, command: &PreviewCommand) -> Result<ExitCode, 
         PreviewCommand::Down { number, reason } => {
             let settings = load(common)?;
             let why = reason.clone().unwrap_or_else(|| "somebody took it away".to_owned());
-            let told = down::down(common, &settings, *number, &why).await?;
-            if let (Some((record, _)), Some(client)) = (&told, client()?) {
-                told::gone(&client, &settings.app, record, &why, true).await;
-            }
-            let sentence = told.map_or_else(|| none(*number), |(_, told)| told);
+            let client = client()?;
+            let repository = client.as_ref().map(|client| client.access().repository.as_str());
+            let pull =
+                down::Falling { number: *number, why: &why, repository, is_stopped: true, is_by_rule: false };
+            let told = down::down(common, &settings, client.as_ref(), pull).await?;
+            let sentence = told.unwrap_or_else(|| none(*number));
             print(common, &NoteAnswer { sentence, findings: Vec::new() }, 0)
         }
         PreviewCommand::Extend { number, time } => {
             let by = crate::settings::duration(time).map_err(|sentence| bad_time(&sentence))?;
-            let sentence = extend(common, &load(common)?, *number, by.as_secs()).await?;
+            let repository = Access::of(&|name| std::env::var(name).ok()).map(|access| access.repository);
+            let sentence =
+                extend(common, &load(common)?, *number, by.as_secs(), repository.as_deref()).await?;
             print(common, &NoteAnswer { sentence, findings: Vec::new() }, 0)
         }
         PreviewCommand::List => print(common, &list(common).await?, 0),
@@ -92,12 +95,7 @@ async fn raise(common: &Common, arguments: &PreviewUpArgs) -> Result<RolloutAnsw
         is_kept: pull.as_ref().is_some_and(|pull| pull.labels.contains(&template.keep_label)),
         is_asked: true,
     };
-    let raised = up::begin(common, &settings, &wanted).await?;
-    if let Some(client) = client()? {
-        for (record, why) in &raised.evicted {
-            told::gone(&client, &settings.app, record, why, true).await;
-        }
-    }
+    let raised = up::begin(common, &settings, client()?.as_ref(), &wanted).await?;
     let result = deploy_to(common, &raised.name, arguments).await;
     raised.end(&settings, &result).await;
     result
@@ -124,7 +122,8 @@ pub async fn named(
 ) -> Result<Option<EnvironmentSettings>, Error> {
     let Some(number) = instance::number_in(settings, name)? else { return Ok(None) };
     let homes = Homes::of(common, settings).await?;
-    let bare = instance::instance(settings, &instance::values(settings, number, "", first_port(settings))?)?;
+    let bare =
+        instance::instance(settings, &instance::values(settings, number, "", instance::any_port(settings))?)?;
     let home = homes.find(&settings.app, &bare).await?;
     let Some(record) = home.as_ref().and_then(Home::record) else {
         let sentence = format!("there is no preview {name}");
@@ -132,11 +131,6 @@ pub async fn named(
             .hint("`tidegate preview list` tells which there are"));
     };
     instance::of_record(settings, record).map(Some)
-}
-
-/// Any port that is one: the settings that are looked for by a name alone go no further than to its record.
-fn first_port(settings: &Settings) -> Option<u16> {
-    settings.preview.as_ref().and_then(|preview| preview.ports.as_ref()).map(|ports| *ports.start())
 }
 
 /// Has a preview live longer, and tells until when.
@@ -148,11 +142,11 @@ pub async fn extend(
     settings: &Settings,
     number: u64,
     seconds: u64,
+    repository: Option<&str>,
 ) -> Result<String, Error> {
     let homes = Homes::of(common, settings).await?;
     let all = homes.all(&settings.app).await?;
-    let found =
-        all.iter().find_map(|home| Some((home, home.record().filter(|record| record.number == number)?)));
+    let found = all.iter().find_map(|home| Some((home, home.of_pull(number, repository)?)));
     let Some((home, record)) = found else {
         return Err(Error::new(ErrorKind::Refused, "no-preview", none(number))
             .hint("`tidegate preview list` tells which there are"));
@@ -183,14 +177,10 @@ async fn list(common: &Common) -> Result<PreviewsAnswer, Error> {
 async fn swept(common: &Common, is_dry: bool) -> Result<PreviewsAnswer, Error> {
     let settings = load(common)?;
     let client = client()?;
-    let open = match &client {
-        Some(client) => Some(sweep::open(client, &settings).await?),
-        None => None,
-    };
     let repository = client.as_ref().map(|client| client.access().repository.as_str());
-    let swept = sweep::sweep(common, &settings, repository, open.as_deref(), is_dry).await?;
+    let swept = sweep::sweep(common, &settings, client.as_ref(), repository, is_dry).await?;
     if let Some(client) = client.as_ref().filter(|_| !is_dry) {
-        told::swept(client, &settings, &swept, open.as_deref().unwrap_or_default()).await;
+        told::strays(common, client, &settings, &swept).await;
     }
     Ok(PreviewsAnswer::swept(&settings.app, &swept, is_dry))
 }

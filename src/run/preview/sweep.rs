@@ -3,12 +3,13 @@
 use futures_util::{StreamExt as _, stream};
 use jiff::Timestamp;
 
-use super::down;
 use super::homes::{Home, Homes};
 use super::instance;
+use super::{down, told};
 use crate::cli::Common;
 use crate::error::Error;
-use crate::github::{Client, pulls};
+use crate::github::Client;
+use crate::github::pulls::{self, Pull};
 use crate::preview::{Found, Open, Taking, Verdict, judge, missing};
 use crate::run::action::unsaid;
 use crate::settings::{PullFacts, Settings};
@@ -38,77 +39,131 @@ pub struct Row {
     pub is_done: bool,
 }
 
-/// The open pull requests, as far as previews go; nothing where GitHub cannot be asked.
+/// The open pull requests, as far as previews go.
 ///
 /// # Errors
 /// Why GitHub does not say.
-pub async fn open(client: &Client, settings: &Settings) -> Result<Vec<Open>, Error> {
-    let template = instance::template(settings)?;
+async fn open(client: &Client, settings: &Settings) -> Result<Vec<Open>, Error> {
     let mut all = Vec::new();
     for pull in pulls::open(client).await.map_err(unsaid)? {
-        let facts = PullFacts {
-            number: pull.number,
-            base: &pull.base,
-            labels: &pull.labels,
-            is_draft: pull.is_draft,
-        };
-        let mut objection = template.on.objection(facts);
-        if objection.is_none() && !template.on.paths.0.is_empty() {
-            let files = pulls::files(client, pull.number).await.map_err(unsaid)?;
-            objection = template.on.of_files(pull.number, &files);
-        }
-        all.push(Open {
-            number: pull.number,
-            branch: pull.branch,
-            head: pull.head,
-            taking: objection.map_or(Taking::Yes, Taking::No),
-            is_kept: pull.labels.contains(&template.keep_label),
-            is_fork: pull.is_fork,
-        });
+        all.push(as_open(client, settings, pull).await?);
     }
     Ok(all)
 }
 
-/// Looks at every preview, and takes away what nobody wants unless this is only to be shown.
+async fn as_open(client: &Client, settings: &Settings, pull: Pull) -> Result<Open, Error> {
+    let template = instance::template(settings)?;
+    let facts =
+        PullFacts { number: pull.number, base: &pull.base, labels: &pull.labels, is_draft: pull.is_draft };
+    let mut objection = template.on.objection(facts);
+    if objection.is_none() && !template.on.paths.0.is_empty() {
+        let files = pulls::files(client, pull.number).await.map_err(unsaid)?;
+        objection = template.on.of_files(pull.number, &files);
+    }
+    Ok(Open {
+        number: pull.number,
+        branch: pull.branch,
+        head: pull.head,
+        taking: objection.map_or(Taking::Yes, Taking::No),
+        is_kept: pull.labels.contains(&template.keep_label),
+        is_robot: pull.author == "dependabot[bot]",
+        is_fork: pull.is_fork,
+    })
+}
+
+/// Looks at every preview, and takes away what nobody wants unless this is only to be shown. Without a `client` only what is over goes.
 ///
 /// # Errors
-/// When previews cannot be looked at at all. What could not be taken away is in the answer.
+/// When previews cannot be looked at at all. What could not be asked or taken away is in the answer.
 pub async fn sweep(
     common: &Common,
     settings: &Settings,
+    client: Option<&Client>,
     repository: Option<&str>,
-    open: Option<&[Open]>,
     is_dry: bool,
 ) -> Result<Swept, Error> {
-    let homes = Homes::of(common, settings).await?;
-    let all = homes.all(&settings.app).await?;
-    let now = Timestamp::now();
+    let sweeper = Sweeper { common, settings, client, repository, homes: Homes::of(common, settings).await? };
+    // Before GitHub is asked: what comes up meanwhile is not looked at.
+    let all = sweeper.homes.all(&settings.app).await?;
     let mut swept = Swept::default();
+    let open = match client {
+        None => None,
+        Some(client) => match open(client, settings).await {
+            Ok(open) => Some(open),
+            Err(error) => {
+                tracing::warn!("GitHub does not say which pull requests are open: {error}");
+                swept.failures.push(error);
+                None
+            }
+        },
+    };
     let work = all.iter().map(|home| {
-        let homes = &homes;
+        let (sweeper, open) = (&sweeper, open.as_deref());
         async move {
-            let verdict = judge(&home.found, repository, open, now);
-            let done = match &verdict {
-                Verdict::Remove(why) if !is_dry => {
-                    Some(Box::pin(down::take_away(common, settings, homes, home, why)).await)
-                }
-                _ => None,
-            };
-            (home, verdict, done)
+            let verdict = judge(&home.found, repository, open, Timestamp::now());
+            if is_dry || verdict.removal().is_none() {
+                return (home, verdict, None);
+            }
+            match Box::pin(sweeper.take_away(home)).await {
+                Ok(Some(verdict)) => (home, verdict, Some(Ok(()))),
+                // It is wanted by now, or gone.
+                Ok(None) => (home, Verdict::Keep { behind: None }, None),
+                Err(error) => (home, verdict, Some(Err(error))),
+            }
         }
     });
     // Most of a teardown is waiting.
     let mut judged = stream::iter(work).buffered(AT_ONCE);
     while let Some((home, verdict, done)) = judged.next().await {
-        let is_done = matches!(done, Some(Ok(_)));
+        let is_done = matches!(done, Some(Ok(())));
         swept.failures.extend(done.and_then(Result::err));
         if let Verdict::Keep { behind: Some(_) } = &verdict {
             let its = |pull: &&Open| home.record().is_some_and(|record| record.number == pull.number);
-            swept.behind.extend(open.into_iter().flatten().filter(its).cloned());
+            swept.behind.extend(open.iter().flatten().filter(its).cloned());
         }
         swept.rows.push(Row { home: home.clone(), verdict, is_done });
     }
     let found: Vec<Found> = all.iter().map(|home| home.found.clone()).collect();
-    swept.behind.extend(missing(&found, open.unwrap_or_default()).into_iter().cloned());
+    swept.behind.extend(missing(&found, open.as_deref().unwrap_or_default()).into_iter().cloned());
     Ok(swept)
+}
+
+struct Sweeper<'a> {
+    common: &'a Common,
+    settings: &'a Settings,
+    client: Option<&'a Client>,
+    repository: Option<&'a str>,
+    homes: Homes,
+}
+
+impl Sweeper<'_> {
+    /// Takes a preview away that nobody wants, if that is still so: what was looked at first may be minutes old. Gives why it went.
+    async fn take_away(&self, home: &Home) -> Result<Option<Verdict>, Error> {
+        let Some(now) = self.homes.again(&self.settings.app, home).await? else { return Ok(None) };
+        let Some(record) = now.record() else { return Ok(None) };
+        let open = match self.client {
+            None => None,
+            Some(client) => {
+                let pull = match pulls::one(client, record.number).await {
+                    Err(failure) if failure.code == "github-not-found" => None,
+                    told => Some(told.map_err(unsaid)?).filter(|pull| pull.is_open),
+                };
+                Some(match pull {
+                    Some(pull) => vec![as_open(client, self.settings, pull).await?],
+                    None => Vec::new(),
+                })
+            }
+        };
+        let verdict = judge(&now.found, self.repository, open.as_deref(), Timestamp::now());
+        let Some(why) = verdict.removal() else { return Ok(None) };
+        if let (Some(client), Verdict::Expire(_)) = (self.client, &verdict) {
+            told::stopping(client, &self.settings.app, record, why).await;
+        }
+        down::take_away(self.common, self.settings, &self.homes, &now, why).await?;
+        if let Some(client) = self.client {
+            let is_stopped = matches!(verdict, Verdict::Expire(_));
+            told::gone(client, &self.settings.app, record, why, is_stopped).await;
+        }
+        Ok(Some(verdict))
+    }
 }

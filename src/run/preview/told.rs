@@ -1,28 +1,54 @@
 //! What GitHub is told when a preview is gone: its deployments run no more, and the comment on the pull request says so.
 
+use super::homes::Homes;
 use super::instance;
 use super::sweep::Swept;
+use crate::cli::Common;
+use crate::error::Error;
 use crate::github::deployments::{self, Known};
 use crate::github::{Client, Failure, comments};
-use crate::preview::{Open, Record, Taking, Verdict};
+use crate::preview::Record;
 use crate::report::farewell;
+use crate::run::action::unsaid;
 use crate::settings::Settings;
 
 /// Tells that a preview is gone, and why; `is_stopped` says that it does not come again by itself. What GitHub does not take is a warning: the
 /// sweep tells it again.
 pub async fn gone(client: &Client, app: &str, record: &Record, why: &str, is_stopped: bool) {
     let told = async {
-        retire(client, app, &record.name, why).await?;
-        let Some(there) = comments::find(client, record.number, &farewell::marker(app, &record.name)).await?
-        else {
-            return Ok(());
-        };
-        comments::update(client, there.id, &farewell::render(app, &record.name, why, is_stopped, &there.body))
-            .await
+        say(client, app, record, why, is_stopped).await?;
+        retire(client, app, &record.name, why).await
     };
     if let Err(failure) = told.await {
         let name = &record.name;
         tracing::warn!("GitHub was not told that {name} is gone: {failure}");
+    }
+}
+
+/// Says that a preview goes and does not come again by itself, before it does: that comment is what a sweep knows it by.
+pub async fn stopping(client: &Client, app: &str, record: &Record, why: &str) {
+    if let Err(failure) = say(client, app, record, why, true).await {
+        let name = &record.name;
+        tracing::warn!(
+            "that {name} does not come again by itself was not written down, and a sweep may bring it up: {failure}"
+        );
+    }
+}
+
+/// Writes it into the comment on the pull request. One that is stopped has a comment afterwards, even if there was none.
+async fn say(
+    client: &Client,
+    app: &str,
+    record: &Record,
+    why: &str,
+    is_stopped: bool,
+) -> Result<(), Failure> {
+    let there = comments::find(client, record.number, &farewell::marker(app, &record.name)).await?;
+    let body = |before: &str| farewell::render(app, &record.name, why, is_stopped, before);
+    match there {
+        Some(there) => comments::update(client, there.id, &body(&there.body)).await,
+        None if is_stopped => comments::create(client, record.number, &body("")).await.map(drop),
+        None => Ok(()),
     }
 }
 
@@ -51,49 +77,38 @@ async fn retire(client: &Client, app: &str, environment: &str, why: &str) -> Res
     }
 }
 
-/// Tells of every preview that a sweep took away, and retires the deployments of pull requests that are not open any more and whose
-/// previews are not there.
-pub async fn swept(client: &Client, settings: &Settings, swept: &Swept, open: &[Open]) {
-    for row in swept.rows.iter().filter(|row| row.is_done) {
-        if let (Verdict::Remove(why), Some(record)) = (&row.verdict, row.home.record()) {
-            // Open, and taken away all the same: its time was over.
-            let is_wanted = |pull: &&Open| pull.number == record.number && pull.taking == Taking::Yes;
-            gone(client, &settings.app, record, why, open.iter().any(|pull| is_wanted(&pull))).await;
-        }
-    }
-    if let Err(failure) = strays(client, settings, swept, open).await {
-        tracing::warn!("GitHub's deployments of previews were not looked at: {failure}");
+/// Retires the deployments of previews that are in no place any more: a teardown died before it told of itself.
+pub async fn strays(common: &Common, client: &Client, settings: &Settings, swept: &Swept) {
+    if let Err(error) = tidy(common, client, settings, swept).await {
+        tracing::warn!("GitHub's deployments of previews were not looked at: {error}");
     }
 }
 
-/// Deployments of previews that are in no place any more: a teardown died before it told of itself.
-async fn strays(client: &Client, settings: &Settings, swept: &Swept, open: &[Open]) -> Result<(), Failure> {
-    let there = |name: &str| {
-        swept
-            .rows
-            .iter()
-            .any(|row| !row.is_done && row.home.record().is_some_and(|record| record.name == name))
-    };
-    for (environment, app) in deployments::environments(client).await? {
-        if app != settings.app || there(&environment) {
-            continue;
-        }
+async fn tidy(common: &Common, client: &Client, settings: &Settings, swept: &Swept) -> Result<(), Error> {
+    let known = deployments::environments(client).await.map_err(unsaid)?;
+    // Only now: what came up since then has no deployment that was looked at.
+    let homes = Homes::of(common, settings).await?.all(&settings.app).await?;
+    for (environment, app) in known {
         let Ok(Some(number)) = instance::number_in(settings, &environment) else { continue };
-        // One that is to be brought up is just coming.
-        if open.iter().any(|pull| pull.number == number)
-            && swept.behind.iter().any(|pull| pull.number == number)
-        {
+        let values = instance::values(settings, number, "", instance::any_port(settings))?;
+        let is_there = homes.iter().any(|home| {
+            // Whoever has made what is in its place.
+            home.record().is_some_and(|record| record.name == environment)
+                || home.found.place.ends_with(&values.name)
+        });
+        let is_coming = swept.behind.iter().any(|pull| pull.number == number);
+        if app != settings.app || is_there || is_coming {
             continue;
         }
         let why = "it is in no place any more";
-        retire(client, &settings.app, &environment, why).await?;
-        if let Some(comment) =
-            comments::find(client, number, &farewell::marker(&settings.app, &environment)).await?
+        let marker = farewell::marker(&settings.app, &environment);
+        if let Some(comment) = comments::find(client, number, &marker).await.map_err(unsaid)?
             && !farewell::is_one(&comment.body)
         {
             let body = farewell::render(&settings.app, &environment, why, false, &comment.body);
-            comments::update(client, comment.id, &body).await?;
+            comments::update(client, comment.id, &body).await.map_err(unsaid)?;
         }
+        retire(client, &settings.app, &environment, why).await.map_err(unsaid)?;
     }
     Ok(())
 }

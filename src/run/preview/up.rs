@@ -2,11 +2,14 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::down::{self, Falling};
 use super::homes::{Home, Homes};
-use super::{down, instance};
+use super::instance;
 use crate::cli::Common;
 use crate::error::{Error, ErrorKind};
-use crate::preview::{Admission, Record, Stage, admit};
+use crate::github::{Client, pulls};
+use crate::preview::{Admission, AtLimit, Record, Stage, admit};
+use crate::run::action::unsaid;
 use crate::run::answer::RolloutAnswer;
 use crate::settings::{EnvironmentSettings, Settings, TargetSettings};
 
@@ -31,8 +34,6 @@ pub struct Wanted {
 pub struct Raised {
     /// The environment's name.
     pub name: String,
-    /// What was taken away for it, and why.
-    pub evicted: Vec<(Record, String)>,
     homes: Homes,
     place: String,
     record: Record,
@@ -43,50 +44,69 @@ pub struct Raised {
 ///
 /// # Errors
 /// `preview-limit` when there are as many as may be; when something is in its place that Tidegate has not made; when it cannot be made.
-pub async fn begin(common: &Common, settings: &Settings, wanted: &Wanted) -> Result<Raised, Error> {
+pub async fn begin(
+    common: &Common,
+    settings: &Settings,
+    client: Option<&Client>,
+    wanted: &Wanted,
+) -> Result<Raised, Error> {
     let homes = Homes::of(common, settings).await?;
-    let guard = homes.guard()?;
-    let evicted = make_room(common, settings, &homes, wanted).await?;
+    let guard = homes.guard().await?;
+    make_room(common, settings, client, &homes, wanted).await?;
     let environment = environment(settings, &homes, wanted).await?;
     let there = homes.find(&settings.app, &environment).await?;
+    let repository = wanted.repository.as_deref();
+    if let Some(other) = there.as_ref().and_then(Home::record).filter(|record| !record.is_of(repository)) {
+        let whose = other.repository.as_deref().unwrap_or_default();
+        let sentence = format!("{} is a preview of {whose}, another repository", other.name);
+        return Err(Error::new(ErrorKind::Refused, "foreign-namespace", sentence)
+            .hint("give the two another `app`, or previews another `namespace`"));
+    }
     let record = record(settings, wanted, &environment, there.as_ref())?;
     homes.make(&environment, &record).await?;
     drop(guard);
     let place = homes.place(&environment)?;
-    Ok(Raised { name: environment.name, evicted, homes, place, record })
+    Ok(Raised { name: environment.name, homes, place, record })
 }
 
 /// Sees to the limit.
 async fn make_room(
     common: &Common,
     settings: &Settings,
+    client: Option<&Client>,
     homes: &Homes,
     wanted: &Wanted,
-) -> Result<Vec<(Record, String)>, Error> {
+) -> Result<(), Error> {
     let template = instance::template(settings)?;
     let all = homes.all(&settings.app).await?;
-    let records: Vec<Record> = all.iter().filter_map(Home::record).cloned().collect();
-    let numbers =
-        match admit(&records, wanted.number, template.limit, template.at_limit, |record| record.is_kept) {
-            Admission::Room => return Ok(Vec::new()),
-            Admission::Evict(numbers) => numbers,
-            Admission::Refuse(why) => {
-                return Err(Error::new(ErrorKind::Refused, "preview-limit", why)
-                    .hint("close a pull request, write `/preview stop` at one, or raise `limit`"));
-            }
-        };
-    let mut evicted = Vec::new();
-    for (home, record) in all.iter().filter_map(|home| Some((home, home.record()?))) {
-        if !numbers.contains(&record.number) {
-            continue;
+    let ours = |record: &&Record| record.is_of(wanted.repository.as_deref());
+    let mut records: Vec<Record> = all.iter().filter_map(Home::record).filter(ours).cloned().collect();
+    let is_full = template.at_limit == AtLimit::EvictOldest && records.len() >= template.limit;
+    if let Some(client) = client.filter(|_| is_full) {
+        // Labels may have come since.
+        for record in &mut records {
+            let labels = pulls::one(client, record.number).await.map_err(unsaid)?.labels;
+            record.is_kept = labels.contains(&template.keep_label);
         }
-        let why =
-            format!("it gave way to that of pull request {}: there may be {}", wanted.number, template.limit);
-        down::take_away(common, settings, homes, home, &why).await?;
-        tracing::warn!("the preview of pull request {} is gone: {why}", record.number);
-        evicted.push((record.clone(), why));
     }
-    Ok(evicted)
+    let (limit, at_limit) = (template.limit, template.at_limit);
+    let numbers = match admit(&records, wanted.number, limit, at_limit, |record| record.is_kept) {
+        Admission::Room => return Ok(()),
+        Admission::Evict(numbers) => numbers,
+        Admission::Refuse(why) => {
+            return Err(Error::new(ErrorKind::Refused, "preview-limit", why)
+                .hint("close a pull request, write `/preview stop` at one, or raise `limit`"));
+        }
+    };
+    for number in numbers {
+        let why = format!("it gave way to that of pull request {}: there may be {limit}", wanted.number);
+        let repository = wanted.repository.as_deref();
+        let falling = Falling { number, why: &why, repository, is_stopped: true, is_by_rule: false };
+        if let Some(told) = down::down(common, settings, client, falling).await? {
+            tracing::warn!("{told}");
+        }
+    }
+    Ok(())
 }
 
 async fn environment(

@@ -102,6 +102,9 @@ pub(super) fn resolve(
         all.extend(preview.iter().map(|_| "preview".to_owned()));
         notify::check_use(&all, &own, &root.key("notify"), findings);
     }
+    if let Some(preview) = &preview {
+        preview::check_names(preview, app.as_deref().unwrap_or("app"), &environments, &all, findings);
+    }
     address::distinct(&environments, &all, findings);
     rules::check(&environments, &all, findings);
     if is_image_given && image.is_none() {

@@ -50,6 +50,32 @@ pub(super) fn check_elsewhere(raw: &Environment, path: &Path, findings: &mut Fin
     }
 }
 
+/// No environment may be called as a preview would be.
+pub(super) fn check_names(
+    preview: &PreviewSettings,
+    app: &str,
+    all: &[EnvironmentSettings],
+    path: &Path,
+    findings: &mut Findings<'_>,
+) {
+    for environment in all {
+        let mut digits =
+            environment.name.split(|c: char| !c.is_ascii_digit()).filter(|digits| !digits.is_empty());
+        let is_one = |number: &str| {
+            let name = pure::fill(&preview.name, |field| match field {
+                "number" => Some(number.to_owned()),
+                "app" => Some(app.to_owned()),
+                _ => None,
+            });
+            name == environment.name
+        };
+        if digits.any(is_one) {
+            let message = format!("a preview would be called `{}`, too", environment.name);
+            findings.error_at_key(&path.key(&environment.name), message, "give one of the two another name");
+        }
+    }
+}
+
 /// The previews, with the one that `values` are of, or that stands for all.
 pub(super) fn resolve(
     mut raw: Environment,

@@ -63,6 +63,12 @@ impl LocalTarget {
         Ok(Self { client, secrets: config.secrets })
     }
 
+    /// Whether no supervisor lives for that state, hung or not.
+    #[must_use]
+    pub fn is_gone(state: &Path) -> bool {
+        supervisor::is_free(&paths::Paths::new(state))
+    }
+
     /// The environment as it is, if a supervisor runs; starts and changes nothing.
     pub async fn existing(state: &Path) -> Option<Self> {
         let client = Client::new(state, None);

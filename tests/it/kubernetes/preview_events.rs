@@ -344,12 +344,14 @@ async fn comments_steer_previews_and_of_a_fork_an_image_alone_comes_up_once_its_
         (output.status.code().unwrap_or(-1), String::from_utf8_lossy(&all).into_owned())
     };
     let (code, told) = run(&storm, "/preview", &digest);
-    assert!(code == 3 && told.contains("/preview ffffffffffff"), "{told}");
-    let (code, told) = run(&storm, "/preview fffffff", "");
+    assert!(code == 3 && told.contains(&format!("/preview {head}")), "{told}");
+    let (code, told) = run(&storm, &format!("/preview {head}"), "");
     assert!(code == 3 && told.contains("have a workflow without secrets build its image"), "{told}");
     let (code, told) = run(&storm, "/preview 1234567", &digest);
     assert!(code == 3 && told.contains("1234567 is what was looked at"), "{told}");
     let (code, told) = run(&storm, "/preview ffffffffffff", &digest);
+    assert!(code == 3 && told.contains(&head), "the first digits are not enough: {told}");
+    let (code, told) = run(&storm, &format!("/preview {head}"), &digest);
     assert_eq!(code, 0, "{told}");
     let list = storm.previews.run(&["preview", "list"]).await.exits(0).json();
     assert_eq!(

@@ -17,5 +17,5 @@ pub use object::{Key, Object, Source};
 pub use order::{in_order, rank};
 pub use read::{ManifestError, parse, read};
 pub use stamp::{APP, ENVIRONMENT, RELEASE, Stamp, pin_images, repository_of, stamp};
-pub use transplant::transplant;
+pub use transplant::{shared, transplant};
 pub use versioned::{Versioned, version};

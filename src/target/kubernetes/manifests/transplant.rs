@@ -35,15 +35,19 @@ pub fn transplant(
     hosts: &BTreeMap<String, String>,
     host: Option<&str>,
 ) -> Result<(), TargetError> {
-    if let Some(shared) = objects.iter().find(|object| SHARED.contains(&object.key.kind.as_str())) {
+    if let Some(object) = objects.iter().find(|object| SHARED.contains(&object.key.kind.as_str())) {
+        return Err(shared(object));
+    }
+    if let Some(open) = objects.iter().find(|object| is_catch_all(object)) {
         let sentence = format!(
-            "{} ({}) lives in no namespace: all previews would share it, and it would stay when they go",
-            shared.key, shared.source
+            "{} ({}) takes requests for any host: in a preview it would take those of others, too",
+            open.key, open.source
         );
-        return Err(fault("shared-object", sentence, "leave it out of the manifests of `preview`"));
+        return Err(fault("which-host", sentence, "name a host in it, which becomes the preview's"));
     }
     for object in objects.iter_mut() {
-        object.key.namespace = None;
+        let before = object.key.namespace.take();
+        at_home(object, before.as_deref());
         if let Some(metadata) = object.value.get_mut("metadata").and_then(Value::as_object_mut) {
             metadata.remove("namespace");
         }
@@ -78,6 +82,57 @@ pub fn transplant(
     }
     Ok(())
 }
+
+/// That an object lives in no namespace, and so can be none of a preview's.
+pub fn shared(object: &Object) -> TargetError {
+    let sentence = format!(
+        "{} ({}) lives in no namespace: all previews would share it, and it would stay when they go",
+        object.key, object.source
+    );
+    fault("shared-object", sentence, "leave it out of the manifests of `preview`")
+}
+
+/// Takes the namespace out of what a route leads to, where that is the one which the route itself was written for.
+fn at_home(object: &mut Object, before: Option<&str>) {
+    let Some(before) = before else { return };
+    if !["HTTPRoute", "GRPCRoute", "TLSRoute"].contains(&object.key.kind.as_str()) {
+        return;
+    }
+    for rule in items(object.value.pointer_mut("/spec/rules")) {
+        for backend in items(rule.get_mut("backendRefs")) {
+            if let Some(backend) =
+                backend.as_object_mut().filter(|it| it.get("namespace").is_some_and(|own| own == before))
+            {
+                backend.remove("namespace");
+            }
+        }
+    }
+}
+
+/// Whether a route takes requests whatever their host, or by a matcher that no single host can stand for.
+fn is_catch_all(object: &Object) -> bool {
+    let spec = &object.value["spec"];
+    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    match object.key.kind.as_str() {
+        "HTTPRoute" | "GRPCRoute" | "TLSRoute" => list(&spec["hostnames"]).is_empty(),
+        "VirtualService" => {
+            list(&spec["hosts"]).iter().any(|host| host.as_str().is_some_and(|host| host.contains('*')))
+        }
+        "Ingress" => {
+            let is_open =
+                |rule: &Value| rule["host"].as_str().is_none_or(|host| host.is_empty() || host.contains('*'));
+            spec["defaultBackend"].is_object() || list(&spec["rules"]).iter().any(is_open)
+        }
+        "IngressRoute" => list(&spec["routes"]).iter().any(|route| {
+            let rule = route["match"].as_str().unwrap_or_default();
+            rule.contains("HostRegexp") || rule.contains("Host(\"") || !rule.contains(HOST)
+        }),
+        _ => false,
+    }
+}
+
+/// How Traefik's matcher of hosts begins.
+const HOST: &str = "Host(`";
 
 /// Every host by which visitors come, of routes of the Gateway API, Ingresses, and what Istio and Traefik have in their place.
 fn each_host(object: &mut Object, visit: &mut dyn FnMut(&mut String)) {
@@ -126,15 +181,20 @@ fn texts(list: Option<&mut Value>, visit: &mut dyn FnMut(&mut String)) {
     }
 }
 
-/// A rule of Traefik with each `` Host(`…`) `` visited.
+/// A rule of Traefik with each host of `` Host(`…`, `…`) `` visited.
 fn in_rule(rule: &str, visit: &mut dyn FnMut(&mut String)) -> String {
-    const BEGIN: &str = "Host(`";
     let (mut text, mut rest) = (String::new(), rule);
-    while let Some((before, from)) = rest.split_once(BEGIN) {
-        let Some((host, after)) = from.split_once('`') else { break };
-        let mut host = host.to_owned();
-        visit(&mut host);
-        text.push_str(&format!("{before}{BEGIN}{host}`"));
+    while let Some((before, from)) = rest.split_once(HOST) {
+        let Some((inside, after)) = from.split_once(')') else { break };
+        let hosts = inside.split('`').enumerate().map(|(at, part)| {
+            // Between the quotes, and not between the names.
+            let mut host = part.to_owned();
+            if at % 2 == 0 && !part.is_empty() {
+                visit(&mut host);
+            }
+            host
+        });
+        text.push_str(&format!("{before}{HOST}{})", hosts.collect::<Vec<_>>().join("`")));
         rest = after;
     }
     text + rest
@@ -155,17 +215,17 @@ mod tests {
 apiVersion: gateway.networking.k8s.io/v1
 kind: HTTPRoute
 metadata: { name: a, namespace: shop }
-spec: { hostnames: [shop.test] }
+spec: { hostnames: [shop.test], rules: [{ backendRefs: [{ name: a, namespace: shop }, { name: b, namespace: other }] }] }
 ---
 apiVersion: networking.k8s.io/v1
 kind: Ingress
 metadata: { name: b }
-spec: { rules: [{ host: shop.test }, { http: {} }], tls: [{ hosts: [shop.test] }] }
+spec: { rules: [{ host: shop.test }], tls: [{ hosts: [shop.test] }] }
 ---
 apiVersion: traefik.io/v1alpha1
 kind: IngressRoute
 metadata: { name: c }
-spec: { routes: [{ match: 'Host(`shop.test`) && PathPrefix(`/a`) || Host(`shop.test`)' }] }
+spec: { routes: [{ match: 'Host(`shop.test`, `shop.test`) && PathPrefix(`/a`) || Host(`shop.test`)' }] }
 ---
 apiVersion: networking.istio.io/v1
 kind: VirtualService
@@ -184,10 +244,11 @@ spec: { hosts: [shop.test, shop, shop.default.svc.cluster.local] }
         assert!(all.iter().all(|object| object.key.namespace.is_none()));
         assert!(all[0].value["metadata"].get("namespace").is_none());
         assert_eq!(all[0].value["spec"]["hostnames"][0], "pr-7.test");
+        let backends = &all[0].value["spec"]["rules"][0]["backendRefs"];
+        assert_eq!(*backends, serde_json::json!([{ "name": "a" }, { "name": "b", "namespace": "other" }]));
         assert_eq!(all[1].value["spec"]["rules"][0]["host"], "pr-7.test");
-        assert!(all[1].value["spec"]["rules"][1].get("host").is_none());
         assert_eq!(all[1].value["spec"]["tls"][0]["hosts"][0], "pr-7.test");
-        let rule = "Host(`pr-7.test`) && PathPrefix(`/a`) || Host(`pr-7.test`)";
+        let rule = "Host(`pr-7.test`, `pr-7.test`) && PathPrefix(`/a`) || Host(`pr-7.test`)";
         assert_eq!(all[2].value["spec"]["routes"][0]["match"], rule);
         assert_eq!(
             all[3].value["spec"]["hosts"],
@@ -211,6 +272,27 @@ spec: { hosts: [shop.test, shop, shop.default.svc.cluster.local] }
         assert_eq!(transplant(&mut objects(ROUTES), &BTreeMap::new(), None).unwrap_err().code, "which-host");
         let none = "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: x }\n";
         transplant(&mut objects(none), &BTreeMap::new(), None).unwrap();
+    }
+
+    #[test]
+    fn a_route_for_any_host_is_refused() {
+        let of = |group: &str, kind: &str, spec: &str| {
+            let text =
+                format!("apiVersion: {group}/v1\nkind: {kind}\nmetadata: {{ name: x }}\nspec: {spec}\n");
+            transplant(&mut objects(&text), &BTreeMap::new(), Some("pr-7.test")).map_err(|error| error.code)
+        };
+        for (group, kind, spec) in [
+            ("gateway.networking.k8s.io", "HTTPRoute", "{}"),
+            ("networking.k8s.io", "Ingress", "{ rules: [{ http: {} }] }"),
+            ("networking.k8s.io", "Ingress", "{ rules: [{ host: '*.test' }] }"),
+            ("networking.k8s.io", "Ingress", "{ defaultBackend: {}, rules: [{ host: a.test }] }"),
+            ("traefik.io", "IngressRoute", "{ routes: [{ match: 'PathPrefix(`/a`)' }] }"),
+            ("traefik.io", "IngressRoute", "{ routes: [{ match: 'HostRegexp(`.*`)' }] }"),
+            ("networking.istio.io", "VirtualService", "{ hosts: ['*'] }"),
+        ] {
+            assert_eq!(of(group, kind, spec), Err("which-host"), "{kind} {spec}");
+        }
+        assert_eq!(of("networking.k8s.io", "Ingress", "{ rules: [{ host: a.test }] }"), Ok(()));
     }
 
     #[test]

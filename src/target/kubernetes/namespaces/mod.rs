@@ -8,7 +8,6 @@ mod isolation;
 mod remains;
 
 use std::collections::BTreeMap;
-use std::pin::pin;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Namespace;
@@ -16,7 +15,7 @@ use kube::api::{DeleteParams, ListParams, ObjectMeta, Patch, PatchParams, PostPa
 use kube::runtime::wait::{await_condition, conditions};
 use kube::{Api, Client, Error};
 use serde_json::json;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 
 use super::apply::{MANAGER, told};
 use super::names::{APP, MANAGED_BY};
@@ -27,6 +26,8 @@ pub use isolation::Isolation;
 
 /// After so long a person is told that a namespace is waited for.
 const TELL: Duration = Duration::from_secs(15);
+/// Between two tries to watch one.
+const PAUSE: Duration = Duration::from_secs(1);
 /// Label of the namespace of a preview: the number of its pull request.
 const PREVIEW: &str = "tidegate.dev/preview";
 /// Annotation of it: what is written down of the preview.
@@ -178,13 +179,21 @@ impl Namespaces {
             Err(Error::Api(status)) if status.code == 409 => {}
             Err(error) => return Err(told(trouble("delete", &format!("namespace {name}"), &error))),
         }
-        let mut gone = pin!(await_condition(api, name, conditions::is_deleted(&one.uid)));
-        if let Ok(Ok(_)) = timeout(patience.min(TELL), &mut gone).await {
-            return Ok(());
-        }
-        tracing::warn!("namespace {name} is waited for until it is gone, for up to {patience:?}");
-        if let Ok(Ok(_)) = timeout(patience.saturating_sub(TELL), gone).await {
-            return Ok(());
+        let begun = Instant::now();
+        let mut is_told = false;
+        while begun.elapsed() < patience {
+            let left = patience.saturating_sub(begun.elapsed());
+            let turn = if is_told { left } else { left.min(TELL) };
+            // A watch that breaks off is begun anew.
+            match timeout(turn, await_condition(self.api(), name, conditions::is_deleted(&one.uid))).await {
+                Ok(Ok(_)) => return Ok(()),
+                Ok(Err(_)) => sleep(PAUSE).await,
+                Err(_) if !is_told => {
+                    tracing::warn!("namespace {name} is waited for until it is gone, for up to {patience:?}");
+                    is_told = true;
+                }
+                Err(_) => {}
+            }
         }
         match self.get(name).await? {
             Some(there) if there.metadata.uid.as_deref() == Some(&one.uid) => {

@@ -90,7 +90,11 @@ async fn kinds_and_rights(
     objects: &[Object],
     features: &[Feature],
 ) -> (Vec<TargetError>, Vec<TargetError>) {
-    let (found, unknown) = kinds::find(client, objects).await;
+    let (found, mut unknown) = kinds::find(client, objects).await;
+    if features.contains(&Feature::Previews) {
+        let shared = found.iter().filter(|(_, kind)| !kind.namespaced);
+        unknown.extend(shared.map(|(object, _)| super::manifests::shared(object)));
+    }
     let mut wanted = rights::Wanted::default();
     features.iter().flat_map(|feature| feature.needs()).for_each(|need| wanted.need(need, namespace));
     found.iter().for_each(|(object, kind)| wanted.object(object, kind, namespace));
