@@ -46,6 +46,22 @@ pub async fn down(
     falling: Falling<'_>,
 ) -> Result<Option<String>, Error> {
     let homes = Homes::of(common, settings).await?;
+    // On this machine nothing comes up in a place that is being cleared.
+    let _guard = homes.guard().await?;
+    down_within(common, settings, client, &homes, falling).await
+}
+
+/// As [`down`], for whoever has the guard already.
+///
+/// # Errors
+/// As [`down`].
+pub(super) async fn down_within(
+    common: &Common,
+    settings: &Settings,
+    client: Option<&Client>,
+    homes: &Homes,
+    falling: Falling<'_>,
+) -> Result<Option<String>, Error> {
     let all = homes.all(&settings.app).await?;
     let found = all.iter().find_map(|home| Some((home, home.of_pull(falling.number, falling.repository)?)));
     let Some((home, record)) = found else { return Ok(None) };
@@ -56,7 +72,7 @@ pub async fn down(
     if let Some(client) = client.filter(|_| is_stopped) {
         told::stopping(client, &settings.app, record, why).await;
     }
-    let sentence = take_away(common, settings, &homes, home, why).await?;
+    let sentence = take_away(common, settings, homes, home, why).await?;
     if let Some(client) = client {
         told::gone(client, &settings.app, record, why, is_stopped).await;
     }

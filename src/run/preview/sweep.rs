@@ -112,8 +112,9 @@ pub async fn sweep(
             }
         }
     });
-    // Most of a teardown is waiting.
-    let mut judged = stream::iter(work).buffered(AT_ONCE);
+    // Most of a teardown is waiting; on this machine they wait for each other anyway.
+    let at_once = if matches!(sweeper.homes, Homes::Machine(_)) { 1 } else { AT_ONCE };
+    let mut judged = stream::iter(work).buffered(at_once);
     while let Some((home, verdict, done)) = judged.next().await {
         let is_done = matches!(done, Some(Ok(())));
         swept.failures.extend(done.and_then(Result::err));
@@ -139,6 +140,7 @@ struct Sweeper<'a> {
 impl Sweeper<'_> {
     /// Takes a preview away that nobody wants, if that is still so: what was looked at first may be minutes old. Gives why it went.
     async fn take_away(&self, home: &Home) -> Result<Option<Verdict>, Error> {
+        let _guard = self.homes.guard().await?;
         let Some(now) = self.homes.again(&self.settings.app, home).await? else { return Ok(None) };
         let Some(record) = now.record() else { return Ok(None) };
         let open = match self.client {

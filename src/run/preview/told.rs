@@ -1,5 +1,7 @@
 //! What GitHub is told when a preview is gone: its deployments run no more, and the comment on the pull request says so.
 
+use std::collections::BTreeSet;
+
 use super::homes::Homes;
 use super::instance;
 use super::sweep::Swept;
@@ -54,10 +56,14 @@ async fn say(
 
 /// Sees to it that no deployment of that environment counts as running, and takes them away: the environment goes away for good.
 async fn retire(client: &Client, app: &str, environment: &str, why: &str) -> Result<(), Failure> {
+    let mut done = BTreeSet::new();
     loop {
         let all = deployments::list(client, environment).await?;
-        let ours = |known: &&Known| known.mark.as_ref().is_some_and(|mark| mark.app == app);
-        let ours: Vec<&Known> = all.iter().filter(ours).collect();
+        // What was taken away may still be in the list for a moment.
+        let is_ours = |known: &&Known| {
+            known.mark.as_ref().is_some_and(|mark| mark.app == app) && !done.contains(&known.id)
+        };
+        let ours: Vec<&Known> = all.iter().filter(is_ours).collect();
         for known in &ours {
             if deployments::state(client, known.id).await? != "inactive" {
                 let description = format!("the preview is gone: {why}");
@@ -74,6 +80,7 @@ async fn retire(client: &Client, app: &str, environment: &str, why: &str) -> Res
         if ours.is_empty() {
             return Ok(());
         }
+        done.extend(ours.iter().map(|known| known.id).collect::<Vec<_>>());
     }
 }
 

@@ -102,7 +102,7 @@ async fn make_room(
         let why = format!("it gave way to that of pull request {}: there may be {limit}", wanted.number);
         let repository = wanted.repository.as_deref();
         let falling = Falling { number, why: &why, repository, is_stopped: true, is_by_rule: false };
-        if let Some(told) = down::down(common, settings, client, falling).await? {
+        if let Some(told) = down::down_within(common, settings, client, homes, falling).await? {
             tracing::warn!("{told}");
         }
     }

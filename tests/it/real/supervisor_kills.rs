@@ -119,10 +119,11 @@ async fn one(
 
     let before = visitors.snapshot();
     processes::kill(supervisor);
-    let gone = visitors.elapsed();
     if !processes::gone(supervisor, Duration::from_secs(10)).await {
         return Err("the supervisor does not die".to_owned());
     }
+    // Until then it may have taken connections: a signal is sent in a moment, and a process dies in some.
+    let gone = visitors.elapsed();
     // What was sent while the process was dying was in its hands as well, and so was every connection that was open then: a
     // request that cannot be sent twice is lost when it goes out on one before this side has heard of its end.
     let in_flight = before.in_flight() + (visitors.snapshot().requests - before.requests);
