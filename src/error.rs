@@ -84,6 +84,15 @@ impl Error {
         Self { kind, code: code.to_owned(), sentence: sentence.into(), hints: Vec::new() }
     }
 
+    /// Both as one: the first one's kind and code, the sentences of both, a line each, and every hint once.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.sentence = format!("{}\n{}", self.sentence, other.sentence);
+        let more: Vec<String> = other.hints.into_iter().filter(|hint| !self.hints.contains(hint)).collect();
+        self.hints.extend(more);
+        self
+    }
+
     /// The same with one more hint.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {

@@ -98,9 +98,8 @@ pub fn judge(found: &Found, repository: Option<&str>, open: Option<&[Open]>, now
         Ownership::Doubtful(why) => return Verdict::Leave(why.clone()),
     };
     let number = record.number;
-    if let (Some(its), Some(ours)) = (&record.repository, repository)
-        && !its.eq_ignore_ascii_case(ours)
-    {
+    if !record.is_of(repository) {
+        let its = record.repository.as_deref().unwrap_or_default();
         return Verdict::Leave(format!("it is a preview of {its}, another repository"));
     }
     if record.stage == Stage::Falling || found.is_going {

@@ -37,7 +37,7 @@ pub async fn validate(common: &Common) -> Result<NoteAnswer, Error> {
         };
         findings.extend(told.into_iter().filter(|one| !findings.contains(one)).collect::<Vec<_>>());
     }
-    if let Some(error) = faults.into_iter().reduce(together) {
+    if let Some(error) = faults.into_iter().reduce(Error::and) {
         return Err(error);
     }
     let names = settings.environments.iter().map(|environment| environment.name.as_str());
@@ -85,11 +85,4 @@ async fn namespace(
         Ok(cluster) => cluster.config.namespace,
         Err(_) => objects.iter().find_map(|object| object.key.namespace.clone()).unwrap_or_default(),
     }
-}
-
-fn together(mut one: Error, other: Error) -> Error {
-    one.sentence = format!("{}\n{}", one.sentence, other.sentence);
-    let more: Vec<String> = other.hints.into_iter().filter(|hint| !one.hints.contains(hint)).collect();
-    one.hints.extend(more);
-    one
 }

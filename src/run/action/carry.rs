@@ -236,13 +236,24 @@ impl Work<'_> {
         commit: Option<&str>,
         work: impl AsyncFnOnce(Place) -> Result<RolloutAnswer, Error>,
     ) -> Result<Done, Error> {
+        let answer = self.answered(common, environment, commit, work).await?;
+        Ok(Done::Rollout(Box::new(answer)))
+    }
+
+    /// Does the work on an environment, and has the `post` of this step know of it, and GitHub.
+    pub(super) async fn answered(
+        &self,
+        common: &Common,
+        environment: &str,
+        commit: Option<&str>,
+        work: impl AsyncFnOnce(Place) -> Result<RolloutAnswer, Error>,
+    ) -> Result<RolloutAnswer, Error> {
         // Only now: of what was refused before there is nothing that the post could finish.
         self.context.begins(environment);
         if let Some(commit) = commit {
             self.context.begins_at(commit);
         }
-        let answer = heard(common, self.context, environment, commit, work).await?;
-        Ok(Done::Rollout(Box::new(answer)))
+        heard(common, self.context, environment, commit, work).await
     }
 }
 

@@ -10,7 +10,7 @@ use crate::cli::{Common, ReportArgs};
 use crate::error::Error;
 use crate::github::{Client, pulls};
 use crate::preview::{Open, Verdict};
-use crate::run::answer::{NoteAnswer, RolloutAnswer};
+use crate::run::answer::NoteAnswer;
 use crate::run::place::{Place, beside, load};
 use crate::run::preview::up::Wanted;
 use crate::run::preview::{self, down, instance, sweep, told, up};
@@ -214,7 +214,9 @@ impl Work<'_> {
                 Err(error) => failures.push(error),
             }
         }
-        match failures.into_iter().reduce(together) {
+        // The gravest first: its exit code is the step's.
+        failures.sort_by_key(|failure| std::cmp::Reverse(failure.kind.code()));
+        match failures.into_iter().reduce(Error::and) {
             Some(error) => Err(error),
             None => Ok(lines),
         }
@@ -227,29 +229,6 @@ impl Work<'_> {
         let common = self.laid_out(client, &now.head).await?;
         self.raise(&common, &now, None).await
     }
-
-    /// As a deploy is told, with the answer itself.
-    async fn answered(
-        &self,
-        common: &Common,
-        environment: &str,
-        commit: Option<&str>,
-        work: impl AsyncFnOnce(Place) -> Result<RolloutAnswer, Error>,
-    ) -> Result<RolloutAnswer, Error> {
-        self.context.begins(environment);
-        if let Some(commit) = commit {
-            self.context.begins_at(commit);
-        }
-        super::carry::heard(common, self.context, environment, commit, work).await
-    }
-}
-
-/// Two failures as one, the graver kind first.
-fn together(one: Error, other: Error) -> Error {
-    let (mut first, second) = if other.kind.code() > one.kind.code() { (other, one) } else { (one, other) };
-    first.sentence = format!("{}; {}", first.sentence, second.sentence);
-    first.hints.extend(second.hints);
-    first
 }
 
 fn note(sentence: String) -> Done {

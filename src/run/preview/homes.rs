@@ -49,9 +49,7 @@ impl Home {
             Ownership::Doubtful(_) => None,
         }
     }
-}
 
-impl Home {
     /// The record, where it is of that pull request, and of that repository as far as both are known.
     #[must_use]
     pub fn of_pull(&self, number: u64, repository: Option<&str>) -> Option<&Record> {
@@ -199,7 +197,7 @@ impl Homes {
         let count = u64::from(ports.end() - ports.start()) + 1;
         // Begun at a place of its own, a preview has the same port each time that it can.
         let candidates = (0..count)
-            .filter_map(|step| u16::try_from((number + step) % count).ok())
+            .filter_map(|step| u16::try_from((number % count + step) % count).ok())
             .map(|at| ports.start() + at);
         candidates.into_iter().find(|port| !taken.contains(port)).ok_or_else(|| {
             let sentence = format!("all {count} ports of previews are taken");

@@ -46,6 +46,8 @@ async fn say(
     is_stopped: bool,
 ) -> Result<(), Failure> {
     let there = comments::find(client, record.number, &farewell::marker(app, &record.name)).await?;
+    // A teardown that another one ends was perhaps one of what somebody stopped.
+    let is_stopped = is_stopped || there.as_ref().is_some_and(|there| farewell::is_stopped(&there.body));
     let body = |before: &str| farewell::render(app, &record.name, why, is_stopped, before);
     match there {
         Some(there) => comments::update(client, there.id, &body(&there.body)).await,
