@@ -82,7 +82,7 @@ pub enum Command {
     /// Take the environment back to an earlier release
     Rollback(RollbackArgs),
     /// Go on with a rollout whose process died or that is stuck
-    Resume(EnvironmentArgs),
+    Resume(ResumeArgs),
     /// Turn the rollout under way back
     Abort(SteerArgs),
     /// Go on from a pause
@@ -213,6 +213,16 @@ pub struct RollbackArgs {
     pub reports: ReportArgs,
 }
 
+/// How to go on with what was left.
+#[derive(Debug, Clone, Args)]
+pub struct ResumeArgs {
+    /// The environment [default: the only one there is]
+    pub environment: Option<String>,
+    /// Where the reports go.
+    #[command(flatten)]
+    pub reports: ReportArgs,
+}
+
 /// How to steer a rollout.
 #[derive(Debug, Clone, Args)]
 pub struct SteerArgs {
@@ -221,6 +231,9 @@ pub struct SteerArgs {
     /// Why; kept in the history
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
+    /// Where the reports go.
+    #[command(flatten)]
+    pub reports: ReportArgs,
 }
 
 /// How to go on.
@@ -234,6 +247,9 @@ pub struct PromoteArgs {
     /// Why; kept in the history
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
+    /// Where the reports go.
+    #[command(flatten)]
+    pub reports: ReportArgs,
 }
 
 /// How much of the history.

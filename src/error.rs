@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use crate::cluster::Trouble;
 use crate::engine::EngineError;
+use crate::github::checks::{Annotation, Level};
 use crate::image::build::BuildError;
 use crate::journal::{JournalError, LockError};
 use crate::registry::RegistryError;
@@ -76,12 +77,28 @@ pub struct Error {
     pub sentence: String,
     /// What could mend it.
     pub hints: Vec<String>,
+    /// At which lines of files it lies, for whoever reads the change; the paths are as the caller named the files.
+    pub annotations: Vec<Annotation>,
 }
 
 impl Error {
     /// An error without a hint.
     pub fn new(kind: ErrorKind, code: &str, sentence: impl Into<String>) -> Self {
-        Self { kind, code: code.to_owned(), sentence: sentence.into(), hints: Vec::new() }
+        let (hints, annotations) = (Vec::new(), Vec::new());
+        Self { kind, code: code.to_owned(), sentence: sentence.into(), hints, annotations }
+    }
+
+    /// The same with the lines of files at which it lies.
+    #[must_use]
+    pub fn at(mut self, annotations: impl IntoIterator<Item = Annotation>) -> Self {
+        self.annotations.extend(annotations);
+        self
+    }
+
+    /// The same with more hints.
+    fn hints(mut self, hints: impl IntoIterator<Item = String>) -> Self {
+        self.hints.extend(hints);
+        self
     }
 
     /// Both as one: the first one's kind and code, the sentences of both, a line each, and every hint once.
@@ -90,6 +107,7 @@ impl Error {
         self.sentence = format!("{}\n{}", self.sentence, other.sentence);
         let more: Vec<String> = other.hints.into_iter().filter(|hint| !self.hints.contains(hint)).collect();
         self.hints.extend(more);
+        self.annotations.extend(other.annotations);
         self
     }
 
@@ -110,12 +128,7 @@ impl Error {
 impl From<JournalError> for Error {
     /// Before a rollout has begun: nothing was changed.
     fn from(error: JournalError) -> Self {
-        Self {
-            kind: ErrorKind::of(error.code),
-            code: error.code.to_owned(),
-            sentence: error.sentence,
-            hints: error.hint.into_iter().collect(),
-        }
+        Self::new(ErrorKind::of(error.code), error.code, error.sentence).hints(error.hint)
     }
 }
 
@@ -131,22 +144,20 @@ impl From<LockError> for Error {
 
 impl From<TargetError> for Error {
     fn from(error: TargetError) -> Self {
-        let hints = error.hint.into_iter().collect();
-        Self { kind: ErrorKind::of(error.code), code: error.code.to_owned(), sentence: error.sentence, hints }
+        Self::new(ErrorKind::of(error.code), error.code, error.sentence).hints(error.hint)
     }
 }
 
 impl From<Trouble> for Error {
     fn from(trouble: Trouble) -> Self {
-        let (kind, hints) = (ErrorKind::of(trouble.code), trouble.hint.into_iter().collect());
-        Self { kind, code: trouble.code.to_owned(), sentence: trouble.sentence, hints }
+        Self::new(ErrorKind::of(trouble.code), trouble.code, trouble.sentence).hints(trouble.hint)
     }
 }
 
 impl From<RegistryError> for Error {
     fn from(error: RegistryError) -> Self {
-        let hints = error.hint.map(str::to_owned).into_iter().collect();
-        Self { kind: ErrorKind::of(error.code), code: error.code.to_owned(), sentence: error.sentence, hints }
+        let hint = error.hint.map(str::to_owned);
+        Self::new(ErrorKind::of(error.code), error.code, error.sentence).hints(hint)
     }
 }
 
@@ -157,12 +168,14 @@ impl From<BuildError> for Error {
             (None, "builder-lacks") => ErrorKind::Usage,
             (None, code) => ErrorKind::of(code),
         };
-        Self {
-            kind,
-            code: error.code.to_owned(),
-            sentence: error.sentence,
-            hints: error.hint.into_iter().collect(),
-        }
+        let annotation = error.place.map(|(file, line)| Annotation {
+            path: file,
+            line,
+            level: Level::Failure,
+            title: error.code.to_owned(),
+            message: error.sentence.clone(),
+        });
+        Self::new(kind, error.code, error.sentence).hints(error.hint).at(annotation)
     }
 }
 
@@ -178,8 +191,7 @@ impl From<EngineError> for Error {
                     "the rollout stopped half way, because nothing is done unrecorded: {}",
                     error.sentence
                 );
-                let mut stuck = Self::new(ErrorKind::Stuck, error.code, sentence);
-                stuck.hints.extend(error.hint);
+                let stuck = Self::new(ErrorKind::Stuck, error.code, sentence).hints(error.hint);
                 stuck.hint("then run `tidegate resume`: it goes on from the journal")
             }
             EngineError::Replay(error) => Self::new(ErrorKind::Stuck, "contradiction", error.to_string()),

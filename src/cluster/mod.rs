@@ -6,4 +6,4 @@ mod call;
 mod connect;
 
 pub use call::{Trouble, is_invalid, patiently, trouble};
-pub use connect::{Access, connect};
+pub use connect::{Access, TokenFile, connect};

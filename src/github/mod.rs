@@ -16,6 +16,7 @@ pub mod command;
 pub mod comments;
 pub mod deployments;
 mod event;
+pub mod oidc;
 pub mod people;
 pub mod pulls;
 pub mod refs;

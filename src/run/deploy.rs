@@ -7,6 +7,7 @@ use super::busy::OnLock;
 use super::ground::AnyTarget;
 use super::migrations;
 use super::place::Place;
+use super::places::in_repository;
 use super::plan::{Basis, is_live, plan};
 use super::policy::Findings;
 use super::preflight;
@@ -72,7 +73,7 @@ async fn begin(
     let wanted = release::build(&place, wish).await?;
     let findings = Findings::of(&place, &wanted);
     if let Some(annotator) = &place.annotator {
-        annotator.annotate(findings.annotations());
+        annotator.annotate(in_repository(&findings.annotations()));
     }
     findings.tell()?;
     rules::demand(&place, common, &wanted.release).await?;

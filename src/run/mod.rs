@@ -27,6 +27,7 @@ pub mod local;
 mod migrations;
 pub mod misuse;
 pub mod place;
+mod places;
 pub mod plan;
 pub mod policy;
 pub mod preflight;

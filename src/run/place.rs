@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::ground::{Ground, Machine};
+use super::places::of_diagnostics;
 use super::preview;
 use super::reports::Listener;
 use super::signals::Signals;
@@ -70,7 +71,7 @@ impl Place {
         let settings = load(common)?;
         let mut environment = named(common, &settings, Some(environment)).await?;
         if let TargetSettings::Kubernetes(cluster) = &mut environment.target {
-            (cluster.kubeconfig, cluster.context) = (None, None);
+            (cluster.kubeconfig, cluster.context, cluster.oidc) = (None, None, None);
             cluster.namespace = Some(namespace.to_owned());
         }
         Self::at(common, &settings, environment).await
@@ -135,7 +136,7 @@ pub fn state_root(common: &Common, folder: &Path) -> PathBuf {
 /// # Errors
 /// When there is none or it is wrong.
 pub fn load(common: &Common) -> Result<Settings, Error> {
-    read(common)?.map_err(settings_error)
+    read(common)?.map_err(|error| settings_error(&error))
 }
 
 /// The same, with all that is wrong in the configuration as it was found.
@@ -158,8 +159,8 @@ pub fn read(common: &Common) -> Result<Result<Settings, SettingsError>, Error> {
     Ok(settings::load(&file))
 }
 
-fn settings_error(error: SettingsError) -> Error {
-    Error::new(ErrorKind::Usage, "configuration", error.to_string())
+pub(super) fn settings_error(error: &SettingsError) -> Error {
+    Error::new(ErrorKind::Usage, "configuration", error.to_string()).at(of_diagnostics(error.diagnostics()))
 }
 
 /// The environment of that name: one of the file, or a preview that is there.

@@ -1,7 +1,5 @@
 //! What the rules find in the manifests of a release, told or refused as the settings say.
 
-use std::path::{Path, PathBuf};
-
 use super::ground::Ground;
 use super::place::Place;
 use super::release::Wanted;
@@ -100,7 +98,7 @@ impl Findings {
     pub fn annotations(&self) -> Vec<Annotation> {
         let at = |level: annotation::Level| {
             move |finding: &PolicyFinding| Annotation {
-                path: within_repository(&finding.source.file),
+                path: finding.source.file.display().to_string(),
                 line: u64::try_from(finding.source.line).unwrap_or(1),
                 level,
                 title: finding.rule.to_string(),
@@ -132,14 +130,6 @@ impl Findings {
     }
 }
 
-/// The file as the repository has it, where a runner has checked that out; else as it is named.
-fn within_repository(file: &Path) -> String {
-    let root = std::env::var_os("GITHUB_WORKSPACE").map(PathBuf::from);
-    let whole = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
-    let within = root.and_then(|root| whole.strip_prefix(root).ok().map(Path::to_owned));
-    within.unwrap_or_else(|| file.to_owned()).display().to_string()
-}
-
 /// Place, cause and rule.
 fn told(finding: &PolicyFinding) -> String {
     format!("{}: {} (rule `{}`)", finding.source, finding.sentence, finding.rule)
@@ -147,6 +137,7 @@ fn told(finding: &PolicyFinding) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
     use std::time::Duration;
 
     use super::*;

@@ -3,9 +3,11 @@
 use super::answer::{RolloutAnswer, exit_code};
 use super::busy::{OnLock, Silence};
 use super::place::Place;
+use super::reports;
+use super::reports::github::{GitHub, told};
 use super::rollback::as_asked;
 use super::session::{Session, again, has_died, nonce, who};
-use crate::cli::{Common, EnvironmentArgs, PromoteArgs, ReportArgs, SteerArgs};
+use crate::cli::{Common, PromoteArgs, ReportArgs, ResumeArgs, SteerArgs};
 use crate::error::{Error, ErrorKind};
 use crate::journal::Journal as _;
 use crate::rollout::event::{Asked, Request, Way};
@@ -15,17 +17,17 @@ use crate::rollout::{Fact, Outcome, OutcomeKind, Rollout};
 ///
 /// # Errors
 /// When another process works on it, or it had to be left half way again.
-pub async fn resume(common: &Common, arguments: &EnvironmentArgs) -> Result<RolloutAnswer, Error> {
-    let place = Place::find(common, arguments.environment.as_deref()).await?;
-    take_up(place, common).await
+pub async fn resume(common: &Common, arguments: &ResumeArgs) -> Result<RolloutAnswer, Error> {
+    let (environment, reports) = (arguments.environment.as_deref(), &arguments.reports);
+    reported(common, environment, reports, async |place| take_up(place, common, reports).await).await
 }
 
 /// As [`resume`], at a place that is known.
 ///
 /// # Errors
 /// As [`resume`].
-pub async fn take_up(place: Place, common: &Common) -> Result<RolloutAnswer, Error> {
-    Session::with(place, common, &ReportArgs::default(), "resume", OnLock::TakeUp, go_on).await
+pub async fn take_up(place: Place, common: &Common, reports: &ReportArgs) -> Result<RolloutAnswer, Error> {
+    Session::with(place, common, reports, "resume", OnLock::TakeUp, go_on).await
 }
 
 async fn go_on(session: &mut Session) -> Result<RolloutAnswer, Error> {
@@ -53,16 +55,22 @@ async fn go_on(session: &mut Session) -> Result<RolloutAnswer, Error> {
 /// # Errors
 /// When there is none, or it had to be left half way.
 pub async fn abort(common: &Common, arguments: &SteerArgs) -> Result<RolloutAnswer, Error> {
-    let place = Place::find(common, arguments.environment.as_deref()).await?;
-    abort_at(place, common, arguments.reason.clone()).await
+    let (environment, reports) = (arguments.environment.as_deref(), &arguments.reports);
+    let work = async |place| abort_at(place, common, reports, arguments.reason.clone()).await;
+    reported(common, environment, reports, work).await
 }
 
 /// As [`abort`], at a place that is known.
 ///
 /// # Errors
 /// As [`abort`].
-pub async fn abort_at(place: Place, common: &Common, reason: Option<String>) -> Result<RolloutAnswer, Error> {
-    steer(place, common, Request::Abort, reason, as_asked).await
+pub async fn abort_at(
+    place: Place,
+    common: &Common,
+    reports: &ReportArgs,
+    reason: Option<String>,
+) -> Result<RolloutAnswer, Error> {
+    steer(place, common, reports, Request::Abort, reason, as_asked).await
 }
 
 /// Lets a rollout go on that waits for a person.
@@ -70,8 +78,10 @@ pub async fn abort_at(place: Place, common: &Common, reason: Option<String>) -> 
 /// # Errors
 /// When there is none, or it had to be left half way.
 pub async fn promote(common: &Common, arguments: &PromoteArgs) -> Result<RolloutAnswer, Error> {
-    let place = Place::find(common, arguments.environment.as_deref()).await?;
-    promote_at(place, common, arguments.full, arguments.reason.clone()).await
+    let (environment, reports) = (arguments.environment.as_deref(), &arguments.reports);
+    let (full, reason) = (arguments.full, arguments.reason.clone());
+    let work = async |place| promote_at(place, common, reports, full, reason).await;
+    reported(common, environment, reports, work).await
 }
 
 /// As [`promote`], at a place that is known.
@@ -81,10 +91,11 @@ pub async fn promote(common: &Common, arguments: &PromoteArgs) -> Result<Rollout
 pub async fn promote_at(
     place: Place,
     common: &Common,
+    reports: &ReportArgs,
     full: bool,
     reason: Option<String>,
 ) -> Result<RolloutAnswer, Error> {
-    steer(place, common, Request::GoOn { full }, reason, exit_code).await
+    steer(place, common, reports, Request::GoOn { full }, reason, exit_code).await
 }
 
 /// Keeps the rollout under way where it is.
@@ -95,14 +106,29 @@ pub async fn pause(common: &Common, arguments: &SteerArgs) -> Result<RolloutAnsw
     let paused = |outcome: &Outcome, signal| {
         if outcome.kind == OutcomeKind::Paused { 0 } else { exit_code(outcome, signal) }
     };
-    let place = Place::find(common, arguments.environment.as_deref()).await?;
-    steer(place, common, Request::Pause, arguments.reason.clone(), paused).await
+    let (environment, reports) = (arguments.environment.as_deref(), &arguments.reports);
+    let work =
+        async |place| steer(place, common, reports, Request::Pause, arguments.reason.clone(), paused).await;
+    reported(common, environment, reports, work).await
+}
+
+/// Does the work on an environment, and tells GitHub where that is wanted.
+async fn reported(
+    common: &Common,
+    environment: Option<&str>,
+    reports: &ReportArgs,
+    work: impl AsyncFnOnce(Place) -> Result<RolloutAnswer, Error>,
+) -> Result<RolloutAnswer, Error> {
+    let mut place = Place::find(common, environment).await?;
+    let github = GitHub::wanted(reports, &mut place);
+    told(github, work(place).await).await
 }
 
 /// Leaves the request with the process that works on the rollout, or takes its place where there is none.
 async fn steer(
     place: Place,
     common: &Common,
+    wanted: &ReportArgs,
     request: Request,
     reason: Option<String>,
     code: fn(&Outcome, Option<i32>) -> u8,
@@ -113,10 +139,13 @@ async fn steer(
         place.ground.journal()?.ask(&asked).await?;
         if let Some((rollout, outcome)) = follow(&place, &open, &request).await? {
             let code = code(&outcome, None);
+            let (environment, journal) = (place.ground.replay().await?, place.ground.journal()?);
+            let histories = journal.histories().await?;
+            reports::write(wanted, &place, &environment, &rollout, &histories);
             return Ok(RolloutAnswer::new(&rollout, &outcome, place.url(), code));
         }
     }
-    Session::with(place, common, &ReportArgs::default(), "steer", OnLock::TakeUp, async |session| {
+    Session::with(place, common, wanted, "steer", OnLock::TakeUp, async |session| {
         let open = session.environment.open().cloned();
         let rollout = open.ok_or_else(|| nothing_here(&session.place))?;
         let first = session.asked(request, reason);

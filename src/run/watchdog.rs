@@ -6,7 +6,7 @@ use super::answer::RolloutAnswer;
 use super::ground::AnyTarget;
 use super::place::{Place, load};
 use super::steer;
-use crate::cli::{Common, DeployArgs, WatchdogArgs};
+use crate::cli::{Common, DeployArgs, ReportArgs, WatchdogArgs};
 use crate::error::{Error, ErrorKind};
 use crate::settings::TargetSettings;
 use crate::target::kubernetes::Watchdog;
@@ -73,7 +73,7 @@ pub async fn watch(common: &Common, arguments: &WatchdogArgs) -> Result<Option<R
         }
         tracing::warn!("nobody works on the rollout of {} any more; it is taken up", arguments.environment);
         let place = Place::within_cluster(common, &arguments.environment, &arguments.namespace).await?;
-        match steer::take_up(place, common).await {
+        match steer::take_up(place, common, &ReportArgs::default()).await {
             // Somebody else was faster.
             Err(error) if error.code == "locked" => {}
             result => return result.map(Some),

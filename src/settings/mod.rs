@@ -31,9 +31,10 @@ pub use model::{
     AssemblySettings, BuildSettings, CacheKind, EmailSettings, EnvValue, EnvironmentSettings, FreezeSettings,
     GraceSettings, HealthSettings, ImageSettings, ImageSource, IsolationSettings, KubeconfigSource,
     KubernetesSettings, LocalSettings, LogOptions, MailSecurity, ManifestSource, MigrateSettings,
-    MigrationRunner, NOTIFY_FIELDS, NotifyChannel, NotifySettings, OnSettings, Patterns, PreviewInstance,
-    PreviewSettings, PrometheusSettings, ProxyOptions, PullFacts, PullRules, QuerySettings, RefPattern,
-    RouterKind, RuleLevel, SecretSource, Settings, TargetSettings, TrafficSettings, UnknownEnvironment,
+    MigrationRunner, NOTIFY_FIELDS, NotifyChannel, NotifySettings, OidcSettings, OnSettings, Patterns,
+    PreviewInstance, PreviewSettings, PrometheusSettings, ProxyOptions, PullFacts, PullRules, QuerySettings,
+    RefPattern, RouterKind, RuleLevel, SecretSource, Settings, TargetSettings, TrafficSettings,
+    UnknownEnvironment,
 };
 pub use schema::schema;
 

@@ -11,8 +11,9 @@ use serde_json::Value;
 use tidegate::rollout::strategy::{Canary, Rolling, Strategy, StrategyName};
 use tidegate::rollout::{Condition, Weight};
 use tidegate::settings::{
-    self, EnvValue, GraceSettings, KubeconfigSource, KubernetesSettings, ManifestSource, PrometheusSettings,
-    QuerySettings, RouterKind, RuleLevel, Settings, SettingsError, Severity, TargetSettings, TrafficSettings,
+    self, EnvValue, GraceSettings, KubeconfigSource, KubernetesSettings, ManifestSource, OidcSettings,
+    PrometheusSettings, QuerySettings, RouterKind, RuleLevel, Settings, SettingsError, Severity,
+    TargetSettings, TrafficSettings,
 };
 
 mod gates;
@@ -155,6 +156,10 @@ fn everything_of_a_cluster_is_read() {
         namespace: Some("shop".to_owned()),
         kubeconfig: Some(KubeconfigSource::FromEnvironment("SHOP_KUBECONFIG".to_owned())),
         context: Some("production".to_owned()),
+        oidc: Some(OidcSettings {
+            audience: "sts.amazonaws.com".to_owned(),
+            variable: Some("AWS_WEB_IDENTITY_TOKEN_FILE".to_owned()),
+        }),
         traffic: TrafficSettings::Router {
             router: RouterKind::GatewayApi,
             name: "shop".to_owned(),
@@ -241,6 +246,7 @@ fn a_cluster_needs_no_more_than_its_manifests() {
         namespace: None,
         kubeconfig: None,
         context: None,
+        oidc: None,
         traffic: TrafficSettings::Service { name: None },
         prometheus: None,
         url: None,

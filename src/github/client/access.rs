@@ -35,7 +35,7 @@ impl Token {
     ///
     /// # Errors
     /// `github-token` when it has characters that no token has.
-    pub(super) fn header(&self) -> Result<http::HeaderValue, Failure> {
+    pub(in crate::github) fn header(&self) -> Result<http::HeaderValue, Failure> {
         let is_plausible = !self.0.is_empty() && self.0.bytes().all(|byte| byte.is_ascii_graphic());
         let header = is_plausible.then(|| http::HeaderValue::from_str(&format!("Bearer {}", self.0)).ok());
         let mut header = header.flatten().ok_or_else(Failure::no_token)?;

@@ -198,7 +198,8 @@ impl Drive<'_> {
         if self.around.is_workflow {
             (self.say)(&failure.annotation());
         }
-        let error = BuildError::new("build-failed", failure.sentence());
+        let place = failure.line.map(|line| (failure.file.clone(), line));
+        let error = BuildError { place, ..BuildError::new("build-failed", failure.sentence()) };
         match hint(&failure.cause) {
             Some(hint) => error.hint(hint),
             None => error,

@@ -12,13 +12,15 @@ pub struct BuildError {
     pub hint: Option<String>,
     /// The signal that told to stop, where one did.
     pub signal: Option<i32>,
+    /// The Dockerfile and the line in it, from 1, at which it failed.
+    pub place: Option<(String, u64)>,
 }
 
 impl BuildError {
     /// An error without a hint.
     #[must_use]
     pub fn new(code: &'static str, sentence: impl Into<String>) -> Self {
-        Self { code, sentence: sentence.into(), hint: None, signal: None }
+        Self { code, sentence: sentence.into(), hint: None, signal: None, place: None }
     }
 
     /// The same with what could mend it.
@@ -32,6 +34,6 @@ impl BuildError {
     #[must_use]
     pub fn stopped(signal: i32) -> Self {
         let sentence = "the build was told to stop, and nothing was pushed by a name".to_owned();
-        Self { code: "cancelled", sentence, hint: None, signal: Some(signal) }
+        Self { signal: Some(signal), ..Self::new("cancelled", sentence) }
     }
 }

@@ -12,6 +12,7 @@ mod check;
 mod comment;
 mod deployment;
 mod page;
+mod refusal;
 mod told;
 mod worker;
 
@@ -23,6 +24,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 pub(in crate::report) use page::{lines_of, marker_of};
+pub use refusal::refuse;
 use told::View;
 pub use told::{About, Ending};
 use worker::Worker;

@@ -26,7 +26,7 @@ pub(super) fn demand(
     let why = format!(
         "commit {commit} says otherwise than what is checked out where {name} is, what it takes, or when"
     );
-    let hint = "`app`, `on`, `after`, `freeze`, namespace, kubeconfig and context are changed by a merge; a kubeconfig is named by its whole path";
+    let hint = "`app`, `on`, `after`, `freeze`, namespace, kubeconfig, context and `oidc` are changed by a merge; a kubeconfig is named by its whole path";
     Err(refusal("other-bounds", &why, hint))
 }
 
@@ -47,7 +47,7 @@ pub(super) fn demand_of_previews(here: &Settings, moved: &Common, commit: &str) 
     }
     let why =
         format!("commit {commit} says otherwise than what is checked out where previews are, and how many");
-    let hint = "`app`, name, namespace, kubeconfig, context, isolation, `ttl` and `limit` are changed by a merge; a kubeconfig is named by its whole path";
+    let hint = "`app`, name, namespace, kubeconfig, context, `oidc`, isolation, `ttl` and `limit` are changed by a merge; a kubeconfig is named by its whole path";
     Err(refusal("other-bounds", &why, hint))
 }
 
@@ -55,7 +55,8 @@ pub(super) fn demand_of_previews(here: &Settings, moved: &Common, commit: &str) 
 fn bounds(settings: &Settings, environment: &EnvironmentSettings) -> String {
     let place = match &environment.target {
         TargetSettings::Kubernetes(cluster) => {
-            format!("{:?}", (&cluster.namespace, &cluster.kubeconfig, &cluster.context, cluster.take_over))
+            let reached = (&cluster.namespace, &cluster.kubeconfig, &cluster.context, &cluster.oidc);
+            format!("{:?}", (reached, cluster.take_over))
         }
         TargetSettings::Local(local) => format!("{:?}", local.listen),
     };

@@ -85,6 +85,8 @@ impl Work<'_> {
     /// As the command that it stands for; and when it is refused.
     pub(super) async fn carry_out(&self, intent: Intent) -> Result<Done, Error> {
         let common = self.common;
+        // GitHub hears of it by the step's own token.
+        let reports = ReportArgs::default();
         Ok(match intent {
             Intent::Deploy(deploy) => self.roll_out(deploy).await?,
             Intent::Plan(deploy) => match self.settled(&deploy, true).await? {
@@ -93,21 +95,22 @@ impl Work<'_> {
             },
             Intent::Rollback { order, to } => {
                 let environment = Some(order.environment.clone());
-                let arguments =
-                    RollbackArgs { environment, to, force: false, reports: ReportArgs::default() };
+                let arguments = RollbackArgs { environment, to, force: false, reports: reports.clone() };
                 let work = async |place| rollback::take_back(place, common, &arguments).await;
                 self.steered(&order, work).await?
             }
             Intent::Promote(order) => {
-                let work = async |place| steer::promote_at(place, common, false, order.reason.clone()).await;
+                let work = async |place| {
+                    steer::promote_at(place, common, &reports, false, order.reason.clone()).await
+                };
                 self.steered(&order, work).await?
             }
             Intent::Abort(order) => {
-                let work = async |place| steer::abort_at(place, common, order.reason.clone()).await;
+                let work = async |place| steer::abort_at(place, common, &reports, order.reason.clone()).await;
                 self.steered(&order, work).await?
             }
             Intent::Resume(order) => {
-                let work = async |place| steer::take_up(place, common).await;
+                let work = async |place| steer::take_up(place, common, &reports).await;
                 self.steered(&order, work).await?
             }
             Intent::Status(order) => Done::Status(Box::new(inspect::status(common, &named(order)).await?)),

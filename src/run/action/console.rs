@@ -2,30 +2,43 @@
 
 use std::collections::BTreeSet;
 use std::io::{Write as _, stderr};
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use super::carry::Done;
 use super::salt;
 use crate::error::Error;
+use crate::github::checks::{self, Annotation};
 use crate::github::command::{self, Level, annotation};
 use crate::rollout::OutcomeKind;
-use crate::yaml::{Diagnostic, Severity};
+use crate::run::places::within_repository;
 
 /// GitHub shows no more annotations of a level for a step.
 const MOST: usize = 10;
+
+/// The codes of what is wrong in the configuration or the workflow itself, before anything is done.
+pub(super) const MISTAKES: [&str; 2] = ["configuration", "bad-input"];
 
 /// Talks to the runner, where there is one. Between its own lines the runner takes nothing for a command: what a release logs, or
 /// a commit says, stays text.
 pub(super) struct Console {
     is_heard: bool,
-    has_shown_places: bool,
-    token: Option<String>,
+}
+
+/// The word that has the runner listen again; nothing while it listens. There is one runner, whoever speaks to it.
+static LISTENS_AGAIN_AT: Mutex<Option<String>> = Mutex::new(None);
+
+/// Has the runner hide a secret that was not known before; nothing outside of a workflow.
+pub(in crate::run) fn hide(secret: &str) {
+    if is_heard() {
+        say(&command::masks(secret), false);
+    }
 }
 
 impl Console {
     /// That of this process.
     pub(super) fn of_process() -> Self {
-        let is_heard = std::env::var("GITHUB_ACTIONS").is_ok_and(|value| value == "true");
-        Self { is_heard, has_shown_places: false, token: None }
+        Self { is_heard: is_heard() }
     }
 
     /// Masks what is secret, and has the runner take nothing for a command from here on.
@@ -40,7 +53,8 @@ impl Console {
 
     /// Has the runner listen again, for the steps after this one.
     pub(super) fn end(&mut self) {
-        if let Some(token) = self.token.take() {
+        let again = LISTENS_AGAIN_AT.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(token) = again.filter(|_| self.is_heard) {
             write(&[command::listen_again(&token)]);
         }
     }
@@ -58,10 +72,11 @@ impl Console {
         self.tell(&[annotation(level, None, &title, &answer.sentence)]);
     }
 
-    /// Why it could not be done.
-    pub(super) fn tell_error(&mut self, error: &Error) {
-        if self.has_shown_places && error.code == "configuration" {
-            return;
+    /// Why it could not be done: at the lines where it lies, unless a check run `has_lines` already.
+    pub(super) fn tell_error(&mut self, error: &Error, has_lines: bool) {
+        let is_line = MISTAKES.contains(&error.code.as_str()) && !error.annotations.is_empty();
+        if is_line && !has_lines {
+            return self.annotate(&error.annotations);
         }
         let mut message = error.sentence.clone();
         for hint in &error.hints {
@@ -71,39 +86,44 @@ impl Console {
         self.tell(&[annotation(Level::Error, None, &error.code, &message)]);
     }
 
-    /// What is wrong in the configuration, at its lines.
-    pub(super) fn tell_diagnostics(&mut self, all: &[Diagnostic]) {
+    /// What is to be said of lines of files, at these.
+    pub(super) fn annotate(&mut self, all: &[Annotation]) {
         let told = all.iter().take(MOST).map(|one| {
-            let level = if one.severity == Severity::Error { Level::Error } else { Level::Warning };
-            let message = match &one.hint {
-                Some(hint) => format!("{}\nhelp: {hint}", one.message),
-                None => one.message.clone(),
+            let level = match one.level {
+                checks::Level::Failure => Level::Error,
+                checks::Level::Warning => Level::Warning,
+                checks::Level::Notice => Level::Notice,
             };
-            annotation(level, Some((&within(&one.file), one.line as u64)), &one.path, &message)
+            let file = within_repository(Path::new(&one.path));
+            annotation(level, Some((&file, one.line)), &one.title, &one.message)
         });
         self.tell(&told.collect::<Vec<_>>());
-        self.has_shown_places |= !all.is_empty();
     }
 
-    /// Says these lines to the runner, and then has it take nothing for a command, with a word that nobody has seen before.
-    fn tell(&mut self, lines: &[String]) {
-        if !self.is_heard || lines.is_empty() && self.token.is_some() {
-            return;
+    /// Says these lines to the runner, and then has it take nothing for a command.
+    fn tell(&self, lines: &[String]) {
+        if self.is_heard {
+            say(lines, true);
         }
-        let token = salt();
-        let mut all: Vec<String> =
-            self.token.take().iter().map(|token| command::listen_again(token)).collect();
-        all.extend_from_slice(lines);
-        all.push(command::stop_listening(&token));
-        write(&all);
-        self.token = Some(token);
     }
 }
 
-/// The file as the runner knows it: from the folder of the repository.
-fn within(file: &std::path::Path) -> String {
-    let here = std::env::current_dir().unwrap_or_default();
-    file.strip_prefix(&here).unwrap_or(file).display().to_string()
+fn is_heard() -> bool {
+    std::env::var("GITHUB_ACTIONS").is_ok_and(|value| value == "true")
+}
+
+/// Says these lines to the runner. Afterwards it listens only if it did before and is not to stop; the word that ends that has nobody seen
+/// before.
+fn say(lines: &[String], stops: bool) {
+    let mut again = LISTENS_AGAIN_AT.lock().unwrap_or_else(PoisonError::into_inner);
+    if lines.is_empty() && (again.is_some() || !stops) {
+        return;
+    }
+    let mut all: Vec<String> = again.iter().map(|token| command::listen_again(token)).collect();
+    all.extend_from_slice(lines);
+    *again = (stops || again.is_some()).then(salt);
+    all.extend(again.iter().map(|token| command::stop_listening(token)));
+    write(&all);
 }
 
 /// A runner that has gone away has no use for the rest.

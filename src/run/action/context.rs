@@ -5,12 +5,16 @@ use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use serde_json::Value;
 
+use super::console::MISTAKES;
 use super::salt;
 use crate::error::{Error, ErrorKind};
 use crate::github::{Access, Client, Failure, Patience, Workflow, command};
+use crate::report::github::refuse;
+use crate::run::places::in_repository;
 use crate::run::session;
 
 /// Variables whose values are secrets wherever they are set.
@@ -121,6 +125,26 @@ impl Context {
     /// When TLS cannot be set up.
     pub(super) fn client(&self) -> Result<Option<Client>, Failure> {
         self.access.clone().map(|access| Client::new(access, Patience::default())).transpose()
+    }
+
+    /// Has GitHub show what is wrong in the configuration or the workflow at its lines, in a check run; says whether it does.
+    pub(super) async fn refuse(&self, error: &Error) -> bool {
+        if error.annotations.is_empty() || !MISTAKES.contains(&error.code.as_str()) {
+            return false;
+        }
+        let payload = self.payload().unwrap_or_default();
+        let Some(workflow) = Workflow::of(&|name| std::env::var(name).ok(), &payload) else { return false };
+        let patience = Patience { answer: Duration::from_secs(5), tries: 2, ..Patience::default() };
+        let told = match Client::new(workflow.access.clone(), patience) {
+            Ok(client) => {
+                refuse(&client, &workflow, &error.sentence, &in_repository(&error.annotations)).await
+            }
+            Err(failure) => Err(failure),
+        };
+        if let Err(failure) = &told {
+            tracing::debug!(code = failure.code, "no check run shows the mistakes: {failure}");
+        }
+        told.is_ok()
     }
 
     /// Has the runner know that GitHub heard how the step ended.

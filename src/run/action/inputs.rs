@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value, json};
 
 use super::context::Context;
+use super::written;
 use crate::cli::{Busy, Common, Inline, RunArgs};
 use crate::error::{Error, ErrorKind};
+use crate::run::place::settings_error;
 use crate::settings::{self, SettingsError};
 use crate::trigger::{Command, Wish};
 use crate::yaml::words::{listed, nearest};
@@ -81,7 +83,12 @@ impl Inputs {
         let here = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
         if let Some(file) = common.file.clone().or_else(|| settings::find(&here)) {
             let sentence = format!("`{name}` has no effect beside {}", file.display());
-            return Err(bad(&sentence, "take it out, and write in the file what it is to say"));
+            let given = self.simple.text(name).unwrap_or_default();
+            return Err(bad(
+                (name, &given),
+                &sentence,
+                "take it out, and write in the file what it is to say",
+            ));
         }
         common.inline = Some(self.inline(&here, context));
         Ok(common)
@@ -110,13 +117,19 @@ impl Inputs {
     /// Why there are no settings, in the words of who has written inputs.
     pub(super) fn fault(&self, error: &SettingsError) -> Error {
         if self.simple.given().is_none() {
-            return Error::new(ErrorKind::Usage, "configuration", error.to_string());
+            return settings_error(error);
         }
-        let faults = error.diagnostics().iter().filter(|one| one.severity == Severity::Error);
-        let told = faults.map(|one| format!("input `{}`: {}", input_of(one), one.message));
+        let faults = || error.diagnostics().iter().filter(|one| one.severity == Severity::Error);
+        let told = faults().map(|one| format!("input `{}`: {}", input_of(one), one.message));
         let mut fault = Error::new(ErrorKind::Usage, "bad-input", told.collect::<Vec<_>>().join("\n"));
         fault.hints = error.diagnostics().iter().filter_map(|one| one.hint.clone()).collect();
-        fault
+        let written = |one: &Diagnostic| {
+            let name = input_of(one);
+            let given =
+                if name == "environment" { self.wish.environment.clone() } else { self.simple.text(name) };
+            written::annotation(name, &given?, &one.message)
+        };
+        fault.at(faults().filter_map(written))
     }
 }
 
@@ -132,6 +145,18 @@ impl Simple {
         ]
         .into_iter()
         .find_map(|(name, is_given)| is_given.then_some(name))
+    }
+
+    /// What was given for one of them.
+    fn text(&self, name: &str) -> Option<String> {
+        match name {
+            "manifests" => Some(self.manifests.join("\n")),
+            "namespace" => self.namespace.clone(),
+            "strategy" => self.strategy.clone(),
+            "url" => self.url.clone(),
+            "app" => self.app.clone(),
+            _ => None,
+        }
     }
 }
 
@@ -156,8 +181,10 @@ fn owned(text: Option<&str>) -> Option<String> {
     given(text).map(str::to_owned)
 }
 
-fn bad(sentence: &str, cure: &str) -> Error {
-    Error::new(ErrorKind::Usage, "bad-input", sentence).hint(cure)
+/// An input that it cannot be, with what was given for it.
+fn bad((input, given): (&str, &str), sentence: &str, cure: &str) -> Error {
+    let written = written::annotation(input, given, &format!("{sentence}\nhelp: {cure}"));
+    Error::new(ErrorKind::Usage, "bad-input", sentence).hint(cure).at(written)
 }
 
 fn command(name: Option<&str>) -> Result<Option<Command>, Error> {
@@ -170,7 +197,7 @@ fn command(name: Option<&str>) -> Result<Option<Command>, Error> {
         Some(meant) => format!("did you mean `{meant}`?"),
         None => format!("there are {}; without one, the event says what is done", listed(names())),
     };
-    Err(bad(&format!("command: there is no command `{}`", name.escape_debug()), &cure))
+    Err(bad(("command", name), &format!("command: there is no command `{}`", name.escape_debug()), &cure))
 }
 
 fn if_busy(text: Option<&str>) -> Result<Busy, Error> {
@@ -180,7 +207,7 @@ fn if_busy(text: Option<&str>) -> Result<Busy, Error> {
         Some("refuse") => Ok(Busy::Refuse),
         Some(other) => {
             let sentence = format!("if-busy: `{}` is nothing that it can be", other.escape_debug());
-            Err(bad(&sentence, "it is `supersede`, `wait` or `refuse`"))
+            Err(bad(("if-busy", other), &sentence, "it is `supersede`, `wait` or `refuse`"))
         }
     }
 }

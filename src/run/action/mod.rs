@@ -18,6 +18,7 @@ mod post;
 mod previews;
 mod secrets;
 mod source;
+mod written;
 
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::process::ExitCode;
@@ -27,6 +28,7 @@ use serde_json::Value;
 
 use super::answer::{ErrorAnswer, IntentAnswer};
 use super::place;
+use super::places::of_diagnostics;
 use crate::cli::{Common, RunArgs};
 use crate::error::{Error, ErrorKind};
 use crate::trigger::{self, Intent, Occasion};
@@ -35,6 +37,7 @@ use asked::Asker;
 pub(super) use asked::unsaid;
 use carry::{Done, Work};
 use console::Console;
+pub(super) use console::hide;
 use context::Context;
 use inputs::Inputs;
 
@@ -58,7 +61,8 @@ pub async fn run(common: &Common, arguments: &RunArgs) -> Result<ExitCode, Error
         }
         Err(error) => {
             outputs::write_error(&context, &ErrorAnswer::new(error));
-            console.tell_error(error);
+            let has_lines = context.refuse(error).await;
+            console.tell_error(error, has_lines);
             super::refuse(common, error)
         }
     };
@@ -78,16 +82,10 @@ async fn told(
     let common = inputs.common(common, context)?;
     let settings = match place::read(&common)? {
         Ok(settings) => settings,
-        Err(error) => {
-            // Inputs have no lines that a person could look at.
-            if common.inline.is_none() {
-                console.tell_diagnostics(error.diagnostics());
-            }
-            return Err(inputs.fault(&error));
-        }
+        Err(error) => return Err(inputs.fault(&error)),
     };
     console.mask(&secrets::secrets_of(&settings));
-    console.tell_diagnostics(&settings.warnings);
+    console.annotate(&of_diagnostics(&settings.warnings));
     if arguments.post {
         return Ok((post::finish(&common, context).await?, common));
     }

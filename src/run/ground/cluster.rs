@@ -1,9 +1,11 @@
 //! A cluster as the ground of an environment: state in its own objects.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use kube::Client;
 
+use super::identity::Identity;
 use crate::cluster::{Access, connect};
 use crate::error::{Error, ErrorKind};
 use crate::journal::kubernetes::{MapJournal, Scope};
@@ -32,6 +34,9 @@ pub struct Cluster {
     pub manifests: ManifestSource,
     /// How much the rules for manifests weigh.
     pub policy: Policy,
+    /// By what token it is reached, where that is the job's own; kept fresh as long as anybody works there.
+    #[expect(dead_code, reason = "held, not read: it renews the token")]
+    identity: Option<Arc<Identity>>,
 }
 
 impl Cluster {
@@ -50,14 +55,19 @@ impl Cluster {
             Some(KubeconfigSource::FromEnvironment(name)) => Some(named(environment, name)?),
             None => None,
         };
-        let access = Access { kubeconfig, context: settings.context.clone() };
+        let identity = match &settings.oidc {
+            Some(oidc) => Identity::of_job(environment, oidc).await?.map(Arc::new),
+            None => None,
+        };
+        let token = identity.as_ref().map(|identity| identity.token_file());
+        let access = Access { kubeconfig, context: settings.context.clone(), token };
         let (client, usual) = connect(&access).await?;
         let namespace = settings.namespace.clone().unwrap_or(usual);
         let scope =
             Scope { app: app.to_owned(), environment: environment.to_owned(), namespace: namespace.clone() };
         let config = config(app, environment, namespace, settings);
         let (manifests, policy) = (settings.manifests.clone(), policy(settings, preview));
-        Ok(Self { client, scope, config, manifests, policy })
+        Ok(Self { client, scope, config, manifests, policy, identity })
     }
 
     /// Its journal.

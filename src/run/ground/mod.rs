@@ -14,6 +14,7 @@ use crate::settings::{EnvironmentSettings, TargetSettings};
 use crate::target::local::LocalTarget;
 
 mod cluster;
+mod identity;
 mod journal;
 mod lock;
 mod machine;

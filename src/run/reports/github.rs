@@ -16,6 +16,7 @@ use crate::report::markdown::Around;
 use crate::report::summary::{self, Kept};
 use crate::run::answer::RolloutAnswer;
 use crate::run::place::Place;
+use crate::run::places::in_repository;
 
 /// A runner that was told to stop gives a step some seconds: then the reports have no more than these.
 const CANCELLED: Duration = Duration::from_secs(4);
@@ -76,6 +77,9 @@ impl GitHub {
         let mut untold: Vec<String> =
             self.why.into_iter().map(|why| format!("only the job summary tells this: {why}")).collect();
         if let Some(reports) = self.reports {
+            if let Err(error) = result {
+                reports.annotator().annotate(in_repository(&error.annotations));
+            }
             let told = reports.finish(ending, patience).await;
             tracing::debug!(calls = told.calls, "GitHub was told");
             untold.extend(told.untold);

@@ -32,6 +32,9 @@ pub(in crate::settings) struct Kubernetes {
     /// The context in the kubeconfig. By default its current one.
     #[schemars(length(min = 1))]
     pub(in crate::settings) context: Option<String>,
+    /// Who Tidegate is to the cluster in a workflow: the job itself, by the OIDC token that GitHub gives it, so that no secret is kept. The
+    /// job needs `permissions: { id-token: write }`. Outside of a workflow the kubeconfig's own user counts.
+    pub(in crate::settings) oidc: Option<Oidc>,
     /// How traffic reaches the instances, and so how it is divided.
     #[schemars(extend("default" = "service"))]
     pub(in crate::settings) traffic: Option<Traffic>,
@@ -50,6 +53,19 @@ pub(in crate::settings) struct Kubernetes {
     pub(in crate::settings) graces: Option<Graces>,
     /// How much each rule for manifests weighs. What a rule is about, and what to write, is in `docs/reasons.md`.
     pub(in crate::settings) policy: Option<Policy>,
+}
+
+/// The job's own token.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", expecting = "a mapping with `audience`")]
+pub(in crate::settings) struct Oidc {
+    /// For whom the token is: what the cluster, or its cloud, expects in the claim `aud`, such as `sts.amazonaws.com`.
+    #[schemars(length(min = 1))]
+    pub(in crate::settings) audience: String,
+    /// The variable in which the program that the kubeconfig's user names (`exec`) finds the path of a file with the token, such as
+    /// `AWS_WEB_IDENTITY_TOKEN_FILE` or `AZURE_FEDERATED_TOKEN_FILE`. By default the API server itself is given the token.
+    #[schemars(regex(pattern = "^[A-Za-z_][A-Za-z0-9_]*$"))]
+    pub(in crate::settings) token_file: Option<String>,
 }
 
 /// How traffic reaches the instances, and so how it is divided.

@@ -29,7 +29,7 @@ mod units;
 pub(super) use check::{Check, Expect};
 pub(super) use gate::{CloudWatch, Datadog, Metric, PrometheusQuery};
 pub(super) use image::{Binary, Build, Cache, Compression, Image, Lines, Pairs, Toggle};
-pub(super) use kubernetes::{Graces, Kubernetes, Paths, Traffic};
+pub(super) use kubernetes::{Graces, Kubernetes, Oidc, Paths, Traffic};
 pub(super) use load::{Load, Objectives, Sent};
 pub(super) use local::{Command, Header, Listen, Local, Logs, Proxy, Text, Upstream};
 pub(super) use metrics::{Metrics, Prometheus, Queries};

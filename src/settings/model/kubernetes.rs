@@ -17,6 +17,8 @@ pub struct KubernetesSettings {
     pub kubeconfig: Option<KubeconfigSource>,
     /// The context in it; `None` is its current one.
     pub context: Option<String>,
+    /// The job's own token, in a workflow; `None` is the kubeconfig's user everywhere.
+    pub oidc: Option<OidcSettings>,
     /// How traffic reaches the instances.
     pub traffic: TrafficSettings,
     /// The Prometheus that counts requests for a comparison; `None` has the pods tell their own counts.
@@ -31,6 +33,15 @@ pub struct KubernetesSettings {
     pub graces: GraceSettings,
     /// How much the rules for manifests weigh whose names are given; every other one warns.
     pub policy: BTreeMap<&'static str, RuleLevel>,
+}
+
+/// The token by which a job proves who it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OidcSettings {
+    /// For whom it is.
+    pub audience: String,
+    /// The variable that tells the kubeconfig's program where the token is; `None` gives it to the API server itself.
+    pub variable: Option<String>,
 }
 
 /// What follows from what a rule for manifests finds.

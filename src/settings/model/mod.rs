@@ -20,7 +20,7 @@ use crate::yaml::words::{listed, nearest};
 
 pub use image::{AssemblySettings, BuildSettings, CacheKind, ImageSettings, ImageSource, SecretSource};
 pub use kubernetes::{
-    GraceSettings, KubeconfigSource, KubernetesSettings, ManifestSource, RouterKind, RuleLevel,
+    GraceSettings, KubeconfigSource, KubernetesSettings, ManifestSource, OidcSettings, RouterKind, RuleLevel,
     TrafficSettings,
 };
 pub use metrics::{PrometheusSettings, QuerySettings};

@@ -30,7 +30,7 @@ pub(super) fn resolve(
 }
 
 /// True for a name that a shell can use.
-fn is_name(name: &str) -> bool {
+pub(super) fn is_name(name: &str) -> bool {
     let start = name.bytes().next().is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_');
     start && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }

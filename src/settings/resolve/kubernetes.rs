@@ -10,7 +10,8 @@ use crate::rollout::Condition;
 use crate::rollout::strategy::Strategy;
 use crate::settings::file::{self, Graces, Kubernetes, Level, Paths, Policy, Time};
 use crate::settings::model::{
-    EnvValue, GraceSettings, KubeconfigSource, KubernetesSettings, ManifestSource, RuleLevel, TrafficSettings,
+    EnvValue, GraceSettings, KubeconfigSource, KubernetesSettings, ManifestSource, OidcSettings, RuleLevel,
+    TrafficSettings,
 };
 use crate::yaml::Path;
 
@@ -28,6 +29,7 @@ pub(super) fn resolve(
     }
     let kubeconfig = raw.kubeconfig.map(|text| kubeconfig(text, folder, &path.key("kubeconfig"), findings));
     named(raw.context.as_deref(), &path.key("context"), findings);
+    let oidc = raw.oidc.map(|raw| oidc(raw, &path.key("oidc"), findings));
     let traffic = match raw.traffic {
         Some(raw) => traffic::resolve(raw, &path.key("traffic"), findings),
         None => Some(TrafficSettings::Service { name: None }),
@@ -39,6 +41,7 @@ pub(super) fn resolve(
         namespace: raw.namespace,
         kubeconfig,
         context: raw.context,
+        oidc,
         traffic: traffic?,
         prometheus: match prometheus {
             Some(prometheus) => Some(Box::new(prometheus?)),
@@ -186,6 +189,19 @@ fn kubeconfig(text: String, folder: &FilePath, path: &Path, findings: &mut Findi
             KubeconfigSource::File(tidy(&folder.join(text)))
         }
     }
+}
+
+fn oidc(raw: file::Oidc, path: &Path, findings: &mut Findings<'_>) -> OidcSettings {
+    named(Some(&raw.audience), &path.key("audience"), findings);
+    if let Some(name) = raw.token_file.as_deref().filter(|name| !env::is_name(name)) {
+        let message = format!("`{name}` is no name of a variable");
+        findings.error(
+            &path.key("token-file"),
+            message,
+            "write the name alone, such as `AWS_WEB_IDENTITY_TOKEN_FILE`",
+        );
+    }
+    OidcSettings { audience: raw.audience, variable: raw.token_file }
 }
 
 /// A name may not be empty. What else it must be, the cluster says.

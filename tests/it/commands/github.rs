@@ -132,3 +132,87 @@ async fn what_the_action_runs_tells_github_by_the_token_of_its_step() {
     assert_eq!(summary.matches("## ✅ shop v2 → dev").count(), 1, "told once: {summary}");
     github.finish().unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mistakes_are_a_check_run_of_their_own_at_their_lines() {
+    if !wanted("testbed", "mistakes in a check run") {
+        return;
+    }
+    let github = github().await;
+    let mut app =
+        App::new(&Config { more: "    on: { psh: main }\n    strat: x\n".to_owned(), ..Config::default() });
+    step(&mut app, &github.url(), "ghs_secret");
+    app.variable("GITHUB_ACTIONS", "true");
+    let said = app.run(&["run"]).exits(2);
+    assert!(!said.err.contains("file=tidegate.yaml"), "said twice: {}", said.err);
+    let run = github.repository("acme/shop").unwrap().check_runs.last().unwrap().clone();
+    assert_eq!((run.name.as_str(), run.conclusion.as_deref()), ("tidegate / configuration", Some("failure")));
+    assert_eq!((run.head_sha.as_str(), run.title.as_deref()), (HEAD, Some("2 things are wrong")));
+    let text = fs::read_to_string(app.path("tidegate.yaml")).unwrap();
+    let line = |part: &str| 1 + text.lines().position(|line| line.contains(part)).unwrap();
+    let told: Vec<_> =
+        run.annotations.iter().map(|one| (one["path"].clone(), one["start_line"].clone())).collect();
+    assert_eq!(told, ["psh:", "strat:"].map(|key| (json!("tidegate.yaml"), json!(line(key)))));
+    tells(&run.summary.unwrap(), &["unknown key `psh`"]);
+
+    // An input that cannot be, at the line of the workflow that gives it.
+    app.write(&Config::default());
+    let workflow = "jobs:\n  ship:\n    steps:\n      - uses: tidegate/tidegate@v1\n        with:\n          if-busy: maybe\n";
+    fs::create_dir_all(app.path(".github/workflows")).unwrap();
+    fs::write(app.path(".github/workflows/ship.yml"), workflow).unwrap();
+    let root = app.path("").display().to_string();
+    for (name, value) in [
+        ("GITHUB_WORKSPACE", root.as_str()),
+        ("GITHUB_WORKFLOW_REF", "acme/shop/.github/workflows/ship.yml@refs/pull/7/merge"),
+        ("GITHUB_JOB", "ship"),
+        ("GITHUB_ACTION_REPOSITORY", "tidegate/tidegate"),
+        ("INPUT_IF-BUSY", "maybe"),
+    ] {
+        app.variable(name, value);
+    }
+    app.run(&["run"]).exits(2);
+    let run = github.repository("acme/shop").unwrap().check_runs.last().unwrap().clone();
+    let [only] = &run.annotations[..] else { panic!("{:?}", run.annotations) };
+    assert_eq!((&only["path"], &only["start_line"]), (&json!(".github/workflows/ship.yml"), &json!(6)));
+    tells(
+        only["message"].as_str().unwrap(),
+        &["if-busy: `maybe` is nothing that it can be", "it is `supersede`"],
+    );
+    // Without a check run the step itself has them.
+    app.variable("INPUT_GITHUB-TOKEN", "");
+    let said = app.run(&["run"]).exits(2);
+    tells(&said.err, &["::error file=.github/workflows/ship.yml,line=6,title=if-busy::if-busy"]);
+    github.finish().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_another_command_goes_on_with_is_told_too() {
+    if !wanted("testbed", "a promotion told to GitHub") {
+        return;
+    }
+    let github = github().await;
+    let pausing = Config {
+        strategy: "{ canary: { weights: [{ weight: 20, confirm: true }], compare: false, at-most: 100ms } }"
+            .to_owned(),
+        ..Config::default()
+    };
+    let mut app = App::new(&pausing);
+    step(&mut app, &github.url(), "ghs_secret");
+    app.run(&["deploy", "--version", "v1"]).exits(0);
+    for (version, command, outcome) in [("v2", "promote", "promoted"), ("v3", "abort", "rolled-back")] {
+        app.run(&["deploy", "--version", version]).exits(6);
+        let states = |app: &str| {
+            let shop = github.repository(app).unwrap();
+            (shop.deployments.last().unwrap().state().to_owned(), shop.check_runs.last().unwrap().clone())
+        };
+        assert_eq!(states("acme/shop").0, "pending");
+        let report = app.path("report.md").display().to_string();
+        let answer = app.json(&[command, "--report", &report]);
+        assert_eq!(answer["outcome"], outcome);
+        let (state, run) = states("acme/shop");
+        assert_eq!(state, if outcome == "promoted" { "success" } else { "inactive" });
+        assert_eq!((run.status.as_str(), run.title.as_deref()), ("completed", answer["sentence"].as_str()));
+        tells(&fs::read_to_string(report).unwrap(), &[&format!("shop {version} → dev")]);
+    }
+    github.finish().unwrap();
+}

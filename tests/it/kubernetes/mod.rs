@@ -7,6 +7,7 @@ mod drift;
 mod gates;
 mod ground;
 mod image;
+mod job_identity;
 mod judged;
 mod kills;
 mod kinds;

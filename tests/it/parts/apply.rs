@@ -12,7 +12,7 @@ use super::bed;
 use super::kube::Namespace;
 
 async fn applier(bed: &Bed, identity: &str, space: &Namespace) -> Applier {
-    let access = Access { kubeconfig: Some(bed.kubeconfig(identity)), context: None };
+    let access = Access { kubeconfig: Some(bed.kubeconfig(identity)), ..Access::default() };
     let (client, namespace) = connect(&access).await.unwrap();
     assert_eq!(namespace, "default");
     Applier::new(client, &space.name)
@@ -169,7 +169,11 @@ async fn a_kubeconfig_that_cannot_be_used_is_told_with_its_cause() {
         if let Some(text) = text {
             std::fs::write(&file, text).unwrap();
         }
-        let access = Access { kubeconfig: Some(file.clone()), context: context.map(str::to_owned) };
+        let access = Access {
+            kubeconfig: Some(file.clone()),
+            context: context.map(str::to_owned),
+            ..Access::default()
+        };
         let trouble = connect(&access).await.err().unwrap();
         assert_eq!(trouble.code, "bad-kubeconfig");
         trouble.sentence

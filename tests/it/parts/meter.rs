@@ -32,7 +32,7 @@ struct Shop {
 impl Shop {
     async fn new(bed: &Bed, name: &str) -> Self {
         let space = Namespace::new(bed, name);
-        let access = Access { kubeconfig: Some(bed.kubeconfig("admin")), context: None };
+        let access = Access { kubeconfig: Some(bed.kubeconfig("admin")), ..Access::default() };
         let (client, _) = connect(&access).await.unwrap();
         let config = KubernetesConfig {
             app: "shop".to_owned(),

@@ -21,7 +21,7 @@ fn objects(text: &str) -> Vec<Object> {
 }
 
 async fn client(bed: &Bed, identity: &str) -> kube::Client {
-    let access = Access { kubeconfig: Some(bed.kubeconfig(identity)), context: None };
+    let access = Access { kubeconfig: Some(bed.kubeconfig(identity)), ..Access::default() };
     connect(&access).await.unwrap().0
 }
 

@@ -38,6 +38,8 @@ pub fn bed(port: u16) -> SocketAddr {
 
 /// The API server (HTTPS).
 pub const API: u16 = 6443;
+/// Where the API server looks for who has issued a token, on [`HOST`] (HTTPS). A test serves it.
+pub const ISSUER: u16 = 8444;
 /// The registry (HTTP).
 pub const REGISTRY: u16 = 5000;
 /// Envoy, which serves port 80 of the Gateway (HTTP).

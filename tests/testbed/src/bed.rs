@@ -68,6 +68,12 @@ impl Bed {
         home::run("kubeconfig").join(identity)
     }
 
+    /// A file among the testbed's certificates and keys.
+    #[must_use]
+    pub fn pki(&self, file: &str) -> PathBuf {
+        home::run("pki").join(file)
+    }
+
     /// `kubectl` as that identity.
     #[must_use]
     pub fn kubectl(&self, identity: &str) -> Command {

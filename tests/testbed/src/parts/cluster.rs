@@ -80,6 +80,7 @@ fn api_server(stage: &Stage) -> Result<(), BedError> {
         "--feature-gates=WatchList=false".to_owned(),
         "--enable-admission-plugins=NodeRestriction".to_owned(),
         format!("--token-auth-file={}", pki("tokens.csv")),
+        format!("--authentication-config={}", pki("authentication.yaml")),
         format!("--client-ca-file={}", pki("ca.crt")),
         format!("--tls-cert-file={}", pki("apiserver.crt")),
         format!("--tls-private-key-file={}", pki("apiserver.key")),

@@ -53,6 +53,7 @@ impl Credentials {
         write("pki/service-accounts.key", &accounts.serialize_pem())?;
         write("pki/service-accounts.pub", &accounts.public_key_pem())?;
         made.identities()?;
+        made.issuer_of_tokens()?;
         Ok(made)
     }
 
@@ -79,6 +80,24 @@ impl Credentials {
         let addresses = [address::BED, address::KUBERNETES_SERVICE].map(|ip| IpAddr::V4(ip).to_string());
         let names = ["kubernetes", "kubernetes.default", "kubernetes.default.svc", "localhost"];
         addresses.into_iter().chain(names.map(str::to_owned)).collect()
+    }
+
+    /// Who issues tokens that the API server takes besides: a test, which serves what `pki/issuer.crt` is for, and signs with
+    /// `pki/issuer-tokens.key`. Its audience is `testbed`, and who a token is of stands in `sub`.
+    fn issuer_of_tokens(&self) -> Result<(), BedError> {
+        self.certificate("issuer", "issuer", None, &[address::HOST.to_string()])?;
+        let key = KeyPair::generate().map_err(|e| failed(&e))?;
+        write("pki/issuer-tokens.key", &key.serialize_pem())?;
+        let authority: String = self.issuer.pem().lines().map(|line| format!("      {line}\n")).collect();
+        let text = format!(
+            "apiVersion: apiserver.config.k8s.io/v1\nkind: AuthenticationConfiguration\njwt:\n- issuer:\n    \
+             url: https://{}:{}\n    audiences: [testbed]\n    certificateAuthority: |\n{authority}  \
+             claimMappings: {{ username: {{ claim: sub, prefix: \"job:\" }} }}\n",
+            address::HOST,
+            address::ISSUER
+        );
+        write("pki/authentication.yaml", &text)?;
+        Ok(())
     }
 
     fn identities(&self) -> Result<(), BedError> {

@@ -1,0 +1,43 @@
+//! A check run of its own for what keeps a run from beginning: mistakes in the configuration or the workflow, each at its line. It is of no
+//! environment, for which one it would have been is in what cannot be read.
+
+use crate::github::checks::{self, Annotation, BATCH, CheckRun, Conclusion, LONGEST, Standing};
+use crate::github::{Client, Failure, Workflow};
+use crate::report::safe;
+
+/// The name of that check run.
+const NAME: &str = "tidegate / configuration";
+
+/// Tells what is wrong, in a check run that has failed.
+///
+/// # Errors
+/// Why GitHub did not take it.
+pub async fn refuse(
+    client: &Client,
+    workflow: &Workflow,
+    sentence: &str,
+    annotations: &[Annotation],
+) -> Result<(), Failure> {
+    let title = match annotations {
+        [only] => safe::plain(&only.message),
+        all => format!("{} things are wrong", all.len()),
+    };
+    let lines: Vec<String> = sentence.lines().map(safe::plain).collect();
+    let run = CheckRun {
+        name: NAME.to_owned(),
+        sha: workflow.sha.clone(),
+        external_id: workflow.name.clone(),
+        details: workflow.run.clone(),
+        standing: Standing::Concluded(Conclusion::Failure),
+        times: (None, None),
+        title: title.chars().take(250).collect(),
+        summary: safe::cut(&safe::fenced(&lines), LONGEST, "… the rest is in the log of the run."),
+        text: String::new(),
+    };
+    let mut batches = annotations.chunks(BATCH);
+    let id = checks::create(client, &run, batches.next().unwrap_or_default()).await?;
+    for batch in batches {
+        checks::update(client, id, &run, batch).await?;
+    }
+    Ok(())
+}
