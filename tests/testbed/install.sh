@@ -30,7 +30,7 @@ router_definitions=(
 # The parts that come from Debian, by package.
 debian_packages=(
     containerd containernetworking-plugins runc iptables conntrack socat # beneath the nodes
-    etcd-server docker-registry docker.io nginx-light prometheus postgresql mariadb-server skopeo tini
+    etcd-server docker-registry docker.io nginx-light prometheus postgresql mariadb-server skopeo buildah tini
 )
 # The parts that are built from Go modules: a folder here each, whose go.mod and go.sum pin them.
 go_parts=(kubernetes podinfo contour coredns act actionlint buildkit buildx kwok crane pause)

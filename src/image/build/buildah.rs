@@ -10,7 +10,9 @@ pub(super) fn lacking(order: &Order) -> Vec<&'static str> {
     let typed = |caches: &[String]| {
         caches.iter().any(|cache| cache.contains("type=") && !cache.contains("type=registry"))
     };
+    let has_caches = !order.cache_from.is_empty() || !order.cache_to.is_empty();
     lacks(&[
+        Lack("caches for several platforms", is_list(order) && has_caches),
         Lack("caches of other types than registry", typed(&order.cache_from) || typed(&order.cache_to)),
         Lack("no-cache-filters", !order.no_cache_filters.is_empty()),
         Lack("outputs", !order.outputs.is_empty()),
@@ -34,7 +36,8 @@ fn has_level(annotation: &str) -> bool {
 /// The words after `buildah`. `name` is what the image, or the list of images of several platforms, is called here.
 #[must_use]
 pub(super) fn arguments(order: &Order, secrets: &[String], name: &str) -> Vec<String> {
-    let mut words = Words::new(&["build", "--layers"]);
+    // Of what it keeps it takes the layer of one platform for that of another, where the instructions are the same.
+    let mut words = Words::new(&["build", if is_list(order) { "--layers=false" } else { "--layers" }]);
     words.maybe("--file", order.file.as_ref());
     words.maybe("--target", order.target.as_ref());
     if !order.platforms.is_empty() {

@@ -131,7 +131,7 @@ impl Drive<'_> {
             });
             built.digest = built.digest.or(digest);
         }
-        Ok(built)
+        built.pushed("docker")
     }
 
     async fn buildah(&mut self) -> Result<Built, BuildError> {
@@ -147,7 +147,8 @@ impl Drive<'_> {
             let command = self.command("buildah", &buildah::push_arguments(self.order, &name, &tag, &file));
             self.stepwise("buildah", command).await?;
         }
-        Ok(Built { digest: read(&file), ..Built::default() })
+        Built { digest: read(&file).filter(|digest| digest.starts_with("sha256:")), ..Built::default() }
+            .pushed("buildah")
     }
 
     /// Runs a builder that does one step after the other; gives its lines.
@@ -214,6 +215,21 @@ impl Drive<'_> {
 
     fn path(&self, name: &str) -> String {
         self.folder.path().join(name).display().to_string()
+    }
+}
+
+impl Built {
+    /// What was pushed has a digest. A builder that ends well and tells none may have pushed nothing: buildah 1.28 says nothing of a list of
+    /// images that the registry does not take.
+    fn pushed(self, program: &str) -> Result<Self, BuildError> {
+        if self.digest.is_some() {
+            return Ok(self);
+        }
+        let sentence =
+            format!("{program} ended well, and tells no digest of what it was to push: it may be nowhere");
+        Err(BuildError::new("build-failed", sentence).hint(format!(
+            "push it once by hand with `{program} --log-level debug`; a newer {program} says why it cannot"
+        )))
     }
 }
 

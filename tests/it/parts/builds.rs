@@ -347,3 +347,37 @@ async fn docker_engine_without_buildx_builds_and_says_what_it_lacks() {
     );
     assert!(sentence.contains("    last words"), "{sentence}");
 }
+
+/// A scanner that does not look, but says what a real one says, in the form that BuildKit wants of it.
+const SCANNER: &str = r#"echo '{ "_type": "https://in-toto.io/Statement/v0.1", "predicateType": "https://spdx.dev/Document",
+  "predicate": { "spdxVersion": "SPDX-2.3", "name": "scanned" } }' > "$BUILDKIT_SCAN_DESTINATION/sbom.spdx.json"
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_list_of_what_is_in_an_image_is_made_listed_and_copied() {
+    let Some(yard) = Yard::new("an SBOM of BuildKit's", true).await else { return };
+    yard.shell();
+    yard.write("scan", SCANNER);
+    yard.write(
+        "Dockerfile",
+        "FROM scratch\nCOPY root /\nCOPY scan /scan\nENTRYPOINT [\"/bin/sh\", \"/scan\"]\n",
+    );
+    let scanner = image(&format!("scanner-{}:1", std::process::id()));
+    yard.built(&["--push", "--tags", &scanner]);
+    yard.write("Dockerfile", "FROM scratch\nCOPY scan /app\n");
+    let [name, copy] =
+        ["scanned", "scanned-copy"].map(|name| image(&format!("{name}-{}:1", std::process::id())));
+    let built = yard.built(&["--push", "--tags", &name, "--sbom", &format!("generator={scanner}")]);
+    let spdx = "https://spdx.dev/Document";
+    assert!(built["attestations"].to_string().contains(spdx), "{built:#}");
+    let tidegate = |words: &[&str]| -> Value {
+        let mut command = Command::new(TIDEGATE);
+        command.arg("image").args(words).args(["--output", "json"]).env("DOCKER_CONFIG", "/nowhere");
+        serde_json::from_str(&run(&mut command)).unwrap()
+    };
+    assert_eq!(tidegate(&["copy", &name, &copy])["digest"], built["digest"]);
+    let copied = tidegate(&["inspect", &copy]);
+    let about = copied["manifests"].as_array().unwrap().iter().filter(|one| !one["about"].is_null());
+    let kinds: Vec<&Value> = about.flat_map(|one| one["predicates"].as_array().unwrap()).collect();
+    assert!(kinds.contains(&&Value::from(spdx)) && kinds.len() == 2, "{copied:#}");
+}

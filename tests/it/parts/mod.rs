@@ -6,6 +6,7 @@ mod act;
 pub mod action;
 mod apply;
 mod build;
+mod buildah;
 mod builds;
 pub mod checkout;
 mod cluster;
