@@ -13,6 +13,7 @@ mod cluster;
 mod docker;
 mod faults;
 mod gateway;
+mod gha_cache;
 mod journal;
 pub mod kube;
 mod large;
