@@ -15,6 +15,7 @@ Environment: TIDEGATE (target/*/release/tidegate), NODE (node).
 import json
 import os
 import pathlib
+import signal
 import socket
 import statistics
 import subprocess
@@ -79,10 +80,12 @@ def tidegate(folder):
         "GITHUB_WORKSPACE": str(folder),
     }
     began = time.perf_counter()
-    step = subprocess.Popen([NODE, str(HERE / "action/main.js")], cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    step = subprocess.Popen([NODE, str(HERE / "action/main.js")], cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
     listener.thread.join(30)
-    step.kill()
+    os.killpg(step.pid, signal.SIGKILL)
     said = step.communicate()[0].decode()
+    # What it had begun by then goes, too.
+    subprocess.run([binary(), "local", "stop"], cwd=folder, env=environment, capture_output=True)
     if not listener.at or "check-runs" not in listener.asked:
         sys.exit(f"no check run was asked for ({listener.asked}):\n{said}")
     return listener.at - began
@@ -101,7 +104,7 @@ def main():
     took = {"tidegate": [], "six": []}
     for turn in range(ROUNDS + 1):
         for name, act in (("tidegate", tidegate), ("six", six)):
-            with tempfile.TemporaryDirectory(prefix="bench-action-") as folder:
+            with tempfile.TemporaryDirectory(prefix="bench-action-", ignore_cleanup_errors=True) as folder:
                 folder = pathlib.Path(folder)
                 (folder / "tidegate.yaml").write_text(CONFIGURATION)
                 seconds = act(folder)

@@ -174,7 +174,15 @@ def tell(part, own, took, **more):
     say(part, medians=medians, ratio_of_ours=ratios, seconds=took, **more)
 
 
+def base_for_ko():
+    (WORK / "empty").mkdir()
+    (WORK / "empty/nothing").write_text("")
+    run(binary(), "image", "push", str(WORK / "empty"), f"{REGISTRY}/bench-empty:1", "--no-sbom")
+
+
 def cold():
+    if "ko" in peers():
+        base_for_ko()
     rounds("cold", "tidegate", peers())
 
 

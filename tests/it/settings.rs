@@ -11,9 +11,9 @@ use serde_json::Value;
 use tidegate::rollout::strategy::{Canary, Rolling, Strategy, StrategyName};
 use tidegate::rollout::{Condition, Weight};
 use tidegate::settings::{
-    self, EnvValue, GraceSettings, KubeconfigSource, KubernetesSettings, ManifestSource, OidcSettings,
-    PrometheusSettings, QuerySettings, RouterKind, RuleLevel, Settings, SettingsError, Severity,
-    TargetSettings, TrafficSettings,
+    self, CountedBy, EnvValue, GraceSettings, KubeconfigSource, KubernetesSettings, ManifestSource,
+    OidcSettings, PrometheusSettings, QuerySettings, RouterKind, RuleLevel, Settings, SettingsError,
+    Severity, TargetSettings, TrafficSettings,
 };
 
 mod gates;
@@ -173,6 +173,7 @@ fn everything_of_a_cluster_is_read() {
             address: "https://metrics.example/prometheus".to_owned(),
             token: Some("METRICS_TOKEN".to_owned()),
             queries: QuerySettings {
+                by: CountedBy::Pod,
                 requests: "sum by (pod) (served{pod=~\"{{pods}}\"})".to_owned(),
                 errors: "sum by (pod) (failed{pod=~\"{{pods}}\"})".to_owned(),
                 slow: None,

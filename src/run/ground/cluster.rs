@@ -18,7 +18,7 @@ use crate::target::kubernetes::diagnose::Graces;
 use crate::target::kubernetes::policy::{Level, Policy, Rule};
 use crate::target::kubernetes::router::{Router, RouterKind, Rules};
 use crate::target::kubernetes::{
-    Credential, KubernetesConfig, KubernetesTarget, PrometheusSource, Queries, Traffic,
+    By, Credential, KubernetesConfig, KubernetesTarget, PrometheusSource, Queries, Traffic,
 };
 
 /// A cluster as the ground of an environment.
@@ -157,8 +157,15 @@ fn prometheus(settings: &PrometheusSettings) -> PrometheusSource {
         },
     };
     let asked = &settings.queries;
-    let queries =
-        Queries { requests: asked.requests.clone(), errors: asked.errors.clone(), slow: asked.slow.clone() };
+    let queries = Queries {
+        requests: asked.requests.clone(),
+        errors: asked.errors.clone(),
+        slow: asked.slow.clone(),
+        by: match asked.by {
+            settings::CountedBy::Pod => By::Pod,
+            settings::CountedBy::Service => By::Service,
+        },
+    };
     PrometheusSource { address: settings.address.clone(), token, queries }
 }
 

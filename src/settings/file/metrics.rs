@@ -26,12 +26,35 @@ pub(in crate::settings) struct Prometheus {
     /// What it is to be given as a bearer token: `$NAME` takes it from that environment variable. By default nothing.
     #[schemars(regex(pattern = "^\\$"))]
     pub(in crate::settings) token: Option<String>,
-    /// What it is asked. By default for `http_requests_total` and `http_request_duration_seconds`.
+    /// Who counts: `application` itself (`http_requests_total` and `http_request_duration_seconds`); the proxies of `istio` or `linkerd`, for
+    /// each pod; or the router, for each Service that it leads to: `contour`, `ingress-nginx` or `traefik`.
+    #[schemars(extend("default" = "application"))]
+    pub(in crate::settings) of: Option<Counter>,
+    /// What it is asked, in place of what is known of who counts.
     pub(in crate::settings) queries: Option<Queries>,
 }
 
-/// Queries in PromQL that count since each pod began, with a series for each pod. `{{pods}}` stands for an expression with the
-/// names of the pods, `{{namespace}}` for their namespace, `{{slower-than}}` for the bound of the comparison in seconds.
+/// Who counts the requests.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(in crate::settings) enum Counter {
+    /// The app itself.
+    Application,
+    /// The sidecars of Istio.
+    Istio,
+    /// The proxies of Linkerd.
+    Linkerd,
+    /// The Envoys of Contour.
+    Contour,
+    /// The controller of ingress-nginx.
+    IngressNginx,
+    /// Traefik.
+    Traefik,
+}
+
+/// Queries in PromQL that count, with a series for each pod (`sum by (pod)`), or for each Service that the router leads to (`sum by (service)`).
+/// `{{pods}}` stands for an expression with the names of the pods, `{{services}}` for one with those of the Services, `{{namespace}}` for
+/// their namespace, `{{slower-than}}` for the bound of the comparison in seconds, `{{slower-than-ms}}` in milliseconds.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(
     deny_unknown_fields,

@@ -23,7 +23,7 @@ pub use kubernetes::{
     GraceSettings, KubeconfigSource, KubernetesSettings, ManifestSource, OidcSettings, RouterKind, RuleLevel,
     TrafficSettings,
 };
-pub use metrics::{PrometheusSettings, QuerySettings};
+pub use metrics::{CountedBy, Counter, PrometheusSettings, QuerySettings};
 pub use migrate::{MigrateSettings, MigrationRunner};
 pub use notify::{EmailSettings, MailSecurity, NOTIFY_FIELDS, NotifyChannel, NotifySettings};
 pub use preview::{IsolationSettings, PreviewInstance, PreviewSettings, PullFacts, PullRules};

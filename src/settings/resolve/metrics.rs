@@ -2,38 +2,87 @@
 
 use super::{Findings, env, required};
 use crate::rollout::step::Comparison;
-use crate::settings::file::{Metrics, Prometheus, Queries};
-use crate::settings::model::{EnvValue, PrometheusSettings, QuerySettings};
+use crate::settings::file::{self, Metrics, Prometheus, Queries};
+use crate::settings::model::{
+    CountedBy, Counter, EnvValue, PrometheusSettings, QuerySettings, RouterKind, TrafficSettings,
+};
 use crate::yaml::Path;
 
-/// What stands for the names of the pods.
+/// What stands for the names of the pods, and for those of the Services.
 const PODS: &str = "{{pods}}";
+const SERVICES: &str = "{{services}}";
 /// All that a query has places for.
-const PLACES: [&str; 3] = [PODS, "{{namespace}}", "{{slower-than}}"];
+const PLACES: [&str; 5] = [PODS, SERVICES, "{{namespace}}", "{{slower-than}}", "{{slower-than-ms}}"];
 
 /// The Prometheus. `path` is that of `metrics`.
 pub(super) fn resolve(raw: Metrics, path: &Path, findings: &mut Findings<'_>) -> Option<PrometheusSettings> {
-    let Metrics::Prometheus(Prometheus { address, token, queries }) = raw;
+    let Metrics::Prometheus(Prometheus { address, token, of, queries }) = raw;
     let path = path.key("prometheus");
     let help = "write `address: http://HOST:9090`";
     let given = required(address, &path.key("address"), help, findings);
     let address = given.map(|text| check_address(&text, &path.key("address"), findings));
     let token = token.and_then(|text| check_token(text, address.as_deref(), &path.key("token"), findings));
-    let queries = match queries {
-        Some(raw) => check_queries(raw, &path.key("queries"), findings),
-        None => Some(QuerySettings::default()),
+    let queries = match (queries, of) {
+        (Some(raw), None) => check_queries(raw, &path.key("queries"), findings),
+        (None, of) => Some(QuerySettings::of(of.map_or(Counter::Application, counter))),
+        (Some(_), Some(_)) => {
+            let message = "`of` has no effect: `queries` say what is asked";
+            findings.conflict_with(&path.key("of"), &path.key("queries"), message, "take one of them out");
+            None
+        }
     };
     Some(PrometheusSettings { address: address?, token, queries: queries? })
+}
+
+const fn counter(raw: file::Counter) -> Counter {
+    match raw {
+        file::Counter::Application => Counter::Application,
+        file::Counter::Istio => Counter::Istio,
+        file::Counter::Linkerd => Counter::Linkerd,
+        file::Counter::Contour => Counter::Contour,
+        file::Counter::IngressNginx => Counter::IngressNginx,
+        file::Counter::Traefik => Counter::Traefik,
+    }
+}
+
+/// Who counts by Service counts what a router leads to it: the right one, and with a Service for each release.
+fn check_router(
+    prometheus: &PrometheusSettings,
+    traffic: &TrafficSettings,
+    path: &Path,
+    findings: &mut Findings<'_>,
+) {
+    if prometheus.queries.by == CountedBy::Pod {
+        return;
+    }
+    let known = [
+        (Counter::Contour, RouterKind::GatewayApi, "gateway-api"),
+        (Counter::IngressNginx, RouterKind::IngressNginx, "ingress-nginx"),
+        (Counter::Traefik, RouterKind::Traefik, "traefik"),
+    ];
+    let wanted = known.into_iter().find(|(of, ..)| prometheus.queries == QuerySettings::of(*of));
+    let (fits, name) = match (traffic, wanted) {
+        (TrafficSettings::Service { .. }, _) => (false, wanted.map_or("a router", |(_, _, name)| name)),
+        (TrafficSettings::Router { router, .. }, Some((_, kind, name))) => (*router == kind, name),
+        (TrafficSettings::Router { .. }, None) => (true, ""),
+    };
+    if !fits {
+        let message = format!("requests are counted by Service, and `traffic` is not divided by {name}");
+        let help = "have the pods count (`of: application`), or divide `traffic` by the router that counts";
+        findings.conflict_with(&path.key("metrics").key("prometheus"), &path.key("traffic"), &message, help);
+    }
 }
 
 /// What has no effect with the comparison, or lacks what it needs. `path` is the environment's.
 pub(super) fn check_use(
     prometheus: Option<&PrometheusSettings>,
+    traffic: &TrafficSettings,
     comparison: Option<&Comparison>,
     path: &Path,
     findings: &mut Findings<'_>,
 ) {
     let Some(prometheus) = prometheus else { return };
+    check_router(prometheus, traffic, &path.key("target").key("kubernetes"), findings);
     let (metrics, strategy) = (path.key("target").key("kubernetes").key("metrics"), path.key("strategy"));
     let Some(comparison) = comparison else {
         let message = "`metrics` has no effect: nothing is compared";
@@ -48,7 +97,7 @@ pub(super) fn check_use(
             findings.conflict_with(&queries, &strategy, message, "add `slow` to the queries");
         }
         // The usual queries have one for whoever wants it.
-        (None, Some(_)) if prometheus.queries != QuerySettings::default() => {
+        (None, Some(_)) if !Counter::ALL.iter().any(|of| prometheus.queries == QuerySettings::of(*of)) => {
             let message = "`slow` has no effect: nothing says which requests are slow";
             let help = "take it out, or add `slower-than` to `compare`";
             findings.conflict_with(&queries.key("slow"), &strategy, message, help);
@@ -117,7 +166,14 @@ fn check_queries(raw: Queries, path: &Path, findings: &mut Findings<'_>) -> Opti
     let requests = required(requests, &path.key("requests"), help, findings);
     let help = "write a query that counts the errors of each pod, with 0 for a pod that has none";
     let errors = required(errors, &path.key("errors"), help, findings);
-    Some(QuerySettings { requests: requests?, errors: errors?, slow })
+    let (requests, errors) = (requests?, errors?);
+    let all = || [Some(&requests), Some(&errors), slow.as_ref()].into_iter().flatten();
+    let by = if all().all(|query| query.contains(SERVICES)) { CountedBy::Service } else { CountedBy::Pod };
+    if by == CountedBy::Pod && all().any(|query| query.contains(SERVICES)) {
+        let message = "some of the queries count by pod, and some by Service";
+        findings.error(path, message, "use `{{pods}}` in all of them, or `{{services}}` in all");
+    }
+    Some(QuerySettings { requests, errors, slow, by })
 }
 
 /// A query must be about the pods of the releases. Whether it is PromQL, the Prometheus says.
@@ -125,9 +181,11 @@ fn check_query(query: &str, key: &str, path: &Path, findings: &mut Findings<'_>)
     let rest = PLACES.iter().fold(query.to_owned(), |rest, place| rest.replace(place, ""));
     if rest.contains("{{") || rest.contains("}}") {
         let message = format!("the query `{key}` has a place that nothing fills");
-        findings.error(path, message, "there are `{{pods}}`, `{{namespace}}` and `{{slower-than}}`");
-    } else if !query.contains(PODS) {
-        let message = format!("the query `{key}` does not say of which pods");
-        findings.error(path, message, "put `pod=~\"{{pods}}\"` among its labels");
+        let help = "there are `{{pods}}`, `{{services}}`, `{{namespace}}`, `{{slower-than}}` and `{{slower-than-ms}}`";
+        findings.error(path, message, help);
+    } else if query.contains(PODS) == query.contains(SERVICES) {
+        let message = format!("the query `{key}` does not say of which pods, or of which Services");
+        let help = "put `pod=~\"{{pods}}\"` among its labels, or for a router `service=~\"{{services}}\"`";
+        findings.error(path, message, help);
     }
 }

@@ -36,7 +36,7 @@ use kube::Client;
 use self::bundle::Bundle;
 use self::diagnose::Graces;
 use self::manifests::Key;
-pub use self::meter::{Credential, PrometheusSource, Queries};
+pub use self::meter::{By, Credential, PrometheusSource, Queries};
 use self::preview::{Drift, Forecast};
 use self::router::{Router, Rules};
 use self::work::Work;

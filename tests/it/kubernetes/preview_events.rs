@@ -7,6 +7,8 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use testbed::github::{Commit, Fault, GitHub, Issue, Matcher, Pull, Repository, World};
 
@@ -320,6 +322,68 @@ fn comment(number: u64, body: &str) -> Value {
         "comment": { "id": 1, "body": body, "created_at": "2026-11-29T00:00:00Z", "user": { "login": "monalisa", "type": "User" } } })
 }
 
+/// A secret of the trusted job, which no fork's preview may see.
+const PLANTED: &str = "planted-5e6f7a8b9c";
+
+/// Looks for the secrets of the trusted job wherever a preview could see them: its objects, the environment and the files of its processes, what
+/// was said of it, and what GitHub was told.
+fn nothing_secret_is_seen(storm: &Storm, number: u64, told: &str) {
+    let kubeconfig = std::fs::read_to_string(storm.previews.stage.bed.kubeconfig("admin")).unwrap();
+    let token = kubeconfig.lines().find_map(|line| line.trim().strip_prefix("token: ")).unwrap();
+    let secrets = [PLANTED, "ghs_secret", token];
+    let namespace = storm.previews.namespace(number);
+    let get = |what: &str, form: &str| {
+        run(storm.previews.stage.bed.kubectl("admin").args(["-n", &namespace, "get", what, "-o", form]))
+    };
+    let objects = get("all,configmaps,secrets,serviceaccounts,leases,events,networkpolicies", "yaml");
+    let said = format!("{:?}", storm.github.repository("acme/shop").unwrap());
+    for (where_to, text) in
+        [("its objects", &objects), ("what was told", &told.to_owned()), ("GitHub", &said)]
+    {
+        assert!(secrets.iter().all(|secret| !text.contains(secret)), "a secret is in {where_to}");
+        let encoded = |secret: &&str| text.contains(&STANDARD.encode(secret));
+        assert!(!secrets.iter().any(encoded), "a secret is in {where_to}, encoded");
+    }
+    let uids = get("pods", "jsonpath={.items[*].metadata.uid}");
+    let is_its = |cgroup: &str| {
+        uids.split_whitespace().any(|uid| cgroup.contains(uid) || cgroup.contains(&uid.replace('-', "_")))
+    };
+    let processes: Vec<PathBuf> = std::fs::read_dir("/proc")
+        .unwrap()
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| std::fs::read_to_string(path.join("cgroup")).is_ok_and(|text| is_its(&text)))
+        .collect();
+    assert!(!processes.is_empty(), "no process of the preview is found");
+    let mut looked_at = 0;
+    for process in processes {
+        let mut files = vec![process.join("environ"), process.join("cmdline")];
+        let mut folders = vec![process.join("root")];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
+                let kind = entry.file_type().unwrap();
+                let is_kernels =
+                    ["proc", "sys", "dev"].iter().any(|name| entry.path() == process.join("root").join(name));
+                match (kind.is_dir() && !is_kernels, kind.is_file()) {
+                    (true, _) => folders.push(entry.path()),
+                    (_, true) => files.push(entry.path()),
+                    _ => {}
+                }
+            }
+        }
+        for file in files {
+            // What ends meanwhile has nothing to show any more.
+            let Ok(bytes) = std::fs::read(&file) else { continue };
+            looked_at += 1;
+            for secret in secrets {
+                let is_there = memchr::memmem::find(&bytes, secret.as_bytes()).is_some();
+                assert!(!is_there, "a secret is in {}", file.display());
+            }
+        }
+    }
+    assert!(looked_at > 2, "files of the preview were read: {looked_at}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn comments_steer_previews_and_of_a_fork_an_image_alone_comes_up_once_its_commit_was_named() {
     let Some(storm) = Storm::open("previews by comments", "comments").await else { return };
@@ -338,7 +402,7 @@ async fn comments_steer_previews_and_of_a_fork_an_image_alone_comes_up_once_its_
     let digest = format!("{}@{}", name.trim_end_matches(":1.0.0"), inspected["digest"].as_str().unwrap());
     let run = |storm: &Storm, body: &str, image: &str| -> (i32, String) {
         let (mut command, _) = storm.step(9, "issue_comment", &comment(9, body));
-        command.env("INPUT_IMAGE", image).current_dir(storm.checkout.path(""));
+        command.env("INPUT_IMAGE", image).env("SHOP_SECRET", PLANTED).current_dir(storm.checkout.path(""));
         let output = command.output().unwrap();
         let all = [output.stdout, output.stderr].concat();
         (output.status.code().unwrap_or(-1), String::from_utf8_lossy(&all).into_owned())
@@ -361,6 +425,7 @@ async fn comments_steer_previews_and_of_a_fork_an_image_alone_comes_up_once_its_
     );
     let url = list["previews"][0]["url"].as_str().unwrap().to_owned();
     assert_eq!(storm.previews.answering(&url).await, "1.0.0");
+    nothing_secret_is_seen(&storm, 9, &told);
     // It has no label that previews are for; somebody asked for it, and a sweep leaves it.
     storm.sweep();
     assert!(storm.previews.is_there(9));

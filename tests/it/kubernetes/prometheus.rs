@@ -86,6 +86,39 @@ async fn a_canary_is_judged_by_what_a_prometheus_has_scraped() {
     assert_eq!(ledger.lost, 0, "{:?}", ledger.losses);
 }
 
+/// The pods tell nothing at all: Envoy counts what it leads to each of the two Services.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_canary_is_judged_by_what_the_router_counts() {
+    let Some(stage) = stage("canaries are judged by what Envoy counts", "counted").await else { return };
+    let visitors = stage.visitors(100).await;
+    let of = |counter: &str| by_with(address::bed(address::PROMETHEUS), &format!(", of: {counter}"));
+    stage.settings_with(&judged("", "30s"), &of("contour"));
+    let silent = |tag: &str| {
+        stage.manifests(&format!("sample:{tag}"));
+        let file = stage.dir.path().join("deploy/shop.yaml");
+        let text =
+            std::fs::read_to_string(&file).unwrap().replace("prometheus.io/scrape: \"true\"", "some: thing");
+        std::fs::write(&file, text).unwrap();
+    };
+    for (tag, code, reason) in
+        [("2.0.0-failing", 4, "errors-worse"), ("2.0.0-slow", 4, "slow-worse"), ("2.0.0", 0, "promoted")]
+    {
+        silent(tag);
+        let answer = stage.run(&["deploy", "--version", tag]).await.exits(code).json();
+        tell(&format!("by Envoy: {tag}: {}, {}", answer["seconds"], answer["sentence"]));
+        assert_eq!(answer["reason"], reason, "{answer}");
+        let gates = answer["gates"].as_array().unwrap();
+        assert!(!gates.is_empty() && gates.iter().all(|gate| gate["verdict"] != "no-data"), "{answer}");
+    }
+    stage.is_as_written("2.0.0");
+    let ledger = visitors.stop().await;
+    assert_eq!(ledger.lost, 0, "{:?}", ledger.losses);
+    // Who counts by Service has nothing to count where no router divides.
+    stage.settings_with(&judged("", "30s"), &of("traefik"));
+    let refused = stage.deploy("3.0.0").await.exits(2);
+    assert_eq!(refused.reason(), "configuration");
+}
+
 /// One series within its bounds passes; another value fails; several series, none, and no PromQL tell nothing.
 async fn numbers_are_gates(stage: &Stage) {
     let (address, own) = (address::bed(address::PROMETHEUS), &stage.space.name);
@@ -98,7 +131,8 @@ async fn numbers_are_gates(stage: &Stage) {
     let queries = [
         format!("sum({counts})"),
         format!("0 * sum({counts})"),
-        format!("http_requests_total{{namespace=~\"{own}|default\"}}"),
+        // Several also of a single pod, should the other's scrape be late.
+        format!("{{__name__=~\"http_request.+\",namespace=\"{own}\"}}"),
         "nothing_of_this_name{version=\"{{version}}\"}".to_owned(),
         "sum(".to_owned(),
     ];

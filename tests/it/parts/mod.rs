@@ -23,6 +23,7 @@ mod meter;
 mod migrate;
 mod own;
 mod preflight;
+mod promql;
 mod push;
 mod refusals;
 mod registry;

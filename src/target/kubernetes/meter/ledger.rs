@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use super::pods::Instance;
+use super::prometheus::By;
 use super::text::Reading;
 use crate::rollout::{Counts, ReleaseId};
 
@@ -16,6 +17,8 @@ pub(super) struct Ledger {
     /// The pods tell their counts themselves, where they offer that.
     asks_pods: bool,
     is_begun: bool,
+    /// What is seen later has a past, too.
+    all_have_past: bool,
     /// Every pod that was ever there, by its uid.
     pods: HashMap<String, Known>,
     sums: BTreeMap<ReleaseId, Counts>,
@@ -56,9 +59,10 @@ impl Ledger {
         Self { asks_pods: true, ..Self::default() }
     }
 
-    /// Of what somebody else tells of them: whether they offer anything has no meaning.
-    pub(super) fn of_another() -> Self {
-        Self::default()
+    /// Of what somebody else tells of them: whether they offer anything has no meaning. What is known of a Service is older than the
+    /// rollout: its first reading is where counting begins.
+    pub(super) fn of_another(by: By) -> Self {
+        Self { all_have_past: by == By::Service, ..Self::default() }
     }
 
     /// These pods are there now, and requests over the bound are slow. The pods of the first call have a past; those that are
@@ -74,7 +78,7 @@ impl Ledger {
             }
         }
         for instance in &instances {
-            let new = Known { has_past: is_first, ..Known::default() };
+            let new = Known { has_past: is_first || self.all_have_past, ..Known::default() };
             self.pods.entry(instance.uid.clone()).or_insert(new);
         }
         self.instances = instances;
@@ -247,7 +251,7 @@ mod tests {
     #[test]
     fn errors_that_come_in_view_before_their_requests_wait_for_those() {
         let (old, new) = (instance("0", "old"), instance("1", "new"));
-        let mut ledger = Ledger::of_another();
+        let mut ledger = Ledger::of_another(By::Pod);
         ledger.watch(vec![old], BOUND);
         ledger.watch(vec![new.clone()], BOUND);
         ledger.take(&new, BOUND, read(100, 5));
@@ -263,7 +267,7 @@ mod tests {
     fn what_another_tells_needs_no_offer_of_the_pods() {
         let one = Instance { offer: None, ..instance("1", "new") };
         let other = Instance { offer: None, ..instance("2", "old") };
-        let mut ledger = Ledger::of_another();
+        let mut ledger = Ledger::of_another(By::Pod);
         ledger.watch(vec![one.clone(), other.clone()], BOUND);
         assert_eq!((ledger.wanted().0.len(), ledger.why_silent()), (2, None));
         for pod in [&one, &other] {

@@ -10,6 +10,7 @@ mod ledger;
 mod line;
 mod pods;
 mod prometheus;
+mod services;
 mod text;
 
 use std::collections::BTreeMap;
@@ -29,7 +30,8 @@ use ledger::{Ledger, Visit};
 use pods::Offer;
 pub(super) use pods::{Instance, instances};
 use prometheus::Asker;
-pub use prometheus::{Credential, PrometheusSource, Queries};
+pub use prometheus::{By, Credential, PrometheusSource, Queries};
+pub(super) use services::led_to;
 use text::Unreadable;
 
 /// How long after one round of all pods the next one begins.
@@ -63,7 +65,7 @@ impl Meter {
         namespace: &str,
         wake: impl Fn() + Send + Sync + 'static,
     ) -> Self {
-        let ledger = Arc::new(Mutex::new(Ledger::of_another()));
+        let ledger = Arc::new(Mutex::new(Ledger::of_another(source.queries.by)));
         let questions = questions(Asker::new(source, namespace), Arc::clone(&ledger), wake);
         Self::begin(ledger, AbortOnDropHandle::new(tokio::spawn(questions)))
     }

@@ -20,6 +20,7 @@ const SCHEME: &str = "prometheus.io/scheme";
 /// A pod that answers visitors.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in super::super) struct Instance {
+    /// Its name; of what is counted by Service, the name of that.
     pub(super) pod: String,
     pub(super) uid: String,
     pub(super) release: ReleaseId,

@@ -14,8 +14,24 @@ use super::text::{Reading, whole};
 use crate::prometheus::{Prometheus, Series, Token, Unanswered};
 use crate::rollout::Counts;
 
-/// The label with the name of a pod.
-const POD: &str = "pod";
+/// What a query has a series for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum By {
+    /// Each pod.
+    Pod,
+    /// Each Service that a router leads to.
+    Service,
+}
+
+impl By {
+    /// The label with its name, which is also what it is called.
+    const fn label(self) -> &'static str {
+        match self {
+            Self::Pod => "pod",
+            Self::Service => "service",
+        }
+    }
+}
 
 /// A Prometheus that counts the requests of the instances.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,8 +55,9 @@ pub enum Credential {
     Missing(String),
 }
 
-/// Queries in PromQL for cumulative counts since the pod began, with a series for each pod. `{{namespace}}`, `{{pods}}` (an
-/// expression that fits the names of all pods) and `{{slower-than}}` (the bound, in seconds) are filled in.
+/// Queries in PromQL for cumulative counts, with a series for each pod or Service. `{{namespace}}`, `{{pods}}` or `{{services}}` (an
+/// expression that fits the names of all of them), `{{slower-than}}` and `{{slower-than-ms}}` (the bound, in seconds and in milliseconds) are
+/// filled in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Queries {
     /// Requests answered.
@@ -49,10 +66,12 @@ pub struct Queries {
     pub errors: String,
     /// Of those, slower than the bound; nothing where nobody says how to tell.
     pub slow: Option<String>,
+    /// What there is a series for.
+    pub by: By,
 }
 
-/// Counts by the name of the pod.
-type ByPod = BTreeMap<String, f64>;
+/// Counts by the name of the pod or the Service.
+type ByName = BTreeMap<String, f64>;
 
 /// Asks for the counts of instances.
 pub(super) struct Asker {
@@ -61,13 +80,13 @@ pub(super) struct Asker {
     namespace: String,
 }
 
-/// What the queries gave, each by the name of the pod.
+/// What the queries gave, each by name.
 #[derive(Debug, Default)]
 struct Answers {
-    requests: ByPod,
-    errors: ByPod,
+    requests: ByName,
+    errors: ByName,
     /// Nothing where latency is not compared.
-    slow: Option<ByPod>,
+    slow: Option<ByName>,
 }
 
 impl Asker {
@@ -93,7 +112,7 @@ impl Asker {
         };
         let who = format!("Prometheus at {}", prometheus.address());
         match self.answers(prometheus, of, bound).await {
-            Ok(answers) => of.iter().map(|one| answers.visit(&one.pod, &who)).collect(),
+            Ok(answers) => of.iter().map(|one| answers.visit(&one.pod, self.queries.by, &who)).collect(),
             Err(why) => of.iter().map(|_| Visit::Failed(why.clone())).collect(),
         }
     }
@@ -110,24 +129,28 @@ impl Asker {
             (Some(_), Some(query)) => Some(fill(query)),
             (Some(_), None) => return Err("no query tells which requests are slow: add `slow`".to_owned()),
         };
+        let by = self.queries.by;
         let (requests, errors) = (fill(&self.queries.requests), fill(&self.queries.errors));
         let (requests, errors, slow) = tokio::try_join!(
-            ask(prometheus, "requests", Some(&requests)),
-            ask(prometheus, "errors", Some(&errors)),
-            ask(prometheus, "slow", slow.as_deref()),
+            ask(prometheus, by, "requests", Some(&requests)),
+            ask(prometheus, by, "errors", Some(&errors)),
+            ask(prometheus, by, "slow", slow.as_deref()),
         )?;
         Ok(Answers { requests: requests.unwrap_or_default(), errors: errors.unwrap_or_default(), slow })
     }
 }
 
 impl Answers {
-    /// What they tell of a pod. What has answered requests must have errors and, where they count, slow requests, were it 0 of
+    /// What they tell of a pod or a Service. What has answered requests must have errors and, where they count, slow requests, were it 0 of
     /// them: a query that fits nothing would otherwise show a release without fault.
-    fn visit(&self, pod: &str, who: &str) -> Visit {
-        let count = |from: &ByPod, key: &str| match from.get(pod) {
+    fn visit(&self, name: &str, by: By, who: &str) -> Visit {
+        let what = by.label();
+        let count = |from: &ByName, key: &str| match from.get(name) {
             Some(value) if value.is_finite() && *value >= 0.0 => Ok(whole(*value)),
-            Some(value) => Err(format!("{who} gives {value} as the count of pod {pod}, asked for `{key}`")),
-            None => Err(format!("{who} has no series of pod {pod}, asked for `{key}`")),
+            Some(value) => {
+                Err(format!("{who} gives {value} as the count of {what} {name}, asked for `{key}`"))
+            }
+            None => Err(format!("{who} has no series of {what} {name}, asked for `{key}`")),
         };
         let counts = || {
             let requests = count(&self.requests, "requests")?;
@@ -147,36 +170,47 @@ impl Answers {
     }
 }
 
-/// What a query gives, by the name of the pod.
-async fn ask(prometheus: &Prometheus, key: &str, query: Option<&str>) -> Result<Option<ByPod>, String> {
+/// What a query gives, by the name of the pod or the Service.
+async fn ask(
+    prometheus: &Prometheus,
+    by: By,
+    key: &str,
+    query: Option<&str>,
+) -> Result<Option<ByName>, String> {
     let Some(query) = query else { return Ok(None) };
     let told = |why: Unanswered| format!("{why}, asked for `{key}`");
-    let sums = by_pod(prometheus.ask(query).await.map_err(told)?);
+    let label = by.label();
+    let sums = by_name(label, prometheus.ask(query).await.map_err(told)?);
     let nameless = || {
         let who = prometheus.address();
-        format!("Prometheus at {who} gives no series by pod for `{key}`: write `sum by (pod) (…)`")
+        format!("Prometheus at {who} gives no series by {label} for `{key}`: write `sum by ({label}) (…)`")
     };
     sums.ok_or_else(nameless).map(Some)
 }
 
-/// A query with what it has places for. Names of pods have no characters that mean anything in an expression, but for the dot.
+/// A query with what it has places for. Names of pods and Services have no characters that mean anything in an expression, but for the dot.
 fn filled(query: &str, namespace: &str, of: &[Instance], bound: Option<Duration>) -> String {
-    let mut pods = String::new();
+    let mut names = String::new();
     for (n, one) in of.iter().enumerate() {
         // Writing to a string cannot fail.
-        let _ = write!(pods, "{}{}", if n == 0 { "" } else { "|" }, one.pod.replace('.', "[.]"));
+        let _ = write!(names, "{}{}", if n == 0 { "" } else { "|" }, one.pod.replace('.', "[.]"));
     }
-    let bound = bound.unwrap_or_default().as_secs_f64().to_string();
-    query.replace("{{namespace}}", namespace).replace("{{pods}}", &pods).replace("{{slower-than}}", &bound)
+    let bound = bound.unwrap_or_default();
+    let query =
+        query.replace("{{namespace}}", namespace).replace("{{pods}}", &names).replace("{{services}}", &names);
+    let milliseconds = (bound.as_secs_f64() * 1000.0).to_string();
+    query
+        .replace("{{slower-than-ms}}", &milliseconds)
+        .replace("{{slower-than}}", &bound.as_secs_f64().to_string())
 }
 
-/// The sum of the values of each pod; nothing when there are series, but of no pod.
-fn by_pod(all: Vec<Series>) -> Option<ByPod> {
+/// The sum of the values of each name in that label; nothing when there are series, but without it.
+fn by_name(label: &str, all: Vec<Series>) -> Option<ByName> {
     let is_empty = all.is_empty();
     let mut sums = BTreeMap::new();
     for Series { mut labels, value } in all {
-        if let Some(pod) = labels.remove(POD) {
-            *sums.entry(pod).or_insert(0.0) += value;
+        if let Some(name) = labels.remove(label) {
+            *sums.entry(name).or_insert(0.0) += value;
         }
     }
     (is_empty || !sums.is_empty()).then_some(sums)
@@ -193,12 +227,12 @@ mod tests {
         Instance { pod: pod.to_owned(), uid: pod.to_owned(), release: ReleaseId::new("new"), offer: None }
     }
 
-    fn counts(of: &[(&str, f64)]) -> ByPod {
+    fn counts(of: &[(&str, f64)]) -> ByName {
         of.iter().map(|(pod, value)| ((*pod).to_owned(), *value)).collect()
     }
 
     fn told(answers: &Answers, pod: &str) -> Result<(u64, u64, u64), String> {
-        match answers.visit(pod, WHO) {
+        match answers.visit(pod, By::Pod, WHO) {
             Visit::Read(Reading { counts, .. }) => Ok((counts.requests, counts.errors, counts.slow)),
             Visit::Failed(why) | Visit::Nothing(why) => Err(why),
         }
@@ -247,13 +281,14 @@ mod tests {
     #[test]
     fn series_are_summed_by_pod_and_must_name_one() {
         let series = |pod: Option<&str>, value| {
-            let labels = pod.map(|pod| (POD.to_owned(), pod.to_owned())).into_iter().collect();
+            let labels = pod.map(|pod| ("pod".to_owned(), pod.to_owned())).into_iter().collect();
             Series { labels, value }
         };
-        let sums = by_pod(vec![series(Some("a"), 1.0), series(Some("b"), 5.0), series(Some("a"), 2.0)]);
+        let sums =
+            by_name("pod", vec![series(Some("a"), 1.0), series(Some("b"), 5.0), series(Some("a"), 2.0)]);
         assert_eq!(sums, Some(counts(&[("a", 3.0), ("b", 5.0)])));
-        assert_eq!(by_pod(Vec::new()), Some(BTreeMap::new()));
-        assert_eq!(by_pod(vec![series(None, 1.0)]), None);
+        assert_eq!(by_name("pod", Vec::new()), Some(BTreeMap::new()));
+        assert_eq!(by_name("pod", vec![series(None, 1.0)]), None);
     }
 
     #[tokio::test]
@@ -261,7 +296,7 @@ mod tests {
         let source = PrometheusSource {
             address: "http://127.0.0.1:9".to_owned(),
             token: Credential::Missing("METRICS_TOKEN".to_owned()),
-            queries: Queries { requests: "a".to_owned(), errors: "b".to_owned(), slow: None },
+            queries: Queries { requests: "a".to_owned(), errors: "b".to_owned(), slow: None, by: By::Pod },
         };
         let visits = Asker::new(source, "shop").visits(&[instance("a")], None).await;
         let [Visit::Failed(why)] = visits.as_slice() else { panic!() };

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Work;
 use crate::rollout::{Counts, ReleaseId};
-use crate::target::kubernetes::meter::{Meter, instances};
+use crate::target::kubernetes::meter::{By, Meter, instances, led_to};
 use crate::target::kubernetes::view::Frame;
 use crate::target::kubernetes::world::Snapshot;
 
@@ -31,7 +31,12 @@ impl Work {
             None => Meter::of_pods(self.client.clone(), namespace, wake),
         };
         let meter = self.meter.get_or_init(begin);
-        meter.watch(instances(snapshot, frame), frame.slow_than);
+        let by = self.config.prometheus.as_ref().map_or(By::Pod, |source| source.queries.by);
+        let watched = match by {
+            By::Pod => instances(snapshot, frame),
+            By::Service => led_to(snapshot, frame),
+        };
+        meter.watch(watched, frame.slow_than);
         let (epoch, traffic) = meter.counts();
         Measured { traffic, epoch, silence: meter.why_silent() }
     }
