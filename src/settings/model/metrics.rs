@@ -102,50 +102,8 @@ impl QuerySettings {
                 has_status: r#",envoy_response_code_class!="""#,
                 latency: ("rq_time", SLOWER_MS),
             }),
-            // What goes to the second Ingress counts for the first one's Service, with `canary` as NAMESPACE-SERVICE-PORT. A Prometheus that
-            // has labels of these names itself puts `exported_` before them.
-            Counter::IngressNginx => counted(&Names {
-                by: CountedBy::Service,
-                select: &|metric, more| {
-                    let of = |labels: &str| format!("nginx_ingress_controller_{metric}{{{labels}{more}}}");
-                    let canary = of(r#"canary=~"{{namespace}}-({{services}})-[^-]+""#);
-                    let exported = of(
-                        r#"canary="",exported_namespace="{{namespace}}",exported_service=~"{{services}}""#,
-                    );
-                    let own = of(
-                        r#"canary="",exported_service="",namespace="{{namespace}}",service=~"{{services}}""#,
-                    );
-                    format!(
-                        "({} or {} or {own})",
-                        named(&canary, "canary", "{{namespace}}-(.+)-[^-]+"),
-                        named(&exported, "exported_service", "(.+)")
-                    )
-                },
-                requests: "requests",
-                is_error: r#",status=~"5..""#,
-                has_status: r#",status!="""#,
-                latency: ("request_duration_seconds", SLOWER),
-            }),
-            // A Service is called NAMESPACE-SERVICE-PORT@PROVIDER; the label may be `exported_service`, as above.
-            Counter::Traefik => counted(&Names {
-                by: CountedBy::Service,
-                select: &|metric, more| {
-                    let fits = r#"=~"{{namespace}}-({{services}})-[^-]+@kubernetes.*""#;
-                    let one = |label: &str, only: &str| {
-                        let of = format!("traefik_service_{metric}{{{label}{fits}{only}{more}}}");
-                        named(&of, label, "{{namespace}}-(.+)-[^-]+@.+")
-                    };
-                    format!(
-                        "({} or {})",
-                        one("exported_service", ""),
-                        one("service", r#",exported_service="""#)
-                    )
-                },
-                requests: "requests_total",
-                is_error: r#",code=~"5..""#,
-                has_status: r#",code!="""#,
-                latency: ("request_duration_seconds", SLOWER),
-            }),
+            Counter::IngressNginx => ingress_nginx(),
+            Counter::Traefik => traefik(),
         }
     }
 }
@@ -187,6 +145,50 @@ fn counted(names: &Names<'_>) -> QuerySettings {
 /// The same series with the name of the Service as `service`, taken out of another label.
 fn named(series: &str, label: &str, pattern: &str) -> String {
     format!("label_replace({series}, \"service\", \"$1\", \"{label}\", \"{pattern}\")")
+}
+
+/// What goes to the second Ingress counts for the first one's Service, with `canary` as NAMESPACE-SERVICE-PORT. A Prometheus that
+/// has labels of these names itself puts `exported_` before them.
+fn ingress_nginx() -> QuerySettings {
+    counted(&Names {
+        by: CountedBy::Service,
+        select: &|metric, more| {
+            let of = |labels: &str| format!("nginx_ingress_controller_{metric}{{{labels}{more}}}");
+            let canary = of(r#"canary=~"{{namespace}}-({{services}})-[^-]+""#);
+            let exported =
+                of(r#"canary="",exported_namespace="{{namespace}}",exported_service=~"{{services}}""#);
+            let own =
+                of(r#"canary="",exported_service="",namespace="{{namespace}}",service=~"{{services}}""#);
+            format!(
+                "({} or {} or {own})",
+                named(&canary, "canary", "{{namespace}}-(.+)-[^-]+"),
+                named(&exported, "exported_service", "(.+)")
+            )
+        },
+        requests: "requests",
+        is_error: r#",status=~"5..""#,
+        has_status: r#",status!="""#,
+        latency: ("request_duration_seconds", SLOWER),
+    })
+}
+
+/// A Service is called NAMESPACE-SERVICE-PORT@PROVIDER; the label may be `exported_service`, as above.
+fn traefik() -> QuerySettings {
+    counted(&Names {
+        by: CountedBy::Service,
+        select: &|metric, more| {
+            let fits = r#"=~"{{namespace}}-({{services}})-[^-]+@kubernetes.*""#;
+            let one = |label: &str, only: &str| {
+                let of = format!("traefik_service_{metric}{{{label}{fits}{only}{more}}}");
+                named(&of, label, "{{namespace}}-(.+)-[^-]+@.+")
+            };
+            format!("({} or {})", one("exported_service", ""), one("service", r#",exported_service="""#))
+        },
+        requests: "requests_total",
+        is_error: r#",code=~"5..""#,
+        has_status: r#",code!="""#,
+        latency: ("request_duration_seconds", SLOWER),
+    })
 }
 
 fn application() -> QuerySettings {

@@ -10,108 +10,89 @@ use super::run;
 use crate::tiers::wanted;
 
 /// Series of one release: a name, labels, and what was counted.
-type Series = (&'static str, String, u64);
+type Series = (String, String, u64);
+
+/// How a counter shows requests of one pod or Service.
+struct Form {
+    requests: &'static str,
+    labels: String,
+    /// The label that tells how it went, with its values for well and badly.
+    status: (&'static str, [&'static str; 2]),
+    histogram: &'static str,
+    /// Half a second, as the histogram has it.
+    half: &'static str,
+}
+
+fn form(counter: Counter, name: &str) -> Form {
+    let pod = |more: &str| format!("namespace=\"shop\",pod=\"{name}\"{more}");
+    let (seconds, milliseconds) = ("0.5", "500");
+    let (requests, labels, status, histogram, half) = match counter {
+        Counter::Application => (
+            "http_requests_total",
+            pod(""),
+            ("code", ["200", "503"]),
+            "http_request_duration_seconds",
+            seconds,
+        ),
+        Counter::Istio => (
+            "istio_requests_total",
+            pod(",reporter=\"destination\""),
+            ("response_code", ["200", "503"]),
+            "istio_request_duration_milliseconds",
+            milliseconds,
+        ),
+        Counter::Linkerd => (
+            "response_total",
+            pod(",direction=\"inbound\""),
+            ("classification", ["success", "failure"]),
+            "response_latency_ms",
+            milliseconds,
+        ),
+        Counter::Contour => (
+            "envoy_cluster_upstream_rq_xx",
+            format!("envoy_cluster_name=\"shop_{name}_80\""),
+            ("envoy_response_code_class", ["2", "5"]),
+            "envoy_cluster_upstream_rq_time",
+            milliseconds,
+        ),
+        Counter::IngressNginx => {
+            // The second Ingress counts for the Service of the first.
+            let canary = if name.ends_with("canary") { format!("shop-{name}-80") } else { String::new() };
+            let own = "namespace=\"ingress-nginx\",service=\"metrics\",exported_namespace=\"shop\",exported_service=\"web\"";
+            (
+                "nginx_ingress_controller_requests",
+                format!("{own},canary=\"{canary}\""),
+                ("status", ["200", "502"]),
+                "nginx_ingress_controller_request_duration_seconds",
+                seconds,
+            )
+        }
+        Counter::Traefik => (
+            "traefik_service_requests_total",
+            format!("service=\"shop-{name}-80@kubernetescrd\""),
+            ("code", ["200", "500"]),
+            "traefik_service_request_duration_seconds",
+            seconds,
+        ),
+    };
+    Form { requests, labels, status, histogram, half }
+}
 
 /// What the counter shows of `name`, a pod or a Service, that has answered 90 requests well and `errors` badly, and `slow` of all slower than
 /// half a second.
 fn shown(counter: Counter, name: &str, errors: u64, slow: u64) -> Vec<Series> {
+    let Form { requests, labels, status: (status, values), histogram, half } = form(counter, name);
     let all = 90 + errors;
-    let fast = all - slow;
     // A status that nothing had is not shown.
-    let classes = |one: &dyn Fn(bool) -> (&'static str, String)| -> Vec<Series> {
-        [(false, 90), (true, errors)]
-            .into_iter()
-            .filter(|(_, count)| *count > 0)
-            .map(|(is_error, count)| {
-                let (metric, labels) = one(is_error);
-                (metric, labels, count)
-            })
-            .collect()
-    };
-    let pod = format!("namespace=\"shop\",pod=\"{name}\"");
-    let canary = if name.ends_with("canary") { format!("shop-{name}-80") } else { String::new() };
-    let (requests, count, bucket, labels, half) = match counter {
-        Counter::Application => (
-            classes(&|bad| {
-                ("http_requests_total", format!("{pod},code=\"{}\"", if bad { 503 } else { 200 }))
-            }),
-            "http_request_duration_seconds_count",
-            "http_request_duration_seconds_bucket",
-            pod.clone(),
-            "0.5",
-        ),
-        Counter::Istio => (
-            classes(&|bad| {
-                let code = if bad { 503 } else { 200 };
-                ("istio_requests_total", format!("{pod},reporter=\"destination\",response_code=\"{code}\""))
-            }),
-            "istio_request_duration_milliseconds_count",
-            "istio_request_duration_milliseconds_bucket",
-            format!("{pod},reporter=\"destination\""),
-            "500",
-        ),
-        Counter::Linkerd => (
-            classes(&|bad| {
-                let class = if bad { "failure" } else { "success" };
-                ("response_total", format!("{pod},direction=\"inbound\",classification=\"{class}\""))
-            }),
-            "response_latency_ms_count",
-            "response_latency_ms_bucket",
-            format!("{pod},direction=\"inbound\""),
-            "500",
-        ),
-        Counter::Contour => {
-            let cluster = format!("envoy_cluster_name=\"shop_{name}_80\"");
-            (
-                classes(&|bad| {
-                    let class = if bad { 5 } else { 2 };
-                    (
-                        "envoy_cluster_upstream_rq_xx",
-                        format!("{cluster},envoy_response_code_class=\"{class}\""),
-                    )
-                }),
-                "envoy_cluster_upstream_rq_time_count",
-                "envoy_cluster_upstream_rq_time_bucket",
-                cluster,
-                "500",
-            )
-        }
-        Counter::IngressNginx => {
-            // The second Ingress counts for the Service of the first.
-            let exported = format!(
-                "namespace=\"ingress-nginx\",service=\"metrics\",exported_namespace=\"shop\",exported_service=\"web\",canary=\"{canary}\""
-            );
-            (
-                classes(&|bad| {
-                    let status = if bad { 502 } else { 200 };
-                    ("nginx_ingress_controller_requests", format!("{exported},status=\"{status}\""))
-                }),
-                "nginx_ingress_controller_request_duration_seconds_count",
-                "nginx_ingress_controller_request_duration_seconds_bucket",
-                format!("{exported},status=\"200\""),
-                "0.5",
-            )
-        }
-        Counter::Traefik => {
-            let service = format!("service=\"shop-{name}-80@kubernetescrd\"");
-            (
-                classes(&|bad| {
-                    let code = if bad { 500 } else { 200 };
-                    ("traefik_service_requests_total", format!("{service},code=\"{code}\""))
-                }),
-                "traefik_service_request_duration_seconds_count",
-                "traefik_service_request_duration_seconds_bucket",
-                format!("{service},code=\"200\""),
-                "0.5",
-            )
-        }
-    };
+    let counted = [90, errors].into_iter().zip(values).filter(|(count, _)| *count > 0);
+    let counted =
+        counted.map(|(count, value)| (requests.to_owned(), format!("{labels},{status}=\"{value}\""), count));
     let latency = [
-        (count, labels.clone(), all),
-        (bucket, format!("{labels},le=\"{half}\""), fast),
-        (bucket, format!("{labels},le=\"+Inf\""), all),
+        (format!("{histogram}_count"), labels.clone(), all),
+        (format!("{histogram}_bucket"), format!("{labels},le=\"{half}\""), all - slow),
+        (format!("{histogram}_bucket"), format!("{labels},le=\"+Inf\""), all),
     ];
-    requests.into_iter().chain(latency).collect()
+    counted.chain(latency).collect()
 }
 
 /// What others count, which is not to be seen.
