@@ -48,6 +48,7 @@ pub async fn connect(access: &Access) -> Result<(Client, String), Trouble> {
             let mut kubeconfig = kubeconfig.map_err(|error| bad(file, &error))?;
             if let Some(token) = &access.token {
                 let user = user(&kubeconfig, access.context.as_deref(), token)?;
+                kubeconfig.auth_infos.retain(|one| one.name != BEARER);
                 kubeconfig.auth_infos.push(NamedAuthInfo {
                     name: BEARER.to_owned(),
                     auth_info: Some(user),
@@ -91,6 +92,8 @@ fn user(kubeconfig: &Kubeconfig, context: Option<&str>, token: &TokenFile) -> Re
     };
     let told = [("name".to_owned(), variable.clone()), ("value".to_owned(), path)];
     exec.env.get_or_insert_default().push(told.into_iter().collect());
+    // These would go before the program.
+    (user.token, user.token_file, user.username, user.password) = (None, None, None, None);
     Ok(user)
 }
 

@@ -123,15 +123,15 @@ impl Drive<'_> {
             return Ok(built);
         }
         for tag in self.order.tags.clone() {
-            let command = self.command("docker", &["push".to_owned(), tag]);
+            let command = self.command("docker", &["push".to_owned(), tag.clone()]);
             let told = self.stepwise("docker", command).await?;
             let digest = told.iter().rev().find_map(|line| {
                 let rest = line.split_once("digest: ")?.1;
                 rest.split(' ').next().filter(|digest| digest.starts_with("sha256:")).map(str::to_owned)
             });
-            built.digest = built.digest.or(digest);
+            built.digest = built.digest.or(Some(pushed("docker", &tag, digest)?));
         }
-        built.pushed("docker")
+        Ok(built)
     }
 
     async fn buildah(&mut self) -> Result<Built, BuildError> {
@@ -142,13 +142,15 @@ impl Drive<'_> {
         if !self.order.push {
             return Ok(Built::default());
         }
-        let file = self.path("digest");
-        for tag in self.order.tags.clone() {
+        let mut built = Built::default();
+        for (number, tag) in self.order.tags.clone().into_iter().enumerate() {
+            let file = self.path(&format!("digest-{number}"));
             let command = self.command("buildah", &buildah::push_arguments(self.order, &name, &tag, &file));
             self.stepwise("buildah", command).await?;
+            let digest = read(&file).filter(|digest| digest.starts_with("sha256:"));
+            built.digest = Some(pushed("buildah", &tag, digest)?);
         }
-        Built { digest: read(&file).filter(|digest| digest.starts_with("sha256:")), ..Built::default() }
-            .pushed("buildah")
+        Ok(built)
     }
 
     /// Runs a builder that does one step after the other; gives its lines.
@@ -218,19 +220,18 @@ impl Drive<'_> {
     }
 }
 
-impl Built {
-    /// What was pushed has a digest. A builder that ends well and tells none may have pushed nothing: buildah 1.28 says nothing of a list of
-    /// images that the registry does not take.
-    fn pushed(self, program: &str) -> Result<Self, BuildError> {
-        if self.digest.is_some() {
-            return Ok(self);
-        }
-        let sentence =
-            format!("{program} ended well, and tells no digest of what it was to push: it may be nowhere");
-        Err(BuildError::new("build-failed", sentence).hint(format!(
+/// What was pushed has a digest. A builder that ends well and tells none may have pushed nothing: buildah 1.28 says nothing of a list of images
+/// that the registry does not take.
+fn pushed(program: &str, tag: &str, digest: Option<String>) -> Result<String, BuildError> {
+    digest.ok_or_else(|| {
+        let sentence = format!(
+            "{program} ended well, and tells no digest of what it was to push as {tag}: it may not be there"
+        );
+        let hint = format!(
             "push it once by hand with `{program} --log-level debug`; a newer {program} says why it cannot"
-        )))
-    }
+        );
+        BuildError::new("build-failed", sentence).hint(hint)
+    })
 }
 
 /// What mends a failure that the builder's words do not mend.

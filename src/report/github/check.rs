@@ -198,6 +198,7 @@ const fn exit(kind: OutcomeKind) -> u8 {
 /// release came, says nothing against the commit; refused and paused wait for a person.
 pub(super) fn conclusion(exit: u8, reason: &str) -> Conclusion {
     match (exit, reason) {
+        (0, "paused") => Conclusion::ActionRequired,
         (0, "already-live" | "nothing-open" | "nothing") => Conclusion::Neutral,
         (0, _) => Conclusion::Success,
         (1 | 4, "aborted" | "superseded" | "cancelled") | (130 | 143, _) => Conclusion::Cancelled,
@@ -225,6 +226,7 @@ mod tests {
             (4, "aborted", Conclusion::Cancelled),
             (5, "back-budget", Conclusion::Failure),
             (6, "paused", Conclusion::ActionRequired),
+            (0, "paused", Conclusion::ActionRequired),
             (130, "cancelled", Conclusion::Cancelled),
             (143, "cancelled", Conclusion::Cancelled),
         ];

@@ -12,17 +12,13 @@ const NAME: &str = "tidegate / configuration";
 ///
 /// # Errors
 /// Why GitHub did not take it.
-pub async fn refuse(
-    client: &Client,
-    workflow: &Workflow,
-    sentence: &str,
-    annotations: &[Annotation],
-) -> Result<(), Failure> {
+pub async fn refuse(client: &Client, workflow: &Workflow, annotations: &[Annotation]) -> Result<(), Failure> {
     let title = match annotations {
         [only] => safe::plain(&only.message),
         all => format!("{} things are wrong", all.len()),
     };
-    let lines: Vec<String> = sentence.lines().map(safe::plain).collect();
+    let line = |one: &Annotation| safe::plain(&format!("{}:{}: {}", one.path, one.line, one.message));
+    let lines: Vec<String> = annotations.iter().map(line).collect();
     let run = CheckRun {
         name: NAME.to_owned(),
         sha: workflow.sha.clone(),
@@ -34,6 +30,10 @@ pub async fn refuse(
         summary: safe::cut(&safe::fenced(&lines), LONGEST, "… the rest is in the log of the run."),
         text: String::new(),
     };
+    // Every job of a run would tell the same.
+    if checks::find(client, &run.sha, NAME, &run.external_id).await?.is_some() {
+        return Ok(());
+    }
     let mut batches = annotations.chunks(BATCH);
     let id = checks::create(client, &run, batches.next().unwrap_or_default()).await?;
     for batch in batches {

@@ -17,7 +17,7 @@ pub(super) fn demand(
     moved: &Common,
     commit: &str,
 ) -> Result<Settings, Error> {
-    let there = load(moved)?;
+    let there = its_own(moved)?;
     let name = &environment.name;
     let its = there.environment(name).ok();
     if its.is_some_and(|its| bounds(&there, its) == bounds(here, environment)) {
@@ -35,7 +35,7 @@ pub(super) fn demand(
 /// # Errors
 /// As [`demand`].
 pub(super) fn demand_of_previews(here: &Settings, moved: &Common, commit: &str) -> Result<Settings, Error> {
-    let there = load(moved)?;
+    let there = its_own(moved)?;
     let bounds = |settings: &Settings| {
         let preview = settings.preview.as_ref()?;
         let isolation = preview.sample.preview.as_ref().map(|its| &its.isolation);
@@ -49,6 +49,11 @@ pub(super) fn demand_of_previews(here: &Settings, moved: &Common, commit: &str) 
         format!("commit {commit} says otherwise than what is checked out where previews are, and how many");
     let hint = "`app`, name, namespace, kubeconfig, context, `oidc`, isolation, `ttl` and `limit` are changed by a merge; a kubeconfig is named by its whole path";
     Err(refusal("other-bounds", &why, hint))
+}
+
+/// The configuration of that commit. Its lines are not those of what is checked out, nor is its commit the workflow's: nothing is shown at them.
+fn its_own(moved: &Common) -> Result<Settings, Error> {
+    load(moved).map_err(|error| Error { annotations: Vec::new(), ..error })
 }
 
 /// What must be the same, as text. A relative path is another one in another folder, and so is what lies there.

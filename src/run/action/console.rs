@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::io::{Write as _, stderr};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::carry::Done;
@@ -28,9 +29,13 @@ pub(super) struct Console {
 /// The word that has the runner listen again; nothing while it listens. There is one runner, whoever speaks to it.
 static LISTENS_AGAIN_AT: Mutex<Option<String>> = Mutex::new(None);
 
-/// Has the runner hide a secret that was not known before; nothing outside of a workflow.
+/// Whether this process is the step itself, and what it writes goes to the runner.
+static IS_SPOKEN_TO: AtomicBool = AtomicBool::new(false);
+
+/// Has the runner hide a secret that was not known before, where the step speaks to it. Another command's lines may go anywhere: it prints the
+/// secret nowhere, not even for that.
 pub(in crate::run) fn hide(secret: &str) {
-    if is_heard() {
+    if IS_SPOKEN_TO.load(Ordering::Relaxed) {
         say(&command::masks(secret), false);
     }
 }
@@ -38,7 +43,9 @@ pub(in crate::run) fn hide(secret: &str) {
 impl Console {
     /// That of this process.
     pub(super) fn of_process() -> Self {
-        Self { is_heard: is_heard() }
+        let is_heard = std::env::var("GITHUB_ACTIONS").is_ok_and(|value| value == "true");
+        IS_SPOKEN_TO.store(is_heard, Ordering::Relaxed);
+        Self { is_heard }
     }
 
     /// Masks what is secret, and has the runner take nothing for a command from here on.
@@ -76,7 +83,11 @@ impl Console {
     pub(super) fn tell_error(&mut self, error: &Error, has_lines: bool) {
         let is_line = MISTAKES.contains(&error.code.as_str()) && !error.annotations.is_empty();
         if is_line && !has_lines {
-            return self.annotate(&error.annotations);
+            self.annotate(&error.annotations);
+            // Of several mistakes not each need have a line of its own.
+            if error.code == "configuration" || error.annotations.len() >= error.sentence.lines().count() {
+                return;
+            }
         }
         let mut message = error.sentence.clone();
         for hint in &error.hints {
@@ -106,10 +117,6 @@ impl Console {
             say(lines, true);
         }
     }
-}
-
-fn is_heard() -> bool {
-    std::env::var("GITHUB_ACTIONS").is_ok_and(|value| value == "true")
 }
 
 /// Says these lines to the runner. Afterwards it listens only if it did before and is not to stop; the word that ends that has nobody seen

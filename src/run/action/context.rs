@@ -136,9 +136,7 @@ impl Context {
         let Some(workflow) = Workflow::of(&|name| std::env::var(name).ok(), &payload) else { return false };
         let patience = Patience { answer: Duration::from_secs(5), tries: 2, ..Patience::default() };
         let told = match Client::new(workflow.access.clone(), patience) {
-            Ok(client) => {
-                refuse(&client, &workflow, &error.sentence, &in_repository(&error.annotations)).await
-            }
+            Ok(client) => refuse(&client, &workflow, &in_repository(&error.annotations)).await,
             Err(failure) => Err(failure),
         };
         if let Err(failure) = &told {

@@ -27,8 +27,8 @@ const GUARD: Duration = Duration::from_secs(120);
 pub enum Homes {
     /// Directories of this machine, below this one.
     Machine(PathBuf),
-    /// Namespaces.
-    Cluster(Namespaces),
+    /// Namespaces, and what reaches them.
+    Cluster(Namespaces, Box<Cluster>),
 }
 
 /// A preview where it lives.
@@ -68,7 +68,7 @@ impl Homes {
             TargetSettings::Local(_) => Self::Machine(state_root(common, &beside(&settings.file))),
             TargetSettings::Kubernetes(cluster) => {
                 let cluster = Cluster::reach(&settings.app, &sample.name, cluster, None).await?;
-                Self::Cluster(Namespaces::new(cluster.client, &settings.app))
+                Self::Cluster(Namespaces::new(cluster.client.clone(), &settings.app), Box::new(cluster))
             }
         })
     }
@@ -80,7 +80,7 @@ impl Homes {
     pub async fn all(&self, app: &str) -> Result<Vec<Home>, Error> {
         let mut all = match self {
             Self::Machine(root) => directories(root, app)?,
-            Self::Cluster(namespaces) => {
+            Self::Cluster(namespaces, _) => {
                 namespaces.list().await?.into_iter().map(|seen| of_seen(seen, app)).collect()
             }
         };
@@ -95,7 +95,7 @@ impl Homes {
     pub async fn find(&self, app: &str, environment: &EnvironmentSettings) -> Result<Option<Home>, Error> {
         Ok(match self {
             Self::Machine(root) => directory(&root.join(&environment.name), app)?,
-            Self::Cluster(namespaces) => {
+            Self::Cluster(namespaces, _) => {
                 namespaces.find(namespace(environment)?).await?.map(|seen| of_seen(seen, app))
             }
         })
@@ -108,7 +108,7 @@ impl Homes {
     pub async fn again(&self, app: &str, home: &Home) -> Result<Option<Home>, Error> {
         Ok(match self {
             Self::Machine(_) => directory(Path::new(&home.found.place), app)?,
-            Self::Cluster(namespaces) => {
+            Self::Cluster(namespaces, _) => {
                 namespaces.find(&home.found.place).await?.map(|seen| of_seen(seen, app))
             }
         })
@@ -135,7 +135,7 @@ impl Homes {
                 create_private_dir(&directory)?;
                 write_atomically(&directory.join(RECORD), record.text().as_bytes())?;
             }
-            Self::Cluster(namespaces) => {
+            Self::Cluster(namespaces, _) => {
                 let name = namespace(environment)?;
                 namespaces.make(name, record.number, &record.text()).await?;
                 namespaces.isolate(name, &isolation(environment)).await?;
@@ -151,7 +151,7 @@ impl Homes {
     pub async fn note(&self, place: &str, record: &Record) -> Result<(), Error> {
         match self {
             Self::Machine(_) => write_atomically(&Path::new(place).join(RECORD), record.text().as_bytes())?,
-            Self::Cluster(namespaces) => namespaces.note(place, &record.text()).await?,
+            Self::Cluster(namespaces, _) => namespaces.note(place, &record.text()).await?,
         }
         Ok(())
     }
@@ -163,7 +163,7 @@ impl Homes {
     pub fn place(&self, environment: &EnvironmentSettings) -> Result<String, Error> {
         Ok(match self {
             Self::Machine(root) => root.join(&environment.name).display().to_string(),
-            Self::Cluster(_) => namespace(environment)?.to_owned(),
+            Self::Cluster(..) => namespace(environment)?.to_owned(),
         })
     }
 
@@ -173,10 +173,10 @@ impl Homes {
     /// With what it hangs on, when it is not gone after `patience`.
     pub async fn remove(&self, home: &Home, patience: Duration) -> Result<(), Error> {
         match (self, &home.seen) {
-            (Self::Cluster(namespaces), Some(seen)) => {
+            (Self::Cluster(namespaces, _), Some(seen)) => {
                 namespaces.remove(seen, patience).await.map_err(|error| stuck(error.into()))
             }
-            (Self::Cluster(_), None) => Ok(()),
+            (Self::Cluster(..), None) => Ok(()),
             (Self::Machine(_), _) => clear(Path::new(&home.found.place)).await,
         }
     }

@@ -93,9 +93,9 @@ impl QuerySettings {
                 select: &|metric, more| {
                     let name = "envoy_cluster_name";
                     let of = format!(
-                        "envoy_cluster_upstream_{metric}{{{name}=~\"{{{{namespace}}}}_({{{{services}}}})_[0-9]+\"{more}}}"
+                        "envoy_cluster_upstream_{metric}{{{name}=~\"{{{{namespace}}}}_({{{{services}}}})_[^_]+\"{more}}}"
                     );
-                    named(&of, name, "{{namespace}}_(.+)_[0-9]+")
+                    named(&of, name, "{{namespace}}_({{services}})_[^_]+")
                 },
                 requests: "rq_xx",
                 is_error: r#",envoy_response_code_class="5""#,
@@ -154,14 +154,14 @@ fn ingress_nginx() -> QuerySettings {
         by: CountedBy::Service,
         select: &|metric, more| {
             let of = |labels: &str| format!("nginx_ingress_controller_{metric}{{{labels}{more}}}");
-            let canary = of(r#"canary=~"{{namespace}}-({{services}})-[^-]+""#);
+            let canary = of(r#"canary=~"{{namespace}}-({{services}})-.+""#);
             let exported =
                 of(r#"canary="",exported_namespace="{{namespace}}",exported_service=~"{{services}}""#);
             let own =
                 of(r#"canary="",exported_service="",namespace="{{namespace}}",service=~"{{services}}""#);
             format!(
                 "({} or {} or {own})",
-                named(&canary, "canary", "{{namespace}}-(.+)-[^-]+"),
+                named(&canary, "canary", "{{namespace}}-({{services}})-.+"),
                 named(&exported, "exported_service", "(.+)")
             )
         },
@@ -177,10 +177,10 @@ fn traefik() -> QuerySettings {
     counted(&Names {
         by: CountedBy::Service,
         select: &|metric, more| {
-            let fits = r#"=~"{{namespace}}-({{services}})-[^-]+@kubernetes.*""#;
+            let fits = r#"=~"{{namespace}}-({{services}})-.+@kubernetes.*""#;
             let one = |label: &str, only: &str| {
                 let of = format!("traefik_service_{metric}{{{label}{fits}{only}{more}}}");
-                named(&of, label, "{{namespace}}-(.+)-[^-]+@.+")
+                named(&of, label, "{{namespace}}-({{services}})-.+@.+")
             };
             format!("({} or {})", one("exported_service", ""), one("service", r#",exported_service="""#))
         },

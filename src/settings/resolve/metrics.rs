@@ -1,7 +1,8 @@
 //! Who counts requests for a comparison in a cluster.
 
 use super::{Findings, env, required};
-use crate::rollout::step::Comparison;
+use crate::rollout::Weight;
+use crate::rollout::strategy::Strategy;
 use crate::settings::file::{self, Metrics, Prometheus, Queries};
 use crate::settings::model::{
     CountedBy, Counter, EnvValue, PrometheusSettings, QuerySettings, RouterKind, TrafficSettings,
@@ -49,11 +50,28 @@ const fn counter(raw: file::Counter) -> Counter {
 fn check_router(
     prometheus: &PrometheusSettings,
     traffic: &TrafficSettings,
+    strategy: &Strategy,
     path: &Path,
     findings: &mut Findings<'_>,
 ) {
     if prometheus.queries.by == CountedBy::Pod {
         return;
+    }
+    let is_after_the_switch = match strategy {
+        Strategy::BlueGreen(_) => true,
+        Strategy::Canary(canary) => canary.stages.iter().any(|stage| stage.weight == Weight::FULL),
+        Strategy::Rolling(_) | Strategy::Recreate(_) => false,
+    };
+    if is_after_the_switch && strategy.comparison().is_some() {
+        let message = "requests are counted by Service, and once all of them go to the new release both have answered through the same one";
+        let help = "compare by a `canary` with weights under 100, or have the pods count (`of: application`)";
+        let environment = path.parent().parent();
+        findings.conflict_with(
+            &path.key("metrics").key("prometheus"),
+            &environment.key("strategy"),
+            message,
+            help,
+        );
     }
     let known = [
         (Counter::Contour, RouterKind::GatewayApi, "gateway-api"),
@@ -77,14 +95,14 @@ fn check_router(
 pub(super) fn check_use(
     prometheus: Option<&PrometheusSettings>,
     traffic: &TrafficSettings,
-    comparison: Option<&Comparison>,
+    used: &Strategy,
     path: &Path,
     findings: &mut Findings<'_>,
 ) {
     let Some(prometheus) = prometheus else { return };
-    check_router(prometheus, traffic, &path.key("target").key("kubernetes"), findings);
+    check_router(prometheus, traffic, used, &path.key("target").key("kubernetes"), findings);
     let (metrics, strategy) = (path.key("target").key("kubernetes").key("metrics"), path.key("strategy"));
-    let Some(comparison) = comparison else {
+    let Some(comparison) = used.comparison() else {
         let message = "`metrics` has no effect: nothing is compared";
         let help = "take it out, or use `canary` or `blue-green` with `compare`";
         findings.conflict_with(&metrics, &strategy, message, help);

@@ -253,8 +253,7 @@ fn check_fit(
             kubernetes::check_verify(verify.iter().any(Condition::sends), url, path, findings);
             kubernetes::check_gates(strategy, url, path, findings);
             kubernetes::check_load(strategy, url, path, findings);
-            let (prometheus, comparison) = (cluster.prometheus.as_deref(), strategy.comparison());
-            metrics::check_use(prometheus, &cluster.traffic, comparison, path, findings);
+            metrics::check_use(cluster.prometheus.as_deref(), &cluster.traffic, strategy, path, findings);
             traffic::check_time(&cluster.traffic, strategy.name(), budgets, path, findings);
             url.is_none_or(|url| url.starts_with("https"))
         }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::rollout::ReleaseId;
+
 pub(super) use super::manifests::{APP, ENVIRONMENT, RELEASE};
 
 /// Label of a ReplicaSet that stands beside its Deployment: the Deployment's name.
@@ -44,6 +46,14 @@ pub(super) fn joined(first: &str, second: &str, most: usize) -> String {
     let room = most.saturating_sub(second.len() + 1);
     let first = first.get(..room.min(first.len())).unwrap_or(first).trim_end_matches(['-', '.']);
     format!("{first}-{second}")
+}
+
+/// The longest name of a Service (RFC 1035 label).
+const LABEL: usize = 63;
+
+/// The name of the Service that a release has for itself for the time of a rollout, beside that of the manifests.
+pub(super) fn service_of(service: &str, release: &ReleaseId) -> String {
+    joined(service, release.as_str(), LABEL)
 }
 
 #[cfg(test)]

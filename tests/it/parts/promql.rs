@@ -57,7 +57,8 @@ fn form(counter: Counter, name: &str) -> Form {
         ),
         Counter::IngressNginx => {
             // The second Ingress counts for the Service of the first.
-            let canary = if name.ends_with("canary") { format!("shop-{name}-80") } else { String::new() };
+            let canary =
+                if name.ends_with("canary") { format!("shop-{name}-http-web") } else { String::new() };
             let own = "namespace=\"ingress-nginx\",service=\"metrics\",exported_namespace=\"shop\",exported_service=\"web\"";
             (
                 "nginx_ingress_controller_requests",
@@ -69,7 +70,7 @@ fn form(counter: Counter, name: &str) -> Form {
         }
         Counter::Traefik => (
             "traefik_service_requests_total",
-            format!("service=\"shop-{name}-80@kubernetescrd\""),
+            format!("service=\"shop-{name}-http-web@kubernetescrd\""),
             ("code", ["200", "500"]),
             "traefik_service_request_duration_seconds",
             seconds,
@@ -114,7 +115,8 @@ fn the_known_queries_count_what_each_counter_shows() {
     for counter in Counter::ALL {
         let queries = QuerySettings::of(counter);
         let label = if queries.by == CountedBy::Pod { "pod" } else { "service" };
-        let names = "web|web-canary";
+        // The longest first, as they are filled in.
+        let names = "web-canary|web";
         let filled = |query: &str| {
             let query = query.replace("{{namespace}}", "shop").replace("{{pods}}", names);
             let query = query.replace("{{services}}", names);

@@ -109,6 +109,11 @@ impl Ledger {
             Visit::Read(reading) => reading,
         };
         pod.fate = Fate::Read;
+        // The sum of several routers falls when one of them is not read, and then comes back with all that it ever was. A router that begins anew
+        // tells nothing until it has counted as much as before: the comparison waits.
+        if self.all_have_past && pod.last.is_some_and(|last| reading.counts.is_behind(last.counts)) {
+            return false;
+        }
         let before = match pod.last {
             None if pod.has_past => reading.counts,
             None => Counts::default(),
@@ -177,6 +182,25 @@ mod tests {
 
     fn read(requests: u64, errors: u64) -> Visit {
         Visit::Read(Reading { family: "http_requests_total", counts: Counts { requests, errors, slow: 0 } })
+    }
+
+    #[test]
+    fn of_a_service_only_what_is_new_counts_whatever_routers_are_read() {
+        let mut ledger = Ledger::of_another(By::Service);
+        let (web, own) = (instance("web", "old"), instance("own", "new"));
+        ledger.watch(vec![web.clone()], None);
+        assert!(!ledger.take(&web, None, read(2_000_000, 5_000)), "two routers have been there for long");
+        assert!(ledger.take(&web, None, read(2_000_100, 5_001)));
+        // One of them is not read, and comes back.
+        assert!(!ledger.take(&web, None, read(1_000_050, 2_500)));
+        assert!(ledger.take(&web, None, read(2_000_200, 5_001)));
+        assert_eq!(sum(&ledger, "old"), (200, 1));
+        // What is seen later has a past, too: a candidate may have been tried before.
+        ledger.watch(vec![web, own.clone()], None);
+        assert!(!ledger.take(&own, None, Visit::Failed("no series".to_owned())));
+        assert!(!ledger.take(&own, None, read(40, 40)));
+        assert!(ledger.take(&own, None, read(60, 41)));
+        assert_eq!(sum(&ledger, "new"), (20, 1));
     }
 
     fn sum(ledger: &Ledger, release: &str) -> (u64, u64) {

@@ -191,7 +191,10 @@ async fn ask(
 /// A query with what it has places for. Names of pods and Services have no characters that mean anything in an expression, but for the dot.
 fn filled(query: &str, namespace: &str, of: &[Instance], bound: Option<Duration>) -> String {
     let mut names = String::new();
-    for (n, one) in of.iter().enumerate() {
+    // The longest first: where a port follows, one name may be the beginning of another.
+    let mut of: Vec<&Instance> = of.iter().collect();
+    of.sort_by_key(|one| std::cmp::Reverse(one.pod.len()));
+    for (n, one) in of.into_iter().enumerate() {
         // Writing to a string cannot fail.
         let _ = write!(names, "{}{}", if n == 0 { "" } else { "|" }, one.pod.replace('.', "[.]"));
     }

@@ -11,13 +11,10 @@ use crate::rollout::{ReleaseId, Weight};
 use crate::target::TargetError;
 use crate::target::kubernetes::bundle::Bundle;
 use crate::target::kubernetes::manifests::{Key, Object};
-use crate::target::kubernetes::names::{MANAGED_BY, RELEASE, joined};
+use crate::target::kubernetes::names::{MANAGED_BY, RELEASE, service_of};
 use crate::target::kubernetes::router::{Backend, Division, Router};
 use crate::target::kubernetes::view::pinned;
 use crate::target::kubernetes::world::Snapshot;
-
-/// The longest name of a Service (RFC 1035 label).
-const LABEL: usize = 63;
 
 impl Work {
     /// Shares by weight: the Service leads to the release that it is held to, and each other release has a Service of its own
@@ -250,7 +247,7 @@ impl Work {
         labels.insert(RELEASE.to_owned(), release.to_string());
         let ports: Vec<Value> =
             own.value["spec"]["ports"].as_array().into_iter().flatten().map(portable).collect();
-        let new = service_name(name, release);
+        let new = service_of(name, release);
         let value = json!({
             "apiVersion": "v1",
             "kind": "Service",
@@ -268,7 +265,7 @@ impl Work {
     ) -> Result<(), TargetError> {
         let Some(name) = &bundle.shape().service else { return Ok(()) };
         let Some(own) = bundle.find("Service", name) else { return Ok(()) };
-        let key = Key { name: service_name(name, release), ..own.key.clone() };
+        let key = Key { name: service_of(name, release), ..own.key.clone() };
         self.applier.remove(&key).await.map(drop)
     }
 }
@@ -302,12 +299,7 @@ fn silenced(known: &[Backend]) -> Vec<Backend> {
 
 /// The backend of a release's own Service.
 fn own(service: &str, release: &ReleaseId, weight: Weight) -> Backend {
-    Backend { service: service_name(service, release), release: Some(release.clone()), weight }
-}
-
-/// The name of a release's own Service.
-fn service_name(service: &str, release: &ReleaseId) -> String {
-    joined(service, release.as_str(), LABEL)
+    Backend { service: service_of(service, release), release: Some(release.clone()), weight }
 }
 
 /// A port without what only one Service can have.
