@@ -126,8 +126,13 @@ async fn buildah_builds_for_two_platforms_and_pushes_one_digest() {
         (digest.into(), digest.into())
     );
     let index: Value = serde_json::from_str(&yard.crane(&["manifest", &name])).unwrap();
-    let platforms: Vec<&Value> =
-        index["manifests"].as_array().unwrap().iter().map(|one| &one["platform"]["architecture"]).collect();
+    let mut platforms: Vec<String> = index["manifests"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["platform"]["architecture"].as_str().unwrap().to_owned())
+        .collect();
+    platforms.sort();
     assert_eq!(platforms, ["amd64", "arm64"]);
     let config: Value =
         serde_json::from_str(&yard.crane(&["config", "--platform", "linux/arm64", &name])).unwrap();
