@@ -49,6 +49,9 @@ tier() {
     printf '== %d s\n' $((SECONDS - began))
 }
 
+# Whatever a test belongs to that stands among those of another tier.
+export TIDEGATE_TIERS=$tiers
+
 if wants testbed; then
     tests/testbed/install.sh check
     mkdir -p "$home/log"
@@ -77,7 +80,7 @@ if wants hermetic; then
     tier hermetic --workspace --doc
 fi
 if wants local; then
-    TIDEGATE_TIERS=local tier local --test it real::
+    tier local --test it real::
 fi
 if wants testbed; then
     # One run of this tier at a time on a machine: its tests start and end the one testbed that there can be. Only this shell has
@@ -88,13 +91,13 @@ if wants testbed; then
     testbed=$("$cargo" build --quiet --workspace --message-format=json |
         python3 -c 'import json, sys; print([one["executable"] for one in map(json.loads, sys.stdin)
             if one.get("executable") and one["target"]["name"] == "testbed"][-1])')
-    TIDEGATE_TIERS=testbed tier testbed --workspace --test github --test life 8<&-
+    tier testbed --workspace --test github --test life 8<&-
     "$testbed" up >/dev/null 8<&-
-    TIDEGATE_TIERS=testbed tier testbed --test it -- parts:: 8<&-
+    tier testbed --test it -- parts:: 8<&-
     # These put load on what they deploy, on several stages at once each: two at a time keep two cores busy. What disturbs the
     # cluster itself has it for its own.
-    TIDEGATE_TIERS=testbed tier testbed --test it -- --test-threads=2 kubernetes:: --skip kubernetes::disturbed:: 8<&-
-    TIDEGATE_TIERS=testbed tier testbed --test it -- --test-threads=1 kubernetes::disturbed:: 8<&-
+    tier testbed --test it -- --test-threads=2 kubernetes:: --skip kubernetes::disturbed:: 8<&-
+    tier testbed --test it -- --test-threads=1 kubernetes::disturbed:: 8<&-
 fi
 
 echo
@@ -105,6 +108,11 @@ if [ ${#broken[@]} -gt 0 ]; then
         "$logs"/* >&2
     cat "$logs"/* | sed -n 's/^test \(.*\) \.\.\. FAILED$/    \1/p' >&2
 fi
+# What was asked for, and yet left out, was shown by nobody.
+left=$(cat "$logs"/* | sed -n 's/^left out: \(.*\) (tier `\([a-z]*\)`;.*/\2 \1/p' | while read -r name test; do
+    ! wants "$name" || printf '    %s (%s)\n' "$test" "$name"
+done)
+[ -z "$left" ] || { printf 'left out, though asked for:\n%s\n' "$left" >&2 && broken+=("left out"); }
 total=0
 for tier in $tiers; do
     count=$(sed -n 's/^test result: [a-zA-Z]*\. \([0-9]*\) passed.*/\1/p' "$logs/$tier" | awk '{ sum += $1 } END { print sum + 0 }')

@@ -29,7 +29,7 @@ pub(in crate::settings) struct Prometheus {
     /// Who counts: `application` itself (`http_requests_total` and `http_request_duration_seconds`); the proxies of `istio` or `linkerd`, for
     /// each pod; or the router, for each Service that it leads to: `contour`, `ingress-nginx` or `traefik`.
     #[schemars(extend("default" = "application"))]
-    pub(in crate::settings) of: Option<Counter>,
+    pub(in crate::settings) counter: Option<Counter>,
     /// What it is asked, in place of what is known of who counts.
     pub(in crate::settings) queries: Option<Queries>,
 }

@@ -17,7 +17,7 @@ const PLACES: [&str; 5] = [PODS, SERVICES, "{{namespace}}", "{{slower-than}}", "
 
 /// The Prometheus. `path` is that of `metrics`.
 pub(super) fn resolve(raw: Metrics, path: &Path, findings: &mut Findings<'_>) -> Option<PrometheusSettings> {
-    let Metrics::Prometheus(Prometheus { address, token, of, queries }) = raw;
+    let Metrics::Prometheus(Prometheus { address, token, counter: of, queries }) = raw;
     let path = path.key("prometheus");
     let help = "write `address: http://HOST:9090`";
     let given = required(address, &path.key("address"), help, findings);
@@ -27,8 +27,13 @@ pub(super) fn resolve(raw: Metrics, path: &Path, findings: &mut Findings<'_>) ->
         (Some(raw), None) => check_queries(raw, &path.key("queries"), findings),
         (None, of) => Some(QuerySettings::of(of.map_or(Counter::Application, counter))),
         (Some(_), Some(_)) => {
-            let message = "`of` has no effect: `queries` say what is asked";
-            findings.conflict_with(&path.key("of"), &path.key("queries"), message, "take one of them out");
+            let message = "`counter` has no effect: `queries` say what is asked";
+            findings.conflict_with(
+                &path.key("counter"),
+                &path.key("queries"),
+                message,
+                "take one of them out",
+            );
             None
         }
     };
@@ -64,7 +69,8 @@ fn check_router(
     };
     if is_after_the_switch && strategy.comparison().is_some() {
         let message = "requests are counted by Service, and once all of them go to the new release both have answered through the same one";
-        let help = "compare by a `canary` with weights under 100, or have the pods count (`of: application`)";
+        let help =
+            "compare by a `canary` with weights under 100, or have the pods count (`counter: application`)";
         let environment = path.parent().parent();
         findings.conflict_with(
             &path.key("metrics").key("prometheus"),
@@ -86,7 +92,8 @@ fn check_router(
     };
     if !fits {
         let message = format!("requests are counted by Service, and `traffic` is not divided by {name}");
-        let help = "have the pods count (`of: application`), or divide `traffic` by the router that counts";
+        let help =
+            "have the pods count (`counter: application`), or divide `traffic` by the router that counts";
         findings.conflict_with(&path.key("metrics").key("prometheus"), &path.key("traffic"), &message, help);
     }
 }

@@ -91,7 +91,7 @@ async fn a_canary_is_judged_by_what_a_prometheus_has_scraped() {
 async fn a_canary_is_judged_by_what_the_router_counts() {
     let Some(stage) = stage("canaries are judged by what Envoy counts", "counted").await else { return };
     let visitors = stage.visitors(100).await;
-    let of = |counter: &str| by_with(address::bed(address::PROMETHEUS), &format!(", of: {counter}"));
+    let of = |counter: &str| by_with(address::bed(address::PROMETHEUS), &format!(", counter: {counter}"));
     stage.settings_with(&judged("", "30s"), &of("contour"));
     let silent = |tag: &str| {
         stage.manifests(&format!("sample:{tag}"));
