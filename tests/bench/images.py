@@ -175,14 +175,15 @@ def tell(part, own, took, **more):
 
 
 def base_for_ko():
+    if "ko" not in peers() or (WORK / "empty").exists():
+        return
     (WORK / "empty").mkdir()
     (WORK / "empty/nothing").write_text("")
     run(binary(), "image", "push", str(WORK / "empty"), f"{REGISTRY}/bench-empty:1", "--no-sbom")
 
 
 def cold():
-    if "ko" in peers():
-        base_for_ko()
+    base_for_ko()
     rounds("cold", "tidegate", peers())
 
 
@@ -235,6 +236,7 @@ class Way(http.server.BaseHTTPRequestHandler):
 
 
 def unchanged():
+    base_for_ko()
     number = int(os.environ.get("ROUNDS", 7))
     acts = {**peers(), "tidegate layout": tidegate_layout, "skopeo": skopeo}
     server = http.server.ThreadingHTTPServer((OUTSIDE, 0), Way)
@@ -246,6 +248,9 @@ def unchanged():
         folder.mkdir(parents=True)
         program(folder / "app")
         layout(folder / "layout", folder / "app")
+        if name == "buildx":
+            # It speaks plain HTTP only with the registries that its daemon knows: its time is measured, and its bytes are not.
+            continue
         repository = f"bench-{os.getpid()}-unchanged-{folder.name}:1"
         act(folder, f"{counted}/{repository}")
         first, Way.sent, Way.requests = Way.sent, 0, 0
