@@ -4,10 +4,12 @@ set -euo pipefail
 output=${1:?where the program goes}
 cd "$(dirname "$0")/../.."
 target=$(rustc -vV | sed -n 's/^host: //p')
-# Folders of this machine would be in the program, for panics tell where they are.
+# Folders of this machine would be in the program, for panics tell where they are. Flags are parted by a character that is in no path.
 registry=${CARGO_HOME:-$HOME/.cargo}
-flags="-C target-feature=+crt-static --remap-path-prefix=$PWD=/tidegate --remap-path-prefix=$registry=/cargo"
+flags=(-C target-feature=+crt-static "--remap-path-prefix=$PWD=/tidegate" "--remap-path-prefix=$registry=/cargo")
 # Kernels for arm64 differ in the size of their pages: the allocator is made for the largest, and then runs on all.
 case $target in aarch64-*) export JEMALLOC_SYS_WITH_LG_PAGE=16 ;; esac
-RUSTFLAGS="$flags" cargo build --release --locked --target "$target"
+CARGO_ENCODED_RUSTFLAGS=$(IFS=$'\x1f' && printf '%s' "${flags[*]}")
+export CARGO_ENCODED_RUSTFLAGS
+cargo build --release --locked --target "$target"
 install -m 755 "${CARGO_TARGET_DIR:-target}/$target/release/tidegate" "$output"

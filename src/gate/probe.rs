@@ -28,7 +28,7 @@ pub(super) async fn ask(
             Some(name) => lasting(format!("the {name} of the release is not known, or is no name of a file")),
             None => approval(&folder.join(file)).await,
         },
-        Probe::Metric(metric) => match metric::ask(client, folder, &metric.source, question).await {
+        Probe::Metric(metric) => match metric::ask(client, folder, metric, question).await {
             Ok((value, _)) if !value.is_finite() => {
                 silent(format!("the answer is {value}, which is no number"))
             }

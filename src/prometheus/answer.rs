@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use reqwest::StatusCode;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 /// How much of the other side's words is told, in characters.
 const LONGEST: usize = 200;
@@ -15,6 +16,15 @@ pub struct Series {
     pub labels: BTreeMap<String, String>,
     /// Its value at the moment of the question; not a number (`NaN`) and infinity are values, too.
     pub value: f64,
+}
+
+/// One series of an answer to a range query.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Points {
+    /// Its labels by name.
+    pub labels: BTreeMap<String, String>,
+    /// Moments in milliseconds since 1970, in their order, with the values that it had; where it had none, there is no point.
+    pub points: Vec<(i64, f64)>,
 }
 
 #[derive(Deserialize)]
@@ -37,12 +47,50 @@ struct Entry {
     value: (f64, String),
 }
 
+#[derive(Deserialize)]
+struct RangeEntry {
+    metric: BTreeMap<String, String>,
+    values: Vec<(f64, String)>,
+}
+
+/// The series of an answer to a range query.
+///
+/// # Errors
+/// As [`read`].
+pub(super) fn read_range(body: &[u8]) -> Result<Vec<Points>, String> {
+    let entries: Vec<RangeEntry> = entries(body, "matrix")?;
+    let point = |(at, text): (f64, String)| Ok((crate::prometheus::millis(at), number(&text)?));
+    entries
+        .into_iter()
+        .map(|RangeEntry { metric: labels, values }| {
+            let points = values.into_iter().map(point).collect::<Result<_, String>>()?;
+            Ok(Points { labels, points })
+        })
+        .collect()
+}
+
 /// The series of an answer.
 ///
 /// # Errors
 /// What comes instead, as the end of a sentence that begins with the other side.
 pub(super) fn read(body: &[u8]) -> Result<Vec<Series>, String> {
-    let foreign = || "answers, but not as a Prometheus does".to_owned();
+    let entries: Vec<Entry> = entries(body, "vector")?;
+    entries
+        .into_iter()
+        .map(|Entry { metric: labels, value: (_, text) }| Ok(Series { labels, value: number(&text)? }))
+        .collect()
+}
+
+fn foreign() -> String {
+    "answers, but not as a Prometheus does".to_owned()
+}
+
+fn number(text: &str) -> Result<f64, String> {
+    text.parse().map_err(|_| foreign())
+}
+
+/// What is in an answer of that kind.
+fn entries<T: DeserializeOwned>(body: &[u8], kind: &str) -> Result<Vec<T>, String> {
     let answer: Answer = serde_json::from_slice(body).map_err(|_| foreign())?;
     let data = match (answer.status.as_str(), answer.data) {
         ("success", Some(data)) => data,
@@ -51,17 +99,10 @@ pub(super) fn read(body: &[u8]) -> Result<Vec<Series>, String> {
         }
         _ => return Err(foreign()),
     };
-    if data.kind != "vector" {
+    if data.kind != kind {
         return Err(format!("answers with a {} where series are asked for", short(&data.kind)));
     }
-    let entries: Vec<Entry> = serde_json::from_value(data.result).map_err(|_| foreign())?;
-    entries
-        .into_iter()
-        .map(|Entry { metric: labels, value: (_, text) }| {
-            let value = text.parse().map_err(|_| foreign())?;
-            Ok(Series { labels, value })
-        })
-        .collect()
+    serde_json::from_value(data.result).map_err(|_| foreign())
 }
 
 /// A status that is no success, with the reason where the other side gives one.
@@ -104,6 +145,18 @@ mod tests {
         );
         let odd: Vec<f64> = odd.unwrap().into_iter().map(|one| one.value).collect();
         assert!(odd[0].is_nan() && odd[1] == f64::INFINITY && odd[2] == f64::NEG_INFINITY, "{odd:?}");
+    }
+
+    #[test]
+    fn series_of_a_range_have_points_where_they_had_values() {
+        let body = br#"{"status":"success","data":{"resultType":"matrix","result":[
+            {"metric":{"pod":"a"},"values":[[1700000000.5,"1"],[1700000015.5,"NaN"]]}]}}"#;
+        let all = read_range(body).unwrap();
+        assert_eq!(all[0].labels["pod"], "a");
+        assert_eq!(all[0].points[0], (1_700_000_000_500, 1.0));
+        assert!(all[0].points[1].1.is_nan() && all[0].points[1].0 == 1_700_000_015_500);
+        let vector = read_range(br#"{"status":"success","data":{"resultType":"vector","result":[]}}"#);
+        assert_eq!(vector.unwrap_err(), "answers with a vector where series are asked for");
     }
 
     #[test]

@@ -157,7 +157,7 @@ mod tests {
             drain: Duration::ZERO,
             graces: Default::default(),
             url: None,
-            prometheus: None,
+            counts: Default::default(),
         };
         Bundle::new(parse(Path::new("web.yaml"), text).unwrap(), &config).unwrap()
     }

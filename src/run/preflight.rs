@@ -13,7 +13,9 @@ use crate::error::{Error, ErrorKind};
 use crate::rollout::gate::Probe;
 use crate::rollout::strategy::Strategy;
 use crate::rollout::{Condition, Plan};
-use crate::settings::{EnvironmentSettings, MigrationRunner, RouterKind, TargetSettings, TrafficSettings};
+use crate::settings::{
+    EnvironmentSettings, MetricsSettings, MigrationRunner, RouterKind, TargetSettings, TrafficSettings,
+};
 use crate::target::TargetError;
 use crate::target::kubernetes::bundle::Bundle;
 use crate::target::kubernetes::preflight::{Feature, Needs, Verdict, look_up, preflight};
@@ -59,7 +61,7 @@ pub async fn before_superseding(place: &Place, wanted: &Wanted) -> Result<(), Er
     }
     let (client, namespace) = (&cluster.client, &cluster.config.namespace);
     let images = telling(look_up(client, namespace, bundle.objects())).await?;
-    let needs = Needs { features: features_of(place, bundle), images, ..Needs::default() };
+    let needs = Needs { images, ..needs_of(place, bundle) };
     let verdict = preflight(client, namespace, bundle.objects(), &needs).await;
     refusal(verdict.problems).map_or(Ok(()), Err)
 }
@@ -81,7 +83,7 @@ pub async fn ask(
         AnyTarget::Local(_) => BTreeMap::new(),
     };
     let images = telling(look_up(client, namespace, bundle.objects())).await?;
-    let needs = Needs { features: features_of(place, bundle), extra_pods, images };
+    let needs = Needs { extra_pods, images, ..needs_of(place, bundle) };
     Ok(preflight(client, namespace, bundle.objects(), &needs).await)
 }
 
@@ -114,10 +116,16 @@ async fn unless_told_to_stop<T>(session: &Session, work: impl Future<Output = T>
     }
 }
 
-fn features_of(place: &Place, bundle: &Bundle) -> Vec<Feature> {
+/// What Tidegate is going to do, and where.
+fn needs_of(place: &Place, bundle: &Bundle) -> Needs {
     let watchdog = place.watchdog.as_ref().map(|_| Feature::Watchdog);
     let preview = place.environment.preview.as_ref().map(|_| Feature::Previews);
-    features(&place.environment, bundle).into_iter().chain(watchdog).chain(preview).collect()
+    let features = features(&place.environment, bundle).into_iter().chain(watchdog).chain(preview).collect();
+    let routers = match &place.environment.target {
+        TargetSettings::Kubernetes(cluster) => cluster.metrics.as_ref().and_then(MetricsSettings::routers),
+        TargetSettings::Local(_) => None,
+    };
+    Needs { features, routers: routers.map(|routers| routers.namespace.clone()), ..Needs::default() }
 }
 
 /// What Tidegate is going to do in the cluster, by the settings and the manifests.
@@ -130,7 +138,8 @@ fn features(settings: &EnvironmentSettings, bundle: &Bundle) -> Vec<Feature> {
     let has_errands = settings.conditions().any(is_errand);
     let secret = bundle.objects().iter().any(|one| one.key.kind == "Secret" && one.key.group().is_empty());
     // A Prometheus is asked past the API server.
-    let asks_pods = settings.strategy.comparison().is_some() && cluster.prometheus.is_none();
+    let compares = settings.strategy.comparison().is_some();
+    let asks_routers = cluster.metrics.as_ref().is_some_and(|metrics| metrics.routers().is_some());
     let migrations = settings.migrate.as_ref().map(|migrate| &migrate.runner);
     let is_job = matches!(migrations, Some(MigrationRunner::Job { .. }));
     let wanted = [
@@ -138,7 +147,8 @@ fn features(settings: &EnvironmentSettings, bundle: &Bundle) -> Vec<Feature> {
         (true, Feature::Deploy),
         (secret, Feature::Secrets),
         (sets, Feature::Sets),
-        (asks_pods, Feature::Comparison),
+        (compares && cluster.metrics.is_none(), Feature::Comparison),
+        (compares && asks_routers, Feature::RouterCounts),
         (before, Feature::DirectChecks),
         (is_job || has_errands, Feature::Jobs),
     ];
@@ -184,7 +194,7 @@ pub async fn all_rights(error: Error, place: &Place) -> Error {
         return error;
     };
     let Ok(bundle) = release::without_image(cluster, place) else { return error };
-    let needs = Needs { features: features_of(place, &bundle), ..Needs::default() };
+    let needs = needs_of(place, &bundle);
     let verdict = preflight(&cluster.client, &cluster.config.namespace, bundle.objects(), &needs).await;
     let rights = verdict.problems.into_iter().find(|problem| problem.code == "forbidden");
     rights.map_or(error, Error::from)
@@ -231,6 +241,14 @@ mod tests {
             features_by(WEB, "metrics: { prometheus: { address: \"http://p:9090\" } }", all),
             [Look, Deploy, Sets, DirectChecks],
             "the pods are not asked"
+        );
+        assert_eq!(
+            features_by(
+                WEB,
+                "traffic: { gateway-api: { route: shop } }, metrics: { routers: { counter: contour } }",
+                all
+            ),
+            [Look, Deploy, Sets, Feature::RouterCounts, DirectChecks, GatewayApi]
         );
         assert_eq!(
             features_by(

@@ -11,8 +11,9 @@ use serde::{Serialize, Serializer};
 use super::{Histogram, Series};
 
 /// The most losses that are kept with their story; further ones are only counted. A router that is killed while it holds the requests
-/// of a `recreate` loses all of them at once, and each must be accounted for.
-const MOST_LOSSES: usize = 1000;
+/// of a `recreate`, or those that a machine makes up for after it stood still (a second's 70 become thousands), loses all of
+/// them at once, and each must be accounted for.
+const MOST_LOSSES: usize = 10_000;
 
 /// What became of all requests of a load so far.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -39,9 +40,9 @@ pub struct Ledger {
     pub by_kind: BTreeMap<&'static str, KindTally>,
     /// All losses by how they came about ([`LossKind`] in words).
     pub by_loss: BTreeMap<String, u64>,
-    /// The first 1,000 losses.
+    /// The first 10,000 losses.
     pub losses: Vec<Loss>,
-    /// The first tries of the first 1,000 requests that were reconnected: how the kept connection failed them.
+    /// The first tries of the first 10,000 requests that were reconnected: how the kept connection failed them.
     pub reconnects: Vec<Loss>,
     /// The run over time.
     pub series: Series,
@@ -316,15 +317,15 @@ mod tests {
     }
 
     #[test]
-    fn only_the_first_thousand_losses_are_told_but_all_are_counted() {
+    fn only_the_first_losses_are_told_but_all_are_counted() {
         let mut ledger = Ledger::default();
-        (0..1250).for_each(|i| ledger.lose(loss(i, LossKind::Foreign(502))));
-        assert_eq!((ledger.lost, ledger.losses.len()), (1250, 1000));
-        assert_eq!(ledger.losses[999].at, ms(999));
-        assert_eq!(ledger.by_loss["status 502 not from the app"], 1250);
+        (0..10_250).for_each(|i| ledger.lose(loss(i, LossKind::Foreign(502))));
+        assert_eq!((ledger.lost, ledger.losses.len()), (10_250, 10_000));
+        assert_eq!(ledger.losses[9_999].at, ms(9_999));
+        assert_eq!(ledger.by_loss["status 502 not from the app"], 10_250);
         assert_eq!(
             ledger.series.slices.iter().map(|s| s.lost).collect::<Vec<_>>(),
-            [100; 12].into_iter().chain([50]).collect::<Vec<_>>()
+            [100; 102].into_iter().chain([50]).collect::<Vec<_>>()
         );
     }
 

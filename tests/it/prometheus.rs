@@ -74,6 +74,19 @@ async fn series_come_by_a_post_with_the_token() {
 }
 
 #[tokio::test]
+async fn a_range_has_its_beginning_its_end_and_its_step() {
+    let body = r#"{"status":"success","data":{"resultType":"matrix","result":[{"metric":{},"values":[[1,"3"],[2.5,"4"]]}]}}"#;
+    let (address, asked) = somebody(response("200 OK", "application/json", body), false).await;
+    let prometheus = Prometheus::new(&address, None).unwrap();
+    let step = Duration::from_millis(1500);
+    let series = prometheus.ask_range("up", 1_000, 2_500, step).await.unwrap();
+    assert_eq!(series[0].points, [(1_000, 3.0), (2_500, 4.0)]);
+    let asked = asked.await.unwrap();
+    assert!(asked.starts_with("POST /api/v1/query_range HTTP/1.1\r\n"), "{asked}");
+    assert!(asked.ends_with("\r\n\r\nquery=up&start=1.000&end=2.500&step=1.5"), "{asked}");
+}
+
+#[tokio::test]
 async fn who_is_no_prometheus_or_refuses_is_told() {
     let page = response("200 OK", "text/html", "<html><body>Please sign in</body></html>");
     assert_eq!(told(page).await, "answers, but not as a Prometheus does");

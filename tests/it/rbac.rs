@@ -119,6 +119,7 @@ fn page() -> String {
         "Traefik",
         "Istio",
         "Comparing releases",
+        "Comparing releases by a router's counts, in the namespace of its pods",
         "Direct checks",
         "Jobs of migrations and of gates",
         "A watchdog",
@@ -136,6 +137,17 @@ fn page() -> String {
     let secrets = Need { group: "", resources: &["secrets"], verbs: Need::OF_OBJECTS, why: "the manifests" };
     let secrets = [Feature::Secrets.needs(), &[secrets]].concat();
     out += &manifest("Role", "tidegate-secrets", &rules_of(&secrets));
+    writeln!(
+        out,
+        "\n## In addition: the counts of a router\n\nFor `metrics: {{ routers: … }}`, in the namespace of the router's pods, and in place of \
+         `pods/proxy` in that of the app.\n"
+    )
+    .unwrap();
+    let role = manifest("Role", "tidegate-router-counts", &rules(&[Feature::RouterCounts], false));
+    let bound = "subjects: [{ kind: ServiceAccount, name: tidegate, namespace: shop }]";
+    let (its, own) =
+        (role.replace("namespace: shop", "namespace: projectcontour"), "namespace: projectcontour }]");
+    out += &its.replace(&bound.replace("namespace: shop }]", own), bound);
     writeln!(out, "\n## In addition: direct checks\n\nFor gates that ask the pods themselves.\n").unwrap();
     out += &manifest("Role", "tidegate-direct-checks", &rules(&[Feature::DirectChecks], false));
     writeln!(out, "\n## In addition: Jobs of migrations and of gates\n\nFor `migrate: {{ job: … }}`, and gates with `job`.\n").unwrap();

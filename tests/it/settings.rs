@@ -12,8 +12,8 @@ use tidegate::rollout::strategy::{Canary, Rolling, Strategy, StrategyName};
 use tidegate::rollout::{Condition, Weight};
 use tidegate::settings::{
     self, CountedBy, EnvValue, GraceSettings, KubeconfigSource, KubernetesSettings, ManifestSource,
-    OidcSettings, PrometheusSettings, QuerySettings, RouterKind, RuleLevel, Settings, SettingsError,
-    Severity, TargetSettings, TrafficSettings,
+    MetricsSettings, OidcSettings, PrometheusSettings, QuerySettings, RouterKind, RuleLevel, Settings,
+    SettingsError, Severity, TargetSettings, TrafficSettings,
 };
 
 mod gates;
@@ -169,7 +169,7 @@ fn everything_of_a_cluster_is_read() {
             sticky_cookie: None,
             settle: Duration::from_millis(500),
         },
-        prometheus: Some(Box::new(PrometheusSettings {
+        metrics: Some(MetricsSettings::Prometheus(Box::new(PrometheusSettings {
             address: "https://metrics.example/prometheus".to_owned(),
             token: Some("METRICS_TOKEN".to_owned()),
             queries: QuerySettings {
@@ -178,7 +178,7 @@ fn everything_of_a_cluster_is_read() {
                 errors: "sum by (pod) (failed{pod=~\"{{pods}}\"})".to_owned(),
                 slow: None,
             },
-        })),
+        }))),
         url: Some("https://shop.example:8443".to_owned()),
         take_over: true,
         drain: Duration::ZERO,
@@ -198,11 +198,12 @@ fn everything_of_a_cluster_is_read() {
     };
     assert_eq!(cluster(&settings, "production"), expected);
     assert_eq!(settings.environment("production").unwrap().keep, seconds(1200));
-    let scraped = cluster(&settings, "scraped").prometheus.unwrap();
-    assert_eq!((scraped.address.as_str(), scraped.token), ("http://10.0.0.7:9090", None));
+    let scraped = cluster(&settings, "scraped").metrics;
+    let scraped = scraped.as_ref().and_then(MetricsSettings::prometheus).unwrap();
+    assert_eq!((scraped.address.as_str(), &scraped.token), ("http://10.0.0.7:9090", &None));
     assert_eq!(scraped.queries, QuerySettings::default());
     let testing = cluster(&settings, "testing");
-    assert_eq!(testing.prometheus, None);
+    assert_eq!(testing.metrics, None);
     assert_eq!(testing.manifests, ManifestSource::Kustomization(folder.join("overlays/testing")));
     assert_eq!(testing.kubeconfig, Some(KubeconfigSource::File(folder.join("cluster/config"))));
     assert_eq!(testing.traffic, TrafficSettings::Service { name: Some("shop".to_owned()) });
@@ -249,7 +250,7 @@ fn a_cluster_needs_no_more_than_its_manifests() {
         context: None,
         oidc: None,
         traffic: TrafficSettings::Service { name: None },
-        prometheus: None,
+        metrics: None,
         url: None,
         take_over: false,
         drain: Duration::from_secs(5),

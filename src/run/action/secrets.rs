@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use crate::rollout::Condition;
 use crate::rollout::step::Text;
 use crate::settings::{
-    EnvValue, EnvironmentSettings, ImageSource, MigrationRunner, NotifySettings, SecretSource, Settings,
-    TargetSettings,
+    EnvValue, EnvironmentSettings, ImageSource, MetricsSettings, MigrationRunner, NotifySettings,
+    SecretSource, Settings, TargetSettings,
 };
 
 /// The values that the settings take from the environment as secrets.
@@ -32,7 +32,8 @@ fn variables(settings: &Settings) -> BTreeSet<&str> {
                 }))
             }
             TargetSettings::Kubernetes(cluster) => {
-                names.extend(cluster.prometheus.iter().filter_map(|source| source.token.as_deref()));
+                let source = cluster.metrics.as_ref().and_then(MetricsSettings::prometheus);
+                names.extend(source.and_then(|source| source.token.as_deref()));
             }
         }
     }

@@ -11,14 +11,15 @@ use crate::error::{Error, ErrorKind};
 use crate::journal::kubernetes::{MapJournal, Scope};
 use crate::prometheus::Token;
 use crate::settings::{
-    self, GraceSettings, KubeconfigSource, KubernetesSettings, ManifestSource, PreviewInstance,
-    PrometheusSettings, RuleLevel, TrafficSettings,
+    self, CountingRouter, GraceSettings, KubeconfigSource, KubernetesSettings, ManifestSource,
+    MetricsSettings, PreviewInstance, PrometheusSettings, RuleLevel, TrafficSettings,
 };
 use crate::target::kubernetes::diagnose::Graces;
 use crate::target::kubernetes::policy::{Level, Policy, Rule};
 use crate::target::kubernetes::router::{Router, RouterKind, Rules};
 use crate::target::kubernetes::{
-    By, Credential, KubernetesConfig, KubernetesTarget, PrometheusSource, Queries, Traffic,
+    By, CountSource, Credential, KubernetesConfig, KubernetesTarget, PrometheusSource, Queries, RouterCounts,
+    RouterSource, Traffic,
 };
 
 /// A cluster as the ground of an environment.
@@ -81,8 +82,8 @@ impl Cluster {
     /// # Errors
     /// When the variable with the token of the Prometheus is not set.
     pub fn is_told_its_token(&self) -> Result<(), Error> {
-        let source = self.config.prometheus.as_ref();
-        let Some(Credential::Missing(name)) = source.map(|source| &source.token) else { return Ok(()) };
+        let CountSource::Prometheus(source) = &self.config.counts else { return Ok(()) };
+        let Credential::Missing(name) = &source.token else { return Ok(()) };
         let sentence = format!(
             "the token for Prometheus of {} is to be ${name}, which is not set",
             self.config.environment
@@ -115,7 +116,7 @@ pub fn config(
         drain: settings.drain,
         graces: graces(&settings.graces),
         url: settings.url.clone(),
-        prometheus: settings.prometheus.as_deref().map(prometheus),
+        counts: counts(settings.metrics.as_ref()),
     }
 }
 
@@ -145,6 +146,23 @@ fn named(environment: &str, name: &str) -> Result<PathBuf, Error> {
         Error::new(ErrorKind::Usage, "variable-not-set", sentence)
             .hint(format!("set {name} in the environment of this command"))
     })
+}
+
+fn counts(settings: Option<&MetricsSettings>) -> CountSource {
+    match settings {
+        None => CountSource::Pods,
+        Some(MetricsSettings::Prometheus(settings)) => CountSource::Prometheus(prometheus(settings)),
+        Some(MetricsSettings::Routers(settings)) => CountSource::Routers(RouterSource {
+            counts: match settings.counter {
+                CountingRouter::Contour => RouterCounts::Contour,
+                CountingRouter::IngressNginx => RouterCounts::IngressNginx,
+                CountingRouter::Traefik => RouterCounts::Traefik,
+            },
+            namespace: settings.namespace.clone(),
+            selector: settings.selector.clone(),
+            port: settings.port,
+        }),
+    }
 }
 
 /// The Prometheus, with what this command's environment gives for it.

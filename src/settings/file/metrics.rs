@@ -9,6 +9,42 @@ use serde::Deserialize;
 pub(in crate::settings) enum Metrics {
     /// A Prometheus that scrapes the pods.
     Prometheus(Prometheus),
+    /// The pods of the router that divides the traffic, asked through the API server: neither a Prometheus nor anything of the app is needed.
+    Routers(Routers),
+}
+
+/// The pods of a router, which tell what they have led to each Service.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(
+    deny_unknown_fields,
+    rename_all = "kebab-case",
+    expecting = "a mapping with the settings of `routers`"
+)]
+pub(in crate::settings) struct Routers {
+    /// Whose they are: `contour` (its Envoys), `ingress-nginx` or `traefik`.
+    #[schemars(required)]
+    pub(in crate::settings) counter: Option<CountingRouter>,
+    /// Their namespace. By default `projectcontour`, `ingress-nginx` or `traefik`.
+    pub(in crate::settings) namespace: Option<String>,
+    /// Their labels, as a label selector. By default those of the usual installation: `app=envoy`,
+    /// `app.kubernetes.io/name=ingress-nginx,app.kubernetes.io/component=controller`, or `app.kubernetes.io/name=traefik`.
+    #[schemars(length(min = 1))]
+    pub(in crate::settings) selector: Option<String>,
+    /// The port at which they show their counts. By default 8002 (Contour), 10254 (ingress-nginx) or 9100 (Traefik).
+    #[schemars(range(min = 1))]
+    pub(in crate::settings) port: Option<u16>,
+}
+
+/// A router whose own counts are understood.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(in crate::settings) enum CountingRouter {
+    /// The Envoys of Contour.
+    Contour,
+    /// The controllers of ingress-nginx.
+    IngressNginx,
+    /// Traefik.
+    Traefik,
 }
 
 /// A Prometheus that scrapes the pods.

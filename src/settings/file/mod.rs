@@ -32,7 +32,7 @@ pub(super) use image::{Binary, Build, Cache, Compression, Image, Lines, Pairs, T
 pub(super) use kubernetes::{Graces, Kubernetes, Oidc, Paths, Traffic};
 pub(super) use load::{Load, Objectives, Sent};
 pub(super) use local::{Command, Header, Listen, Local, Logs, Proxy, Text, Upstream};
-pub(super) use metrics::{Counter, Metrics, Prometheus, Queries};
+pub(super) use metrics::{Counter, CountingRouter, Metrics, Prometheus, Queries, Routers};
 pub(super) use migrate::{Backup, Job, Migrate};
 pub(super) use notify::{Email, Notification, OutcomeName, Security, Webhook};
 pub(super) use on::{Events, Freeze, On, Patterns as NamePatterns};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::PrometheusSettings;
+use super::MetricsSettings;
 
 /// Plain manifests, applied to a cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,8 +21,8 @@ pub struct KubernetesSettings {
     pub oidc: Option<OidcSettings>,
     /// How traffic reaches the instances.
     pub traffic: TrafficSettings,
-    /// The Prometheus that counts requests for a comparison; `None` has the pods tell their own counts.
-    pub prometheus: Option<Box<PrometheusSettings>>,
+    /// Who counts requests for a comparison; `None` has the pods tell their own counts.
+    pub metrics: Option<MetricsSettings>,
     /// The public address: scheme, host and port, without a path or a final slash.
     pub url: Option<String>,
     /// Take over fields that another tool owns.

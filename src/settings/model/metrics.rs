@@ -1,5 +1,58 @@
 //! Who counts requests for a comparison in a cluster.
 
+/// Who counts requests, in place of the pods.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MetricsSettings {
+    /// A Prometheus.
+    Prometheus(Box<PrometheusSettings>),
+    /// The pods of a router.
+    Routers(RoutersSettings),
+}
+
+impl MetricsSettings {
+    /// The Prometheus, where it is one.
+    #[must_use]
+    pub fn prometheus(&self) -> Option<&PrometheusSettings> {
+        match self {
+            Self::Prometheus(settings) => Some(settings),
+            Self::Routers(_) => None,
+        }
+    }
+
+    /// The pods of a router, where it is them.
+    #[must_use]
+    pub const fn routers(&self) -> Option<&RoutersSettings> {
+        match self {
+            Self::Prometheus(_) => None,
+            Self::Routers(settings) => Some(settings),
+        }
+    }
+}
+
+/// The pods of a router, which tell what they have led to each Service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoutersSettings {
+    /// Whose they are.
+    pub counter: CountingRouter,
+    /// Their namespace.
+    pub namespace: String,
+    /// Their labels, as a label selector.
+    pub selector: String,
+    /// The port at which they show their counts.
+    pub port: u16,
+}
+
+/// A router whose own counts are understood.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CountingRouter {
+    /// The Envoys of Contour.
+    Contour,
+    /// The controllers of ingress-nginx.
+    IngressNginx,
+    /// Traefik.
+    Traefik,
+}
+
 /// A Prometheus that scrapes the pods.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PrometheusSettings {

@@ -23,7 +23,9 @@ pub use kubernetes::{
     GraceSettings, KubeconfigSource, KubernetesSettings, ManifestSource, OidcSettings, RouterKind, RuleLevel,
     TrafficSettings,
 };
-pub use metrics::{CountedBy, Counter, PrometheusSettings, QuerySettings};
+pub use metrics::{
+    CountedBy, Counter, CountingRouter, MetricsSettings, PrometheusSettings, QuerySettings, RoutersSettings,
+};
 pub use migrate::{MigrateSettings, MigrationRunner};
 pub use notify::{EmailSettings, MailSecurity, NOTIFY_FIELDS, NotifyChannel, NotifySettings};
 pub use preview::{IsolationSettings, PreviewInstance, PreviewSettings, PullFacts, PullRules};

@@ -7,7 +7,7 @@ use super::env::secret;
 use super::local::{command, text_path};
 use super::{Findings, check, env, load, metrics, positive, required};
 use crate::rollout::Budgets;
-use crate::rollout::gate::{Gate, Metric, PLACES, Probe, Source};
+use crate::rollout::gate::{Gate, Metric, PLACES, Probe, QueryRange, Source};
 use crate::rollout::step::{Text, Unsettled};
 use crate::settings::file::{self, Check, Time, Webhook};
 use crate::settings::model::EnvValue;
@@ -21,6 +21,10 @@ const WAYS: [&str; 6] = ["run", "job", "webhook", "approval", "metric", "load"];
 const WHOSE: &str = "a gate";
 /// So many readings in a row settle it by default.
 const READINGS: u32 = 3;
+/// How far the points of a range query are from each other where nothing else is said.
+const STEP: Duration = Duration::from_secs(15);
+/// How many points a range query may give; a Prometheus gives 11,000.
+const MOST_POINTS: u128 = 1_000;
 
 /// The first way in which the entry asks a gate, if it is one.
 pub(super) fn way(raw: &Check) -> Option<&'static str> {
@@ -282,7 +286,35 @@ fn prometheus(raw: file::PrometheusQuery, path: &Path, findings: &mut Findings<'
     let token = raw
         .token
         .and_then(|text| metrics::check_token(text, address.as_deref(), &path.key("token"), findings));
-    Some(Source::Prometheus { address: address?, token, query: query? })
+    let range = range(raw.window.map(|time| time.0), raw.step.map(|time| time.0), path, findings);
+    Some(Source::Prometheus { address: address?, token, query: query?, range })
+}
+
+/// The points of a range query, of which a Prometheus gives only so many.
+fn range(
+    window: Option<Duration>,
+    step: Option<Duration>,
+    path: &Path,
+    findings: &mut Findings<'_>,
+) -> Option<QueryRange> {
+    let Some(window) = window else {
+        if step.is_some() {
+            let message = "`step` has no effect without `window`";
+            findings.conflict(
+                &path.key("step"),
+                message,
+                "take it out, or say by `window` how far back is looked",
+            );
+        }
+        return None;
+    };
+    let at = if step.is_some() { path.key("step") } else { path.key("window") };
+    let step = step.unwrap_or(STEP);
+    if step.is_zero() || step > window || window.as_millis() / step.as_millis().max(1) > MOST_POINTS {
+        let message = format!("a point each {step:?} is none or too many in {window:?}");
+        findings.error(&at, message, "have 1 to 1,000 points: `window: 5m, step: 15s`");
+    }
+    Some(QueryRange { window, step: step.max(Duration::from_millis(1)) })
 }
 
 fn datadog(raw: file::Datadog, path: &Path, findings: &mut Findings<'_>) -> Option<Source> {

@@ -34,7 +34,7 @@ pub(super) fn resolve(
         Some(raw) => traffic::resolve(raw, &path.key("traffic"), findings),
         None => Some(TrafficSettings::Service { name: None }),
     };
-    let prometheus = raw.metrics.map(|raw| metrics::resolve(raw, &path.key("metrics"), findings));
+    let metrics = raw.metrics.map(|raw| metrics::resolve(raw, &path.key("metrics"), findings));
     let url = raw.url.map(|text| url(&text, &path.key("url"), findings));
     Some(KubernetesSettings {
         manifests: manifests?,
@@ -43,8 +43,8 @@ pub(super) fn resolve(
         context: raw.context,
         oidc,
         traffic: traffic?,
-        prometheus: match prometheus {
-            Some(prometheus) => Some(Box::new(prometheus?)),
+        metrics: match metrics {
+            Some(metrics) => Some(metrics?),
             None => None,
         },
         url,

@@ -1,11 +1,12 @@
 //! Who counts requests for a comparison in a cluster.
 
-use super::{Findings, env, required};
+use super::{Findings, env, label, required};
 use crate::rollout::Weight;
 use crate::rollout::strategy::Strategy;
-use crate::settings::file::{self, Metrics, Prometheus, Queries};
+use crate::settings::file::{self, Metrics, Prometheus, Queries, Routers};
 use crate::settings::model::{
-    CountedBy, Counter, EnvValue, PrometheusSettings, QuerySettings, RouterKind, TrafficSettings,
+    CountedBy, Counter, CountingRouter, EnvValue, MetricsSettings, PrometheusSettings, QuerySettings,
+    RouterKind, RoutersSettings, TrafficSettings,
 };
 use crate::yaml::Path;
 
@@ -15,9 +16,53 @@ const SERVICES: &str = "{{services}}";
 /// All that a query has places for.
 const PLACES: [&str; 5] = [PODS, SERVICES, "{{namespace}}", "{{slower-than}}", "{{slower-than-ms}}"];
 
-/// The Prometheus. `path` is that of `metrics`.
-pub(super) fn resolve(raw: Metrics, path: &Path, findings: &mut Findings<'_>) -> Option<PrometheusSettings> {
-    let Metrics::Prometheus(Prometheus { address, token, counter: of, queries }) = raw;
+/// Who counts. `path` is that of `metrics`.
+pub(super) fn resolve(raw: Metrics, path: &Path, findings: &mut Findings<'_>) -> Option<MetricsSettings> {
+    match raw {
+        Metrics::Prometheus(raw) => {
+            let settings = prometheus(raw, path, findings)?;
+            Some(MetricsSettings::Prometheus(Box::new(settings)))
+        }
+        Metrics::Routers(raw) => routers(raw, path, findings).map(MetricsSettings::Routers),
+    }
+}
+
+/// The names are those of each project's own installation: <https://projectcontour.io/docs/main/guides/prometheus/>,
+/// <https://kubernetes.github.io/ingress-nginx/user-guide/monitoring/>, <https://github.com/traefik/traefik-helm-chart>.
+fn routers(raw: Routers, path: &Path, findings: &mut Findings<'_>) -> Option<RoutersSettings> {
+    let path = path.key("routers");
+    let help = "write `counter: contour`, `ingress-nginx` or `traefik`";
+    let counter = required(raw.counter, &path.key("counter"), help, findings)?;
+    let (counter, namespace, selector, port) = match counter {
+        file::CountingRouter::Contour => (CountingRouter::Contour, "projectcontour", "app=envoy", 8002),
+        file::CountingRouter::IngressNginx => (
+            CountingRouter::IngressNginx,
+            "ingress-nginx",
+            "app.kubernetes.io/name=ingress-nginx,app.kubernetes.io/component=controller",
+            10254,
+        ),
+        file::CountingRouter::Traefik => {
+            (CountingRouter::Traefik, "traefik", "app.kubernetes.io/name=traefik", 9100)
+        }
+    };
+    let namespace = raw.namespace.unwrap_or_else(|| namespace.to_owned());
+    label(&namespace, "a namespace", findings, |findings, message, help| {
+        findings.error(&path.key("namespace"), message, help)
+    });
+    let selector = raw.selector.unwrap_or_else(|| selector.to_owned());
+    if selector.trim().is_empty() {
+        let message = "`selector` fits every pod of the namespace";
+        findings.error(&path.key("selector"), message, "write labels, such as `app=envoy`");
+    }
+    let port = raw.port.unwrap_or(port);
+    if port == 0 {
+        findings.error(&path.key("port"), "there is no port 0", "write the port of its metrics");
+    }
+    Some(RoutersSettings { counter, namespace, selector, port })
+}
+
+fn prometheus(raw: Prometheus, path: &Path, findings: &mut Findings<'_>) -> Option<PrometheusSettings> {
+    let Prometheus { address, token, counter: of, queries } = raw;
     let path = path.key("prometheus");
     let help = "write `address: http://HOST:9090`";
     let given = required(address, &path.key("address"), help, findings);
@@ -51,17 +96,25 @@ const fn counter(raw: file::Counter) -> Counter {
     }
 }
 
-/// Who counts by Service counts what a router leads to it: the right one, and with a Service for each release.
+/// Who counts by Service counts what a router leads to it: the right one, and with a Service for each release. `path` is the target's.
 fn check_router(
-    prometheus: &PrometheusSettings,
+    metrics: &MetricsSettings,
     traffic: &TrafficSettings,
     strategy: &Strategy,
     path: &Path,
     findings: &mut Findings<'_>,
 ) {
-    if prometheus.queries.by == CountedBy::Pod {
-        return;
-    }
+    let (at, known) = match metrics {
+        MetricsSettings::Prometheus(prometheus) if prometheus.queries.by == CountedBy::Pod => return,
+        MetricsSettings::Prometheus(prometheus) => {
+            let of = |counter| (prometheus.queries == QuerySettings::of(counter)).then_some(());
+            let known = of(Counter::Contour).map(|()| CountingRouter::Contour);
+            let known = known.or_else(|| of(Counter::IngressNginx).map(|()| CountingRouter::IngressNginx));
+            let known = known.or_else(|| of(Counter::Traefik).map(|()| CountingRouter::Traefik));
+            (path.key("metrics").key("prometheus"), known)
+        }
+        MetricsSettings::Routers(routers) => (path.key("metrics").key("routers"), Some(routers.counter)),
+    };
     let is_after_the_switch = match strategy {
         Strategy::BlueGreen(_) => true,
         Strategy::Canary(canary) => canary.stages.iter().any(|stage| stage.weight == Weight::FULL),
@@ -69,52 +122,45 @@ fn check_router(
     };
     if is_after_the_switch && strategy.comparison().is_some() {
         let message = "requests are counted by Service, and once all of them go to the new release both have answered through the same one";
-        let help =
-            "compare by a `canary` with weights under 100, or have the pods count (`counter: application`)";
-        let environment = path.parent().parent();
-        findings.conflict_with(
-            &path.key("metrics").key("prometheus"),
-            &environment.key("strategy"),
-            message,
-            help,
-        );
+        let help = "compare by a `canary` with weights under 100, or have the pods count (`counter: application`, or no `metrics`)";
+        findings.conflict_with(&at, &path.parent().parent().key("strategy"), message, help);
     }
-    let known = [
-        (Counter::Contour, RouterKind::GatewayApi, "gateway-api"),
-        (Counter::IngressNginx, RouterKind::IngressNginx, "ingress-nginx"),
-        (Counter::Traefik, RouterKind::Traefik, "traefik"),
-    ];
-    let wanted = known.into_iter().find(|(of, ..)| prometheus.queries == QuerySettings::of(*of));
+    let wanted = known.map(|router| match router {
+        CountingRouter::Contour => (RouterKind::GatewayApi, "gateway-api"),
+        CountingRouter::IngressNginx => (RouterKind::IngressNginx, "ingress-nginx"),
+        CountingRouter::Traefik => (RouterKind::Traefik, "traefik"),
+    });
     let (fits, name) = match (traffic, wanted) {
-        (TrafficSettings::Service { .. }, _) => (false, wanted.map_or("a router", |(_, _, name)| name)),
-        (TrafficSettings::Router { router, .. }, Some((_, kind, name))) => (*router == kind, name),
+        (TrafficSettings::Service { .. }, _) => (false, wanted.map_or("a router", |(_, name)| name)),
+        (TrafficSettings::Router { router, .. }, Some((kind, name))) => (*router == kind, name),
         (TrafficSettings::Router { .. }, None) => (true, ""),
     };
     if !fits {
         let message = format!("requests are counted by Service, and `traffic` is not divided by {name}");
-        let help =
-            "have the pods count (`counter: application`), or divide `traffic` by the router that counts";
-        findings.conflict_with(&path.key("metrics").key("prometheus"), &path.key("traffic"), &message, help);
+        let help = "have the pods count (`counter: application`, or no `metrics`), or divide `traffic` by the router that counts";
+        findings.conflict_with(&at, &path.key("traffic"), &message, help);
     }
 }
 
 /// What has no effect with the comparison, or lacks what it needs. `path` is the environment's.
 pub(super) fn check_use(
-    prometheus: Option<&PrometheusSettings>,
+    metrics: Option<&MetricsSettings>,
     traffic: &TrafficSettings,
     used: &Strategy,
     path: &Path,
     findings: &mut Findings<'_>,
 ) {
-    let Some(prometheus) = prometheus else { return };
-    check_router(prometheus, traffic, used, &path.key("target").key("kubernetes"), findings);
-    let (metrics, strategy) = (path.key("target").key("kubernetes").key("metrics"), path.key("strategy"));
+    let Some(settings) = metrics else { return };
+    let target = path.key("target").key("kubernetes");
+    check_router(settings, traffic, used, &target, findings);
+    let (metrics, strategy) = (target.key("metrics"), path.key("strategy"));
     let Some(comparison) = used.comparison() else {
         let message = "`metrics` has no effect: nothing is compared";
         let help = "take it out, or use `canary` or `blue-green` with `compare`";
         findings.conflict_with(&metrics, &strategy, message, help);
         return;
     };
+    let Some(prometheus) = settings.prometheus() else { return };
     let queries = metrics.key("prometheus").key("queries");
     match (comparison.slower_than, &prometheus.queries.slow) {
         (Some(_), None) => {

@@ -253,7 +253,7 @@ fn check_fit(
             kubernetes::check_verify(verify.iter().any(Condition::sends), url, path, findings);
             kubernetes::check_gates(strategy, url, path, findings);
             kubernetes::check_load(strategy, url, path, findings);
-            metrics::check_use(cluster.prometheus.as_deref(), &cluster.traffic, strategy, path, findings);
+            metrics::check_use(cluster.metrics.as_ref(), &cluster.traffic, strategy, path, findings);
             traffic::check_time(&cluster.traffic, strategy.name(), budgets, path, findings);
             url.is_none_or(|url| url.starts_with("https"))
         }

@@ -36,7 +36,7 @@ use kube::Client;
 use self::bundle::Bundle;
 use self::diagnose::Graces;
 use self::manifests::Key;
-pub use self::meter::{By, Credential, PrometheusSource, Queries};
+pub use self::meter::{By, CountSource, Credential, PrometheusSource, Queries, RouterCounts, RouterSource};
 use self::preview::{Drift, Forecast};
 use self::router::{Router, Rules};
 use self::work::Work;
@@ -63,8 +63,8 @@ pub struct KubernetesConfig {
     pub graces: Graces,
     /// The public address, where there is one: a URL without a path.
     pub url: Option<String>,
-    /// Who counts the requests of the instances for a comparison; without it, they are asked themselves.
-    pub prometheus: Option<PrometheusSource>,
+    /// Who counts requests for a comparison.
+    pub counts: CountSource,
 }
 
 /// How traffic reaches the instances, and so how it is divided.

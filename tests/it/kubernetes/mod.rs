@@ -19,6 +19,7 @@ mod preview_events;
 mod previews;
 mod prometheus;
 mod rights;
+mod router_counts;
 mod routers;
 mod runbook;
 mod shape;

@@ -16,7 +16,7 @@ use crate::tiers::tell;
 
 const TOKEN: &str = "c2VjcmV0LW9mLWEtdGVzdA";
 
-fn judged(compare: &str, at_most: &str) -> String {
+pub(super) fn judged(compare: &str, at_most: &str) -> String {
     let compare = format!("errors: 1%, slower-than: 500ms, slow: 5%, inconclusive: pass{compare}");
     format!(
         "strategy: {{ canary: {{ weights: [25, 50], compare: {{ {compare} }}, at-most: {at_most} }} }}\n    keep: 0s"
@@ -82,6 +82,7 @@ async fn a_canary_is_judged_by_what_a_prometheus_has_scraped() {
     assert!(!gates.is_empty() && gates.iter().all(|gate| gate["verdict"] != "no-data"), "{answer}");
     stage.is_as_written("2.0.0");
     numbers_are_gates(&stage).await;
+    the_worst_of_a_range_counts(&stage).await;
     let ledger = visitors.stop().await;
     assert_eq!(ledger.lost, 0, "{:?}", ledger.losses);
 }
@@ -93,17 +94,10 @@ async fn a_canary_is_judged_by_what_the_router_counts() {
     let visitors = stage.visitors(100).await;
     let of = |counter: &str| by_with(address::bed(address::PROMETHEUS), &format!(", counter: {counter}"));
     stage.settings_with(&judged("", "30s"), &of("contour"));
-    let silent = |tag: &str| {
-        stage.manifests(&format!("sample:{tag}"));
-        let file = stage.dir.path().join("deploy/shop.yaml");
-        let text =
-            std::fs::read_to_string(&file).unwrap().replace("prometheus.io/scrape: \"true\"", "some: thing");
-        std::fs::write(&file, text).unwrap();
-    };
     for (tag, code, reason) in
         [("2.0.0-failing", 4, "errors-worse"), ("2.0.0-slow", 4, "slow-worse"), ("2.0.0", 0, "promoted")]
     {
-        silent(tag);
+        stage.manifests_that_tell_nothing(&format!("sample:{tag}"));
         let answer = stage.run(&["deploy", "--version", tag]).await.exits(code).json();
         tell(&format!("by Envoy: {tag}: {}, {}", answer["seconds"], answer["sentence"]));
         assert_eq!(answer["reason"], reason, "{answer}");
@@ -145,6 +139,25 @@ async fn numbers_are_gates(stage: &Stage) {
     assert!(asked[3]["sentence"].as_str().unwrap().contains("the query gives no series"), "{answer:#}");
     stage.settings(&format!("{ROLLING}\n    verify: [{}]", gates[0]));
     stage.run(&["gate", "check", "production"]).await.exits(0);
+}
+
+/// What is out of its bounds for one second in four is missed by whoever looks now and then, and not by who asks for all of it.
+async fn the_worst_of_a_range_counts(stage: &Stage) {
+    let prometheus = address::bed(address::PROMETHEUS);
+    let gate = |max: &str| {
+        let asked = "query: \"vector(time() % 4)\", window: 30s, step: 500ms";
+        let metric = format!(
+            "prometheus: {{ address: \"http://{prometheus}\", {asked} }}, max: {max}, passes: 12, failures: 1"
+        );
+        format!("{ROLLING}\n    verify: [{{ metric: {{ {metric} }}, every: 500ms, within: 30s }}]")
+    };
+    for (max, code, reason) in [("3.0", 4, "gate-failed"), ("4.0", 0, "promoted")] {
+        stage.settings(&gate(max));
+        stage.manifests("sample:1.1.0");
+        let answer = stage.run(&["deploy", "--version", "1.1.0"]).await.exits(code).json();
+        assert_eq!(answer["reason"], reason, "{answer}");
+    }
+    stage.is_as_written("1.1.0");
 }
 
 #[tokio::test(flavor = "multi_thread")]

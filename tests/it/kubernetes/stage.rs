@@ -17,7 +17,7 @@ use crate::parts::kube::{Namespace, until, workload};
 /// No command of these tests takes longer on a machine that works.
 const PATIENCE: Duration = Duration::from_secs(240);
 
-const TIDEGATE: &str = env!("CARGO_BIN_EXE_tidegate");
+pub const TIDEGATE: &str = env!("CARGO_BIN_EXE_tidegate");
 
 /// How visitors come to the app.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -144,6 +144,14 @@ spec:
         let folder = self.dir.path().join("deploy");
         std::fs::create_dir_all(&folder).unwrap();
         std::fs::write(folder.join("shop.yaml"), text + documents).unwrap();
+    }
+
+    /// As [`Stage::manifests`], of pods that offer no metrics.
+    pub fn manifests_that_tell_nothing(&self, image: &str) {
+        self.manifests(image);
+        let file = self.dir.path().join("deploy/shop.yaml");
+        let text = std::fs::read_to_string(&file).unwrap();
+        std::fs::write(&file, text.replace("prometheus.io/scrape: \"true\"", "some: thing")).unwrap();
     }
 
     pub fn command(&self, arguments: &[&str]) -> Command {

@@ -43,7 +43,7 @@ impl Shop {
             drain: Duration::from_secs(1),
             graces: Graces::default(),
             url: None,
-            prometheus: None,
+            counts: Default::default(),
         };
         let target = KubernetesTarget::new(client, config.clone());
         Self { space, config, target }

@@ -145,7 +145,7 @@ spec: { selector: { app: web }, ports: [{ port: 80 }] }
             drain: Duration::from_secs(5),
             graces: Default::default(),
             url: None,
-            prometheus: None,
+            counts: Default::default(),
         };
         let bundle = Bundle::new(parse(Path::new("x.yaml"), ALL).unwrap(), &config).unwrap();
         let stamp = Stamp { app: "shop", environment: "production", release: "abc" };

@@ -5,23 +5,40 @@ use std::time::Duration;
 
 use super::pods::Instance;
 use super::prometheus::By;
+use super::routers::Router;
 use super::text::Reading;
 use crate::rollout::{Counts, ReleaseId};
 
 /// The sums by release, and what they rest on. They never go backwards: what a pod has counted stays when it is gone.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
-    /// The pods that there are now.
+    /// The pods, or the Services, that there are now; of routers, each Service once for each router, with both in its uid.
     instances: Vec<Instance>,
     slow_bound: Option<Duration>,
-    /// The pods tell their counts themselves, where they offer that.
-    asks_pods: bool,
+    teller: Teller,
     is_begun: bool,
-    /// What is seen later has a past, too.
-    all_have_past: bool,
     /// Every pod that was ever there, by its uid.
     pods: HashMap<String, Known>,
+    /// Where routers tell: what they are asked about, and who they are.
+    services: Vec<Instance>,
+    routers: Vec<Router>,
+    /// Every router that was ever there, by its uid.
+    known_routers: BTreeSet<String>,
+    /// Why it is not known which routers there are.
+    no_routers: Option<String>,
     sums: BTreeMap<ReleaseId, Counts>,
+}
+
+/// Whose counts are taken in.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Teller {
+    /// The pods themselves, where they offer that.
+    #[default]
+    Pods,
+    /// A Prometheus that may have asked many.
+    Prometheus(By),
+    /// The pods of a router, each for itself.
+    Routers,
 }
 
 /// What is known of one pod.
@@ -56,20 +73,24 @@ pub(super) enum Visit {
 impl Ledger {
     /// Of what the pods themselves tell.
     pub(super) fn of_pods() -> Self {
-        Self { asks_pods: true, ..Self::default() }
+        Self::default()
     }
 
     /// Of what somebody else tells of them: whether they offer anything has no meaning. What is known of a Service is older than the
     /// rollout: its first reading is where counting begins.
     pub(super) fn of_another(by: By) -> Self {
-        Self { all_have_past: by == By::Service, ..Self::default() }
+        Self { teller: Teller::Prometheus(by), ..Self::default() }
+    }
+
+    /// Of what each pod of a router tells of Services. What a router that was there before counts of any of them may be older than the
+    /// rollout; a router that comes later begins at zero.
+    pub(super) fn of_routers() -> Self {
+        Self { teller: Teller::Routers, ..Self::default() }
     }
 
     /// These pods are there now, and requests over the bound are slow. The pods of the first call have a past; those that are
     /// seen later count from zero.
     pub(super) fn watch(&mut self, instances: Vec<Instance>, slow_bound: Option<Duration>) {
-        let is_first = !self.is_begun;
-        self.is_begun |= !instances.is_empty();
         if slow_bound != self.slow_bound {
             self.slow_bound = slow_bound;
             // Counts by another bound cannot be measured by those that are known.
@@ -77,8 +98,57 @@ impl Ledger {
                 (pod.last, pod.has_past) = (None, true);
             }
         }
+        if self.teller == Teller::Routers {
+            self.services = instances;
+            self.spread();
+        } else {
+            self.see(instances);
+        }
+    }
+
+    /// These routers are there now; or why that is not known, and those from before stay.
+    pub(super) fn through(&mut self, routers: Result<Vec<Router>, String>) {
+        match routers {
+            Ok(routers) => (self.routers, self.no_routers) = (routers, None),
+            Err(why) => self.no_routers = Some(why),
+        }
+        self.spread();
+    }
+
+    /// Nobody wants to know anything.
+    pub(super) fn rests(&self) -> bool {
+        self.services.is_empty()
+    }
+
+    /// What each router is to be asked about, by the name of its pod, and the bound to read it by.
+    pub(super) fn by_router(&self) -> (Vec<(String, Vec<Instance>)>, Option<Duration>) {
+        let of = |router: &Router| self.services.iter().map(|one| one.through(router)).collect();
+        (self.routers.iter().map(|router| (router.pod.clone(), of(router))).collect(), self.slow_bound)
+    }
+
+    fn spread(&mut self) {
+        let each = self.routers.iter().flat_map(|router| self.services.iter().map(|one| one.through(router)));
+        let instances: Vec<Instance> = each.collect();
+        let has_asked = !instances.is_empty();
+        self.see(instances);
+        if has_asked {
+            self.known_routers.extend(self.routers.iter().map(|router| router.uid.clone()));
+        }
+    }
+
+    fn see(&mut self, instances: Vec<Instance>) {
+        let is_first = !self.is_begun;
+        self.is_begun |= !instances.is_empty();
         for instance in &instances {
-            let new = Known { has_past: is_first || self.all_have_past, ..Known::default() };
+            let is_old = match self.teller {
+                Teller::Pods | Teller::Prometheus(By::Pod) => false,
+                Teller::Prometheus(By::Service) => true,
+                Teller::Routers => instance
+                    .uid
+                    .split_once('/')
+                    .is_some_and(|(router, _)| self.known_routers.contains(router)),
+            };
+            let new = Known { has_past: is_first || is_old, ..Known::default() };
             self.pods.entry(instance.uid.clone()).or_insert(new);
         }
         self.instances = instances;
@@ -86,7 +156,7 @@ impl Ledger {
 
     /// The pods to visit, and the bound to read them by.
     pub(super) fn wanted(&self) -> (Vec<Instance>, Option<Duration>) {
-        let wanted = self.instances.iter().filter(|one| !self.asks_pods || one.offer.is_some());
+        let wanted = self.instances.iter().filter(|one| self.teller != Teller::Pods || one.offer.is_some());
         (wanted.cloned().collect(), self.slow_bound)
     }
 
@@ -111,7 +181,9 @@ impl Ledger {
         pod.fate = Fate::Read;
         // The sum of several routers falls when one of them is not read, and then comes back with all that it ever was. A router that begins anew
         // tells nothing until it has counted as much as before: the comparison waits.
-        if self.all_have_past && pod.last.is_some_and(|last| reading.counts.is_behind(last.counts)) {
+        if self.teller == Teller::Prometheus(By::Service)
+            && pod.last.is_some_and(|last| reading.counts.is_behind(last.counts))
+        {
             return false;
         }
         let before = match pod.last {
@@ -120,7 +192,11 @@ impl Ledger {
             // Other names came in view, which tell the same requests.
             Some(last) if last.family != reading.family && last.counts.requests > 0 => reading.counts,
             // What another tells of a pod may be older than what it told before, or lack one of its parts: that is no new pod.
-            Some(last) if !self.asks_pods && reading.counts.is_behind(last.counts) => reading.counts,
+            Some(last)
+                if self.teller == Teller::Prometheus(By::Pod) && reading.counts.is_behind(last.counts) =>
+            {
+                reading.counts
+            }
             Some(last) => last.counts,
         };
         let since = reading.counts.since(before);
@@ -141,6 +217,9 @@ impl Ledger {
 
     /// Why nothing is known of a release that has pods: none of them could be read the last time.
     pub(super) fn why_silent(&self) -> Option<String> {
+        if let (Some(why), true) = (&self.no_routers, self.routers.is_empty() && !self.rests()) {
+            return Some(why.clone());
+        }
         let releases: BTreeSet<&ReleaseId> = self.instances.iter().map(|one| &one.release).collect();
         let mut why: Vec<String> =
             releases.into_iter().filter_map(|release| self.silence_of(release)).collect();
@@ -150,7 +229,7 @@ impl Ledger {
 
     fn silence_of(&self, release: &ReleaseId) -> Option<String> {
         let own = || self.instances.iter().filter(|one| one.release == *release);
-        if self.asks_pods && own().all(|one| one.offer.is_none()) {
+        if self.teller == Teller::Pods && own().all(|one| one.offer.is_none()) {
             return Some(format!(
                 "no pod of release {release} offers metrics: annotate its pods with `prometheus.io/scrape: \"true\"` and \
                  `prometheus.io/port`"
@@ -201,6 +280,41 @@ mod tests {
         assert!(!ledger.take(&own, None, read(40, 40)));
         assert!(ledger.take(&own, None, read(60, 41)));
         assert_eq!(sum(&ledger, "new"), (20, 1));
+    }
+
+    #[test]
+    fn each_router_counts_for_itself_and_only_what_is_new() {
+        let router = |uid: &str| Router { pod: format!("envoy-{uid}"), uid: uid.to_owned() };
+        let (web, own) = (instance("web", "old"), instance("own", "new"));
+        let at = |router: &Router, one: &Instance| one.through(router);
+        let (a, b) = (router("a"), router("b"));
+        let mut ledger = Ledger::of_routers();
+        assert!(ledger.rests());
+        ledger.watch(vec![web.clone()], None);
+        ledger.through(Err("no pod of Contour runs".to_owned()));
+        assert_eq!(ledger.why_silent().as_deref(), Some("no pod of Contour runs"));
+        ledger.through(Ok(vec![a.clone()]));
+        assert_eq!(ledger.why_silent(), None);
+        assert!(!ledger.take(&at(&a, &web), None, read(1_000, 5)), "it has been there for long");
+        assert!(ledger.take(&at(&a, &web), None, read(1_010, 6)));
+        // The candidate was tried before, and this router still knows it; another router only comes now.
+        ledger.watch(vec![web.clone(), own.clone()], None);
+        ledger.through(Ok(vec![a.clone(), b.clone()]));
+        assert_eq!(ledger.by_router().0.len(), 2);
+        assert!(!ledger.take(&at(&a, &own), None, read(40, 40)));
+        assert!(ledger.take(&at(&a, &own), None, read(60, 41)));
+        assert!(ledger.take(&at(&b, &own), None, read(3, 1)));
+        assert_eq!((sum(&ledger, "old"), sum(&ledger, "new")), ((10, 1), (23, 2)));
+        // A router begins anew, and one goes.
+        assert!(ledger.take(&at(&a, &own), None, read(2, 0)));
+        ledger.through(Ok(vec![a.clone()]));
+        assert_eq!(sum(&ledger, "new"), (25, 2));
+        // Nothing yet of a Service that nobody has tried: then all that comes is new.
+        let third = instance("third", "third");
+        ledger.watch(vec![third.clone()], None);
+        ledger.take(&at(&a, &third), None, Visit::Nothing("nothing".to_owned()));
+        assert!(ledger.take(&at(&a, &third), None, read(7, 0)));
+        assert_eq!(sum(&ledger, "third"), (7, 0));
     }
 
     fn sum(ledger: &Ledger, release: &str) -> (u64, u64) {

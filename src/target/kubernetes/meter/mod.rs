@@ -4,12 +4,15 @@
 //! as it would to a Prometheus, and where. They are fetched through the API server's proxy of pods, which is all that a runner
 //! outside of the cluster can reach; that takes the right to `get` `pods/proxy`. Which counts are understood is told in [`text`].
 //!
-//! Where the settings name a Prometheus, that is asked instead ([`prometheus`]), and the pods are not.
+//! Where the settings name a Prometheus ([`prometheus`]) or a router ([`routers`]), that is asked instead, and the pods are not.
 
+mod buckets;
 mod ledger;
 mod line;
 mod pods;
 mod prometheus;
+mod routed;
+mod routers;
 mod services;
 mod text;
 
@@ -31,6 +34,8 @@ use pods::Offer;
 pub(super) use pods::{Instance, instances};
 use prometheus::Asker;
 pub use prometheus::{By, Credential, PrometheusSource, Queries};
+pub use routed::RouterCounts;
+pub use routers::RouterSource;
 pub(super) use services::led_to;
 use text::Unreadable;
 
@@ -43,6 +48,29 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// How many pods are asked at a time.
 const AT_ONCE: usize = 16;
 
+/// Who counts requests for a comparison.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum CountSource {
+    /// The pods themselves.
+    #[default]
+    Pods,
+    /// A Prometheus.
+    Prometheus(PrometheusSource),
+    /// The pods of a router.
+    Routers(RouterSource),
+}
+
+impl CountSource {
+    /// What there is a count for.
+    pub(super) const fn by(&self) -> By {
+        match self {
+            Self::Pods => By::Pod,
+            Self::Prometheus(source) => source.queries.by,
+            Self::Routers(_) => By::Service,
+        }
+    }
+}
+
 /// The counts of the instances of one namespace, read again and again as long as it lives.
 pub(super) struct Meter {
     epoch: u64,
@@ -51,28 +79,36 @@ pub(super) struct Meter {
 }
 
 impl Meter {
-    /// Asks the pods themselves. Reads nothing before it is told what to watch. `wake` is called after each round in which a count
+    /// Asks who is to be asked. Reads nothing before it is told what to watch. `wake` is called after each round in which a count
     /// has changed.
-    pub(super) fn of_pods(client: Client, namespace: &str, wake: impl Fn() + Send + Sync + 'static) -> Self {
-        let ledger = Arc::new(Mutex::new(Ledger::of_pods()));
-        let rounds = rounds(client, namespace.to_owned(), Arc::clone(&ledger), wake);
-        Self::begin(ledger, AbortOnDropHandle::new(tokio::spawn(rounds)))
-    }
-
-    /// As [`Self::of_pods`], but a Prometheus is asked.
-    pub(super) fn of_prometheus(
-        source: PrometheusSource,
+    pub(super) fn begin(
+        source: &CountSource,
+        client: Client,
         namespace: &str,
         wake: impl Fn() + Send + Sync + 'static,
     ) -> Self {
-        let ledger = Arc::new(Mutex::new(Ledger::of_another(source.queries.by)));
-        let questions = questions(Asker::new(source, namespace), Arc::clone(&ledger), wake);
-        Self::begin(ledger, AbortOnDropHandle::new(tokio::spawn(questions)))
-    }
-
-    fn begin(ledger: Arc<Mutex<Ledger>>, task: AbortOnDropHandle<()>) -> Self {
+        let shared = |ledger| Arc::new(Mutex::new(ledger));
+        let (ledger, task) = match source {
+            CountSource::Pods => {
+                let ledger = shared(Ledger::of_pods());
+                let rounds = rounds(client, namespace.to_owned(), Arc::clone(&ledger), wake);
+                (ledger, tokio::spawn(rounds))
+            }
+            CountSource::Prometheus(source) => {
+                let ledger = shared(Ledger::of_another(source.queries.by));
+                let asker = Asker::new(source.clone(), namespace);
+                let questions = questions(asker, Arc::clone(&ledger), wake);
+                (ledger, tokio::spawn(questions))
+            }
+            CountSource::Routers(source) => {
+                let ledger = shared(Ledger::of_routers());
+                let (source, namespace) = (source.clone(), namespace.to_owned());
+                let rounds = routers::rounds(client, source, namespace, Arc::clone(&ledger), wake);
+                (ledger, tokio::spawn(rounds))
+            }
+        };
         let epoch = u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or_default();
-        Self { epoch, ledger, _task: task }
+        Self { epoch, ledger, _task: AbortOnDropHandle::new(task) }
     }
 
     /// These instances are there now, and requests that took longer than the bound are slow. An empty list lets it rest. Those
@@ -147,20 +183,10 @@ async fn visit(client: &Client, namespace: &str, from: &Instance, bound: Option<
     let Some(offer) = &from.offer else {
         return Visit::Failed(format!("pod {} offers no metrics", from.pod));
     };
-    let request = match Request::get(address(namespace, &from.pod, offer))
-        .header(ACCEPT, "text/plain;version=0.0.4")
-        .body(Vec::new())
-    {
-        Ok(request) => request,
-        Err(error) => {
-            return Visit::Failed(format!("pod {} shows no metrics at {}: {error}", from.pod, offer.path));
-        }
-    };
     let object = format!("the metrics of pod {}", from.pod);
-    let answer = match timeout(PATIENCE, client.request_text(request)).await {
-        Ok(Ok(text)) => text,
-        Ok(Err(error)) => return Visit::Failed(trouble("read", &object, &error).sentence),
-        Err(_) => return Visit::Failed(format!("cannot read {object}: no answer within {PATIENCE:?}")),
+    let answer = match fetch(client, namespace, &address(&from.pod, offer), &object).await {
+        Ok(text) => text,
+        Err(why) => return Visit::Failed(why),
     };
     let told = |why: Unreadable| format!("pod {} {why}", from.pod);
     match text::read(&answer, bound, &offer.aside) {
@@ -170,10 +196,26 @@ async fn visit(client: &Client, namespace: &str, from: &Instance, bound: Option<
     }
 }
 
-/// The path at which the API server passes a request on to a pod.
-fn address(namespace: &str, pod: &str, offer: &Offer) -> String {
+/// What a pod shows, passed on by the API server: `at` is the pod with its port, and the path after `/proxy`.
+///
+/// # Errors
+/// Why not, in a sentence about `object`.
+async fn fetch(client: &Client, namespace: &str, at: &str, object: &str) -> Result<String, String> {
+    let request = Request::get(format!("/api/v1/namespaces/{namespace}/pods/{at}"))
+        .header(ACCEPT, "text/plain;version=0.0.4")
+        .body(Vec::new())
+        .map_err(|error| format!("cannot ask for {object} at {at}: {error}"))?;
+    match timeout(PATIENCE, client.request_text(request)).await {
+        Ok(Ok(text)) => Ok(text),
+        Ok(Err(error)) => Err(trouble("read", object, &error).sentence),
+        Err(_) => Err(format!("cannot read {object}: no answer within {PATIENCE:?}")),
+    }
+}
+
+/// Where a pod shows its metrics.
+fn address(pod: &str, offer: &Offer) -> String {
     let scheme = if offer.is_https { "https:" } else { "" };
-    format!("/api/v1/namespaces/{namespace}/pods/{scheme}{pod}:{}/proxy{}", offer.port, offer.path)
+    format!("{scheme}{pod}:{}/proxy{}", offer.port, offer.path)
 }
 
 #[cfg(test)]
@@ -183,11 +225,8 @@ mod tests {
     #[test]
     fn a_pod_is_asked_through_the_api_server() {
         let mut offer = Offer { is_https: false, port: 8080, path: "/metrics".to_owned(), aside: Vec::new() };
-        assert_eq!(address("shop", "web-1", &offer), "/api/v1/namespaces/shop/pods/web-1:8080/proxy/metrics");
+        assert_eq!(address("web-1", &offer), "web-1:8080/proxy/metrics");
         offer.is_https = true;
-        assert_eq!(
-            address("shop", "web-1", &offer),
-            "/api/v1/namespaces/shop/pods/https:web-1:8080/proxy/metrics"
-        );
+        assert_eq!(address("web-1", &offer), "https:web-1:8080/proxy/metrics");
     }
 }

@@ -3,6 +3,7 @@
 use k8s_openapi::api::core::v1::{Container, Pod};
 use kube::ResourceExt;
 
+use super::routers::Router;
 use crate::rollout::ReleaseId;
 use crate::target::kubernetes::names::RELEASE;
 use crate::target::kubernetes::view::Frame;
@@ -26,6 +27,13 @@ pub(in super::super) struct Instance {
     pub(super) release: ReleaseId,
     /// Where it shows its metrics; nothing where it says that it does not.
     pub(super) offer: Option<Offer>,
+}
+
+impl Instance {
+    /// The same Service as one of the router's pods counts it.
+    pub(super) fn through(&self, router: &Router) -> Self {
+        Self { uid: format!("{}/{}", router.uid, self.uid), ..self.clone() }
+    }
 }
 
 /// Where a pod shows its metrics.

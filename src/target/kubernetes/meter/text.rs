@@ -10,9 +10,9 @@
 //!
 //! Health probes and scrapes are no visitors: where a label tells the path, theirs are left out. Where none does, they count.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::buckets::Buckets;
 use super::line::{Labels, sample};
 use crate::rollout::Counts;
 
@@ -85,7 +85,8 @@ pub(super) fn read(
     }
     if let (Some(bound), true) = (slow_bound, counts.requests > 0) {
         let own = [at].into_iter().chain(0..families.len());
-        let slow = own.filter_map(|at| families.get(at)?.slow(bound.as_secs_f64() * units(at))).next();
+        let slow =
+            own.filter_map(|at| families.get(at)?.buckets.slow(bound.as_secs_f64() * units(at))).next();
         counts.slow = slow.ok_or(Unreadable::Latency)?.min(counts.requests);
     }
     let name = if at == 0 { COUNTER } else { HISTOGRAMS.get(at - 1).map_or(COUNTER, |(name, _)| name) };
@@ -125,18 +126,16 @@ struct Family<'a> {
     tells_path: bool,
     requests: f64,
     errors: f64,
-    /// The buckets of each series: bound and count.
-    buckets: BTreeMap<Labels<'a>, Vec<(f64, f64)>>,
+    buckets: Buckets<'a>,
 }
 
 impl<'a> Family<'a> {
-    fn take(&mut self, kind: Kind, mut labels: Labels<'a>, value: f64, aside: &[String]) {
+    fn take(&mut self, kind: Kind, labels: Labels<'a>, value: f64, aside: &[String]) {
         let path = labels.iter().find(|(name, _)| PATH.contains(name));
         let is_aside = path.is_some_and(|(_, path)| aside.contains(&words(path)));
         if kind == Kind::Bucket {
-            let bound = labels.iter().position(|(name, _)| *name == "le").map(|at| labels.remove(at).1);
-            if let (Some(Ok(bound)), false) = (bound.map(|bound| bound.parse()), is_aside) {
-                self.buckets.entry(labels).or_default().push((bound, value));
+            if !is_aside {
+                self.buckets.take(labels, value);
             }
             return;
         }
@@ -148,21 +147,6 @@ impl<'a> Family<'a> {
             self.requests += value;
             self.errors += if status.is_some_and(|(_, text)| text.starts_with('5')) { value } else { 0.0 };
         }
-    }
-
-    /// How many requests were over the bound, or over the next bucket below it; nothing where there are no buckets.
-    fn slow(&self, bound: f64) -> Option<u64> {
-        // A bound that was converted must not miss its own bucket by a hair.
-        let bound = bound * (1.0 + 1e-9);
-        let over = |buckets: &Vec<(f64, f64)>| {
-            let all = buckets.iter().find(|(le, _)| le.is_infinite())?.1;
-            let finite = || buckets.iter().filter(|(le, _)| le.is_finite());
-            let below = finite().filter(|(le, _)| *le <= bound).max_by(|a, b| a.0.total_cmp(&b.0));
-            let (_, within) = below.or_else(|| finite().min_by(|a, b| a.0.total_cmp(&b.0)))?;
-            Some(all - within)
-        };
-        let over: Vec<f64> = self.buckets.values().filter_map(over).collect();
-        (!over.is_empty()).then(|| whole(over.into_iter().sum()))
     }
 }
 

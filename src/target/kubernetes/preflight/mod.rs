@@ -37,6 +37,8 @@ use crate::target::TargetError;
 pub struct Needs {
     /// What Tidegate is to do.
     pub features: Vec<Feature>,
+    /// The namespace of the router's pods, for [`Feature::RouterCounts`].
+    pub routers: Option<String>,
     /// How many pods there will be at most beyond those that run now, by workload. Workloads that are not named add none.
     pub extra_pods: BTreeMap<Key, u32>,
     /// What the registries say of the images, as [`look_up`] found it. Images that are not named are not judged.
@@ -61,7 +63,7 @@ pub async fn preflight(client: &Client, namespace: &str, objects: &[Object], nee
         .collect();
     let (places, (unknown, rights), quotas, nodes) = tokio::join!(
         namespaces(client, namespace, objects),
-        kinds_and_rights(client, namespace, objects, &needs.features),
+        kinds_and_rights(client, namespace, objects, needs),
         quota::check(client, namespace, &wanted),
         nodes::check(client, objects, &needs.images),
     );
@@ -88,15 +90,18 @@ async fn kinds_and_rights(
     client: &Client,
     namespace: &str,
     objects: &[Object],
-    features: &[Feature],
+    needs: &Needs,
 ) -> (Vec<TargetError>, Vec<TargetError>) {
     let (found, mut unknown) = kinds::find(client, objects).await;
-    if features.contains(&Feature::Previews) {
+    if needs.features.contains(&Feature::Previews) {
         let shared = found.iter().filter(|(_, kind)| !kind.namespaced);
         unknown.extend(shared.map(|(object, _)| super::manifests::shared(object)));
     }
     let mut wanted = rights::Wanted::default();
-    features.iter().flat_map(|feature| feature.needs()).for_each(|need| wanted.need(need, namespace));
+    for feature in &needs.features {
+        let routers = needs.routers.as_deref().filter(|_| *feature == Feature::RouterCounts);
+        feature.needs().iter().for_each(|need| wanted.need(need, routers.unwrap_or(namespace)));
+    }
     found.iter().for_each(|(object, kind)| wanted.object(object, kind, namespace));
     (unknown, rights::missing(client, &wanted).await)
 }

@@ -21,6 +21,8 @@ pub enum Feature {
     Istio,
     /// To compare what releases answer, by their pods' own metrics.
     Comparison,
+    /// To compare them by what the pods of a router have counted, in the namespace of those.
+    RouterCounts,
     /// To send requests of gates to the pods themselves.
     DirectChecks,
     /// To run migrations or gates as Jobs.
@@ -31,7 +33,7 @@ pub enum Feature {
     Previews,
 }
 
-/// Rights on resources of one API group in the environment's namespace, as a rule of a Role has them.
+/// Rights on resources of one API group in a namespace, as a rule of a Role has them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Need {
     /// The API group; empty for the core group.
@@ -113,6 +115,10 @@ const ISTIO: &[Need] = &[need(
 )];
 const COMPARISON: &[Need] =
     &[need("", &["pods/proxy"], &["get"], "the pods' own counts of requests and errors")];
+const ROUTER_COUNTS: &[Need] = &[
+    need("", &["pods"], &["list"], "which pods the router has"),
+    need("", &["pods/proxy"], &["get"], "their counts of requests and errors"),
+];
 // By WebSocket it is `get` up to Kubernetes 1.34 and `create` from 1.35 on.
 const DIRECT_CHECKS: &[Need] =
     &[need("", &["pods/portforward"], &["create", "get"], "requests of gates to the pods themselves")];
@@ -135,7 +141,7 @@ const PREVIEWS: &[Need] = &[
 
 impl Feature {
     /// Every feature.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Look,
         Self::Deploy,
         Self::Secrets,
@@ -145,6 +151,7 @@ impl Feature {
         Self::Traefik,
         Self::Istio,
         Self::Comparison,
+        Self::RouterCounts,
         Self::DirectChecks,
         Self::Jobs,
         Self::Watchdog,
@@ -164,6 +171,7 @@ impl Feature {
             Self::Traefik => TRAEFIK,
             Self::Istio => ISTIO,
             Self::Comparison => COMPARISON,
+            Self::RouterCounts => ROUTER_COUNTS,
             Self::DirectChecks => DIRECT_CHECKS,
             Self::Jobs => JOBS,
             Self::Watchdog => WATCHDOG,

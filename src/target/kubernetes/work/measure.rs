@@ -26,13 +26,9 @@ impl Work {
             return Measured::default();
         }
         let (namespace, wake) = (&self.config.namespace, self.world().waker());
-        let begin = || match &self.config.prometheus {
-            Some(source) => Meter::of_prometheus(source.clone(), namespace, wake),
-            None => Meter::of_pods(self.client.clone(), namespace, wake),
-        };
-        let meter = self.meter.get_or_init(begin);
-        let by = self.config.prometheus.as_ref().map_or(By::Pod, |source| source.queries.by);
-        let watched = match by {
+        let source = &self.config.counts;
+        let meter = self.meter.get_or_init(|| Meter::begin(source, self.client.clone(), namespace, wake));
+        let watched = match source.by() {
             By::Pod => instances(snapshot, frame),
             By::Service => led_to(snapshot, frame),
         };

@@ -63,17 +63,21 @@ fn contour(stage: &Stage) -> Result<(), BedError> {
     let mut contour = program("contour");
     contour.arg("serve").arg("--kubeconfig").arg(home::run("kubeconfig/gateway"));
     contour.arg("--config-path").arg(configuration);
-    contour.args(["--insecure", "--disable-leader-election", "--xds-address=127.0.0.1", "--xds-port=8001"]);
+    contour.args(["--insecure", "--disable-leader-election", "--xds-port=8001"]);
+    // An Envoy in a pod asks, too.
+    contour.arg(format!("--xds-address={}", address::BED));
     contour.args(["--http-address=127.0.0.1", "--http-port=8010"]);
     contour.args(["--health-address=127.0.0.1", "--health-port=8011", "--debug-http-port=6061"]);
-    contour.arg(format!("--stats-address={}", address::BED));
+    // Where each Envoy shows its figures: an address of its own, wherever it runs.
+    contour.arg("--stats-address=0.0.0.0");
     stage.processes.run("contour", contour)
 }
 
 async fn envoy(stage: &Stage) -> Result<(), BedError> {
     let bootstrap = home::run("envoy.json");
     let mut make = program("contour");
-    make.args(["bootstrap", "--xds-address=127.0.0.1", "--xds-port=8001", "--xds-resource-version=v3"]);
+    make.args(["bootstrap", "--xds-port=8001", "--xds-resource-version=v3"]);
+    make.arg(format!("--xds-address={}", address::BED));
     make.arg(format!("--admin-address={}", home::run("envoy-admin.sock").display())).arg(&bootstrap);
     finish(make).await?;
     let mut envoy = program("envoy");
