@@ -15,6 +15,7 @@
 
 pub mod cli;
 pub mod cluster;
+pub mod databases;
 pub mod engine;
 pub mod error;
 pub mod gate;

@@ -2,6 +2,7 @@
 # Builds the static program, without anything of the machine in it; the workflow `release` compares two builds: build.sh OUTPUT
 set -euo pipefail
 output=${1:?where the program goes}
+# The folder has no space in its name: the build of the allocator refuses one.
 cd "$(dirname "$0")/../.."
 target=$(rustc -vV | sed -n 's/^host: //p')
 # Folders of this machine would be in the program, for panics tell where they are. Flags are parted by a character that is in no path.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{Question, metric, webhook};
 use crate::program::{self, Stop};
-use crate::rollout::gate::{Probe, Sample};
+use crate::rollout::gate::{Metric, Probe, Sample, Source};
 
 /// An approval that is longer is none.
 const LONGEST: u64 = 64 << 10;
@@ -28,7 +28,13 @@ pub(super) async fn ask(
             Some(name) => lasting(format!("the {name} of the release is not known, or is no name of a file")),
             None => approval(&folder.join(file)).await,
         },
-        Probe::Metric(metric) => match metric::ask(client, folder, metric, question).await {
+        Probe::Metric(Metric {
+            source: Source::Prometheus { address, token, query, step: Some(step) },
+            ..
+        }) => metric::points(address, token.as_deref(), query, *step, question.since)
+            .await
+            .unwrap_or_else(|why| why),
+        Probe::Metric(metric) => match metric::ask(client, folder, &metric.source, question).await {
             Ok((value, _)) if !value.is_finite() => {
                 silent(format!("the answer is {value}, which is no number"))
             }

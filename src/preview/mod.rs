@@ -14,5 +14,5 @@ mod sweep;
 
 pub use life::{Admission, AtLimit, admit, extended};
 pub use naming::{FIELDS, LONGEST_SLUG, Values, fill, random, shortened, slug, unknown_field};
-pub use record::{Record, Stage};
+pub use record::{Database, Record, Stage};
 pub use sweep::{Found, Open, Ownership, Taking, Verdict, judge, missing};

@@ -38,11 +38,23 @@ pub struct Record {
     /// Somebody asked for it: the rules for pull requests do not take it away.
     #[serde(default)]
     pub is_asked: bool,
+    /// Its own database, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub database: Option<Database>,
     /// How far it is.
     pub stage: Stage,
     /// One sentence about how it stands.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub sentence: String,
+}
+
+/// Where the own database of a preview is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Database {
+    /// Its name.
+    pub name: String,
+    /// The variable with the URL of the server.
+    pub server: String,
 }
 
 /// How far a preview is.

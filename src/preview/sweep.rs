@@ -167,6 +167,7 @@ mod tests {
             expires: at(3600),
             is_kept: false,
             is_asked: false,
+            database: None,
             stage: Stage::Up,
             sentence: String::new(),
         };

@@ -154,7 +154,8 @@ impl Prometheus {
 
 /// Seconds since 1970 as milliseconds.
 #[expect(clippy::cast_possible_truncation, reason = "the cast stops at the ends of i64")]
-fn millis(seconds: f64) -> i64 {
+#[must_use]
+pub fn millis(seconds: f64) -> i64 {
     (seconds * 1000.0).round() as i64
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-pub use metric::{Metric, QueryRange, Source};
+pub use metric::{Metric, Source};
 
 use super::Release;
 use super::millis;
@@ -310,6 +310,8 @@ pub enum Sample {
         /// Its moment, in milliseconds since 1970.
         at: i64,
     },
+    /// Numbers of a while, each with its moment in milliseconds since 1970, in their order.
+    Points(Vec<(i64, f64)>),
     /// What a load came to.
     Measured(Measured),
     /// Nothing.

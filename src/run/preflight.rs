@@ -13,10 +13,9 @@ use crate::error::{Error, ErrorKind};
 use crate::rollout::gate::Probe;
 use crate::rollout::strategy::Strategy;
 use crate::rollout::{Condition, Plan};
-use crate::settings::{
-    EnvironmentSettings, MetricsSettings, MigrationRunner, RouterKind, TargetSettings, TrafficSettings,
-};
+use crate::settings::{EnvironmentSettings, MigrationRunner, RouterKind, TargetSettings, TrafficSettings};
 use crate::target::TargetError;
+use crate::target::kubernetes::CountSource;
 use crate::target::kubernetes::bundle::Bundle;
 use crate::target::kubernetes::preflight::{Feature, Needs, Verdict, look_up, preflight};
 
@@ -121,11 +120,14 @@ fn needs_of(place: &Place, bundle: &Bundle) -> Needs {
     let watchdog = place.watchdog.as_ref().map(|_| Feature::Watchdog);
     let preview = place.environment.preview.as_ref().map(|_| Feature::Previews);
     let features = features(&place.environment, bundle).into_iter().chain(watchdog).chain(preview).collect();
-    let routers = match &place.environment.target {
-        TargetSettings::Kubernetes(cluster) => cluster.metrics.as_ref().and_then(MetricsSettings::routers),
-        TargetSettings::Local(_) => None,
+    let routers = match &place.ground {
+        Ground::Cluster(cluster) => match &cluster.config.counts {
+            CountSource::Routers(source) => Some(source.clone()),
+            CountSource::Pods | CountSource::Prometheus(_) => None,
+        },
+        Ground::Machine(_) => None,
     };
-    Needs { features, routers: routers.map(|routers| routers.namespace.clone()), ..Needs::default() }
+    Needs { features, routers, ..Needs::default() }
 }
 
 /// What Tidegate is going to do in the cluster, by the settings and the manifests.

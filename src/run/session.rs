@@ -182,7 +182,12 @@ impl Session {
     }
 
     fn migrations(&self, target: &AnyTarget) -> Migrations {
-        Migrations { folder: self.place.folder.clone(), target: target.clone() }
+        Migrations {
+            folder: self.place.folder.clone(),
+            ground: self.place.ground.clone(),
+            environment: self.place.environment.clone(),
+            target: target.clone(),
+        }
     }
 
     /// Notes that a person answers for the database after migrations whose end was not clear; says of which release they were, or

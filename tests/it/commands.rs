@@ -16,7 +16,7 @@ mod look;
 mod migrate;
 mod notify;
 pub(crate) mod output;
-mod preview;
+pub(crate) mod preview;
 mod reasons;
 mod refusal;
 mod run;

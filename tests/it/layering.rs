@@ -10,6 +10,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("cluster", &["cluster"]),
     ("trust", &["trust"]),
     ("program", &["program"]),
+    ("databases", &["databases"]),
     ("preview", &["preview"]),
     ("signature", &["signature"]),
     ("registry", &["registry", "trust"]),

@@ -12,26 +12,24 @@ use serde_json::Value;
 use super::answer::{self, Silence};
 use super::probe::{lasting, run, silent};
 use super::{Question, http, variable};
-use crate::prometheus::{Prometheus, Token};
-use crate::rollout::gate::{Metric, QueryRange, Sample, Source};
+use crate::prometheus::{Prometheus, Token, Unanswered, millis};
+use crate::rollout::gate::{Sample, Source};
 use crate::rollout::step::Text;
+
+/// How many points are asked for at once: a Prometheus gives 11,000.
+const MOST_POINTS: i64 = 1_000;
 
 /// The number, with its moment in milliseconds since 1970 where it is not the present one; or why there is none.
 pub(super) async fn ask(
     client: &reqwest::Client,
     folder: &Path,
-    metric: &Metric,
+    source: &Source,
     question: Question<'_>,
 ) -> Result<(f64, Option<i64>), Sample> {
     let present = |value: f64| (value, None);
-    match &metric.source {
-        Source::Prometheus { address, token, query, range: None } => {
+    match source {
+        Source::Prometheus { address, token, query, .. } => {
             prometheus(address, token.as_deref(), query).await.map(present)
-        }
-        Source::Prometheus { address, token, query, range: Some(range) } => {
-            let points = range_of(address, token.as_deref(), query, *range, question.since).await?;
-            let worst = metric.worst(points);
-            worst.map(present).ok_or_else(|| silent("the series has no value at this moment"))
         }
         Source::Datadog { address, api_key, app_key, query, window } => {
             let keys = [variable(api_key), variable(app_key)].map(|key| key.map_err(lasting));
@@ -66,29 +64,44 @@ async fn prometheus(address: &str, token: Option<&str>, query: &str) -> Result<f
     }
 }
 
-/// The values of the one series in a while that ends now, and that does not begin before `since`; none where it has no value now.
-async fn range_of(
+/// The points of the one series since the gate was first asked, `step` milliseconds from each other, by the clock of the Prometheus: a runner's
+/// own clock may be wrong, and what was before is of other releases.
+pub(super) async fn points(
     address: &str,
     token: Option<&str>,
     query: &str,
-    range: QueryRange,
+    step: u64,
     since: i64,
-) -> Result<Vec<f64>, Sample> {
+) -> Result<Sample, Sample> {
     let token = token.map(variable).transpose().map_err(lasting)?;
     let asked = Prometheus::new(address, token.as_deref().map(Token::new))
         .map_err(|error| lasting(error.to_string()))?;
-    let now = jiff::Timestamp::now().as_millisecond();
-    let millis = |time: Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
-    let step = millis(range.step).max(1);
-    // The last point is of this moment.
-    let steps = millis(range.window).min(now.saturating_sub(since)).max(0) / step;
-    let all = asked.ask_range(query, now - steps * step, now, range.step).await;
-    let all = all.map_err(|error| silent(error.to_string()))?;
+    let unanswered = |error: Unanswered| silent(error.to_string());
+    let here = jiff::Timestamp::now().as_millisecond();
+    let clock = asked.ask("vector(time())").await.map_err(unanswered)?;
+    let now = match clock.as_slice() {
+        [only] => millis(only.value),
+        _ => return Err(silent("the Prometheus does not tell its time")),
+    };
+    // On a grid, so that a point that is asked for again is the same one.
+    let step = i64::try_from(step).unwrap_or(i64::MAX).max(1);
+    let grid = |at: i64| at.div_euclid(step).saturating_mul(step);
+    let (begin, last) = (since.saturating_add(now.saturating_sub(here)), grid(now));
+    let first = match since {
+        i64::MIN => last,
+        _ => grid(begin.saturating_add(step - 1))
+            .max(last.saturating_sub((MOST_POINTS - 1).saturating_mul(step))),
+    };
+    if first > last {
+        return Err(silent("no point has come yet"));
+    }
+    let step = Duration::from_millis(step.unsigned_abs());
+    let all = asked.ask_range(query, first, last, step).await.map_err(unanswered)?;
     match all.as_slice() {
-        [only] => {
-            let is_present = only.points.last().is_some_and(|(at, _)| *at > now - step);
-            Ok(if is_present { only.points.iter().map(|(_, value)| *value).collect() } else { Vec::new() })
+        [only] if only.points.last().is_some_and(|(at, _)| *at == last) => {
+            Ok(Sample::Points(only.points.clone()))
         }
+        [_] => Err(silent("the series has no value at this moment")),
         [] => Err(silent("the query gives no series")),
         many => Err(silent(format!("the query gives {} series, not one", many.len()))),
     }

@@ -21,12 +21,20 @@ pub fn judge(gate: &Gate, samples: &[Sample]) -> Judgement {
     };
     match (&gate.probe, last) {
         (_, Sample::Silent { why, .. }) => silent(gate, samples, why),
-        (Probe::Metric(metric), Sample::Number(value)) => number(gate, metric, samples, *value),
+        (Probe::Metric(metric), Sample::Number(value)) => {
+            // Several readings may have come at once: the first that settles it counts, as if they had come one by one.
+            let settled = (1..samples.len()).filter_map(|n| match samples.get(..n)? {
+                before @ [.., Sample::Number(value)] => Some(number(gate, metric, before, *value)),
+                _ => None,
+            });
+            let mut settled = settled.filter(|one| matches!(one.verdict, Verdict::Pass | Verdict::Fail));
+            settled.next().unwrap_or_else(|| number(gate, metric, samples, *value))
+        }
         (_, Sample::Ended { code, how, log_tail }) => ended(gate, *code, how, log_tail),
         (_, Sample::Said { status, body }) => said(gate, *status, body),
         (_, Sample::Approval(text)) => approval(gate, text.as_deref()),
         (Probe::Load { objectives, .. }, Sample::Measured(measured)) => load(gate, *objectives, measured),
-        (_, Sample::Number(_) | Sample::Dated { .. } | Sample::Measured(_)) => {
+        (_, Sample::Number(_) | Sample::Dated { .. } | Sample::Points(_) | Sample::Measured(_)) => {
             no_data(gate, "it answered with a number, and was not asked for one")
         }
     }
@@ -41,6 +49,19 @@ fn readings(samples: &[Sample]) -> Vec<Sample> {
             Sample::Dated { value, at } => {
                 last = Some(*at);
                 all.push(Sample::Number(*value));
+            }
+            Sample::Points(points) => {
+                for (at, value) in points {
+                    if last.is_some_and(|last| *at <= last) {
+                        continue;
+                    }
+                    let why = || format!("a point is {value}, which is no number");
+                    all.push(match value.is_finite() {
+                        true => Sample::Number(*value),
+                        false => Sample::Silent { why: why(), lasting: false },
+                    });
+                    last = Some(*at);
+                }
             }
             other => all.push(other.clone()),
         }
@@ -307,6 +328,23 @@ mod tests {
             "one point is one reading"
         );
         assert_eq!(said(&[dated(1), dated(1), dated(2)], probe()).0, Verdict::Pass);
+    }
+
+    #[test]
+    fn each_point_of_a_range_is_one_reading_and_the_first_that_settles_it_counts() {
+        let source = Source::Command { command: vec!["x".to_owned()] };
+        let metric = Metric { source, at_least: None, at_most: Some(0.5), passes: 3, failures: 2 };
+        let of = |all: &[&[(i64, f64)]]| {
+            let samples: Vec<Sample> = all.iter().map(|points| Sample::Points(points.to_vec())).collect();
+            said(&samples, Probe::Metric(metric.clone())).0
+        };
+        assert_eq!(of(&[&[(1, 0.1), (2, 0.1)]]), Verdict::Inconclusive);
+        assert_eq!(of(&[&[(1, 0.1), (2, 0.1)], &[(1, 0.1), (2, 0.1)]]), Verdict::Inconclusive, "seen before");
+        assert_eq!(of(&[&[(1, 0.1), (2, 0.1)], &[(2, 0.1), (3, 0.1)]]), Verdict::Pass);
+        assert_eq!(of(&[&[(1, 0.1), (2, 0.9), (3, 0.9), (4, 0.1)]]), Verdict::Fail, "between two questions");
+        assert_eq!(of(&[&[(1, 0.1), (2, 0.1), (3, f64::NAN), (4, 0.1)]]), Verdict::Inconclusive);
+        assert_eq!(of(&[&[(1, 0.1), (2, f64::NAN)]]), Verdict::NoData);
+        assert_eq!(of(&[&[(1, 0.9), (2, f64::NAN), (3, 0.9)]]), Verdict::Inconclusive);
     }
 
     #[test]

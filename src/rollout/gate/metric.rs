@@ -36,20 +36,6 @@ impl Metric {
         (least..=most).contains(&value)
     }
 
-    /// The worst of some readings: the first that is no number, or else the one that is farthest out of the bounds, or nearest to
-    /// being so; with both bounds the middle between them is best. Nothing of none.
-    #[must_use]
-    pub fn worst(&self, values: impl IntoIterator<Item = f64>) -> Option<f64> {
-        // The greater, the worse.
-        let badness = |value: f64| match (self.at_least, self.at_most) {
-            _ if !value.is_finite() => f64::INFINITY,
-            (Some(least), Some(most)) => (least - value).max(value - most),
-            (Some(least), None) => least - value,
-            (None, most) => value - most.unwrap_or_default(),
-        };
-        values.into_iter().reduce(|worst, value| if badness(value) > badness(worst) { value } else { worst })
-    }
-
     /// The bounds in words.
     #[must_use]
     pub fn bounds(&self) -> String {
@@ -60,18 +46,6 @@ impl Metric {
             (None, None) => "anything".to_owned(),
         }
     }
-}
-
-/// The points of a range query: the worst one of them is the reading.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct QueryRange {
-    /// How far back is looked, but never to before the gate was asked.
-    #[serde(with = "millis")]
-    pub window: Duration,
-    /// How far the points are from each other; more than nothing.
-    #[serde(with = "millis")]
-    pub step: Duration,
 }
 
 /// Who knows a number. Places such as `{{version}}` in queries and addresses are filled in when they are asked.
@@ -87,9 +61,9 @@ pub enum Source {
         token: Option<String>,
         /// In PromQL.
         query: String,
-        /// A range query; `None` asks for this moment alone.
+        /// A range query, each of whose points is a reading: milliseconds from one to the next. `None` asks for the moment alone.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        range: Option<QueryRange>,
+        step: Option<u64>,
     },
     /// Datadog: the last point of a query's series.
     Datadog {
@@ -182,24 +156,3 @@ impl fmt::Display for Source {
 
 /// The variables of AWS that are secret.
 const AWS_SECRETS: [&str; 2] = ["AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn of_several_readings_the_worst_counts() {
-        let worst = |at_least, at_most, values: &[f64]| {
-            let source = Source::Command { command: vec!["./x".to_owned()] };
-            let metric = Metric { source, at_least, at_most, passes: 3, failures: 3 };
-            metric.worst(values.iter().copied())
-        };
-        assert_eq!(worst(None, Some(1.0), &[]), None);
-        assert_eq!(worst(None, Some(1.0), &[0.5, 7.0, 0.1]), Some(7.0));
-        assert_eq!(worst(Some(1.0), None, &[0.5, 7.0, 0.1]), Some(0.1));
-        assert_eq!(worst(Some(0.0), Some(1.0), &[0.9, 0.5, 0.2]), Some(0.9));
-        assert_eq!(worst(Some(0.0), Some(1.0), &[3.0, -4.0]), Some(-4.0));
-        assert!(worst(None, Some(1.0), &[9.0, f64::NAN, 10.0]).unwrap().is_nan());
-        assert_eq!(worst(None, Some(1.0), &[f64::NEG_INFINITY, 0.5]), Some(f64::NEG_INFINITY));
-    }
-}

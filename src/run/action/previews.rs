@@ -5,7 +5,7 @@ use super::bounds;
 use super::carry::{Done, Work, nothing};
 use super::checkout::{self, Server};
 use super::refusal;
-use super::secrets::secrets_of;
+use super::secrets::{secrets_in, secrets_of};
 use crate::cli::{Common, ReportArgs};
 use crate::error::Error;
 use crate::github::{Client, pulls};
@@ -141,6 +141,9 @@ impl Work<'_> {
             is_asked: asked.is_some(),
         };
         let raised = up::begin(common, &settings, self.client, &wanted).await?;
+        if let Some(own) = &raised.database {
+            self.mask(&secrets_in(own));
+        }
         let version = self.inputs.wish.version.clone().or_else(|| pull.head.get(..SHORT).map(str::to_owned));
         let work = async |mut place: Place| {
             let mut own = self.inputs.image.clone();
@@ -206,6 +209,9 @@ impl Work<'_> {
                 Verdict::Remove(_) | Verdict::Expire(_) => {}
                 Verdict::Leave(why) => lines.push(format!("{name}: left alone: {why}")),
             }
+        }
+        for lost in swept.databases.iter().filter(|lost| lost.is_done) {
+            lines.push(format!("database {}: gone: its preview is not there any more", lost.name));
         }
         let mut failures = swept.failures;
         for pull in &swept.behind {

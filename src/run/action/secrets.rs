@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::rollout::Condition;
 use crate::rollout::step::Text;
+use crate::run::preview::database::Own;
 use crate::settings::{
     EnvValue, EnvironmentSettings, ImageSource, MetricsSettings, MigrationRunner, NotifySettings,
     SecretSource, Settings, TargetSettings,
@@ -17,11 +18,18 @@ pub(super) fn secrets_of(settings: &Settings) -> BTreeSet<String> {
     values.into_iter().chain(passwords).collect()
 }
 
+/// What of a preview's own database nobody is to read.
+pub(super) fn secrets_in(own: &Own) -> BTreeSet<String> {
+    [Some(own.url.clone()), password_in(&own.url)].into_iter().flatten().collect()
+}
+
 /// The variables that the settings name as secrets, whatever for.
 fn variables(settings: &Settings) -> BTreeSet<&str> {
     let mut names = BTreeSet::new();
     let previews = settings.preview.as_ref();
     names.extend(previews.and_then(|preview| preview.random.as_deref()));
+    let database = previews.and_then(|preview| preview.sample.preview.as_ref()?.database.as_ref());
+    names.extend(database.map(|database| database.server.as_str()));
     let all = || settings.environments.iter().chain(previews.map(|preview| preview.sample.as_ref()));
     for environment in all() {
         match &environment.target {

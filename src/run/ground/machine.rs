@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
-use super::router;
+use super::{Ground, router};
 use crate::error::{Error, ErrorKind};
 use crate::journal::JournalError;
 use crate::journal::file::{FileJournal, write_atomically};
+use crate::run::preview::database;
 use crate::run::release::secrets;
 use crate::settings::{EnvironmentSettings, LocalSettings};
 use crate::target::local::{LocalConfig, LocalTarget};
@@ -50,12 +51,13 @@ impl Machine {
             let sentence = format!("this program does not know its own file: {error}");
             Error::new(ErrorKind::Failed, "no-program", sentence)
         })?;
+        let own = database::own(&Ground::Machine(Box::new(self.clone())), environment).await?;
         let config = LocalConfig {
             listen: self.settings.listen,
             admin: self.settings.admin,
             proxy: router::settings(&self.settings.proxy, environment.strategy.comparison()),
             binary,
-            secrets: secrets(&environment.name, &self.settings)?,
+            secrets: secrets(&environment.name, &self.settings, own.as_ref())?,
         };
         Ok(LocalTarget::connect(&self.directory, config).await?)
     }

@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
-use super::ground::AnyTarget;
+use super::ground::{AnyTarget, Ground};
 use super::place::Place;
+use super::preview::database;
 use super::release::Wanted;
 use crate::error::{Error, ErrorKind};
 use crate::migrate::sql::{Outlook, look};
@@ -11,7 +12,7 @@ use crate::migrate::{Migrator, Order, Unstarted, Watcher, command, files, sql};
 use crate::rollout::migration::{ARTIFACT, Runner, SqlRun};
 use crate::rollout::release::Artifact;
 use crate::rollout::{Environment, Migrated, Migration, Phase, Release};
-use crate::settings::{MigrateSettings, MigrationRunner};
+use crate::settings::{EnvironmentSettings, MigrateSettings, MigrationRunner};
 
 mod job;
 mod readiness;
@@ -132,11 +133,22 @@ pub(super) async fn outlook(
     release: &Release,
 ) -> Result<Option<Outlook>, Unstarted> {
     let Runner::Sql(run) = &planned.migration.runner else { return Ok(None) };
-    look(run, &place.folder, &url(run)?, release).await.map(Some)
+    let url = url(run, &place.ground, &place.environment).await?;
+    look(run, &place.folder, &url, release).await.map(Some)
 }
 
-fn url(run: &SqlRun) -> Result<String, Unstarted> {
+/// The URL of the database: that of a preview's own, or else the one in the environment of this command.
+async fn url(run: &SqlRun, ground: &Ground, environment: &EnvironmentSettings) -> Result<String, Unstarted> {
     let name = &run.database;
+    let own = database::own(ground, environment).await.map_err(|error| Unstarted {
+        code: "no-database-url",
+        sentence: format!("the URL of the preview's database is not known: {}", error.sentence),
+        hint: None,
+        fatal: false,
+    })?;
+    if let Some(own) = own.filter(|own| own.variable == *name) {
+        return Ok(own.url);
+    }
     std::env::var(name).ok().filter(|url| !url.is_empty()).ok_or_else(|| {
         Unstarted::fatal(
             "no-database-url",
@@ -163,6 +175,10 @@ fn refused(error: Unstarted) -> Error {
 pub(super) struct Migrations {
     /// What relative paths begin at.
     pub folder: PathBuf,
+    /// Where the state of the environment is.
+    pub ground: Ground,
+    /// The environment.
+    pub environment: EnvironmentSettings,
     /// Where Jobs run.
     pub target: AnyTarget,
 }
@@ -171,7 +187,7 @@ impl Migrator for Migrations {
     async fn migrate(&self, order: Order<'_>, watcher: &Watcher) -> Result<Migrated, Unstarted> {
         match &order.migration.runner {
             Runner::Sql(run) => {
-                let url = url(run)?;
+                let url = url(run, &self.ground, &self.environment).await?;
                 sql::run(order, run, sql::Place { folder: &self.folder, url: &url }, watcher).await
             }
             Runner::Command { command, atomic } => {

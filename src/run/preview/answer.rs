@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::homes::Home;
-use super::sweep::Swept;
+use super::sweep::{Lost, Swept};
 use crate::preview::{Ownership, Verdict};
 use crate::report::lines::printable;
 use crate::run::answer::ErrorAnswer;
@@ -22,8 +22,21 @@ pub struct PreviewsAnswer {
     pub previews: Vec<PreviewAnswer>,
     /// Numbers of open pull requests whose previews are not there, or not at their last commit.
     pub behind: Vec<u64>,
+    /// Databases whose previews are not there: a sweep drops them.
+    pub databases: Vec<LostDatabase>,
     /// What could not be taken away.
     pub failures: Vec<ErrorAnswer>,
+}
+
+/// A database whose preview is not there.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct LostDatabase {
+    /// Its name.
+    pub name: String,
+    /// The number of the pull request that it was for.
+    pub pull: u64,
+    /// It was dropped.
+    pub is_dropped: bool,
 }
 
 /// One preview.
@@ -53,7 +66,14 @@ impl PreviewsAnswer {
     /// The answer of `list`.
     pub(super) fn listed(app: &str, all: &[Home]) -> Self {
         let previews = all.iter().map(of_home).collect();
-        Self { app: app.to_owned(), dry_run: true, previews, behind: Vec::new(), failures: Vec::new() }
+        Self {
+            app: app.to_owned(),
+            dry_run: true,
+            previews,
+            behind: Vec::new(),
+            databases: Vec::new(),
+            failures: Vec::new(),
+        }
     }
 
     /// The answer of `sweep`.
@@ -72,6 +92,7 @@ impl PreviewsAnswer {
             dry_run: is_dry,
             previews: swept.rows.iter().map(of_row).collect(),
             behind: swept.behind.iter().map(|pull| pull.number).collect(),
+            databases: swept.databases.iter().map(of_lost).collect(),
             failures: swept.failures.iter().map(ErrorAnswer::new).collect(),
         }
     }
@@ -81,6 +102,10 @@ impl PreviewsAnswer {
     pub fn exit_code(&self) -> u8 {
         self.failures.iter().map(|failure| failure.error.exit_code).max().unwrap_or(0)
     }
+}
+
+fn of_lost(lost: &Lost) -> LostDatabase {
+    LostDatabase { name: lost.name.clone(), pull: lost.number, is_dropped: lost.is_done }
 }
 
 fn of_home(home: &Home) -> PreviewAnswer {
@@ -144,6 +169,10 @@ impl fmt::Display for PreviewsAnswer {
         }
         for number in &self.behind {
             writeln!(f, "pull request {number}: its preview is to be brought to its last commit")?;
+        }
+        for LostDatabase { name, pull, is_dropped } in &self.databases {
+            let done = if *is_dropped { "dropped" } else { "not dropped" };
+            writeln!(f, "database {name}: {done}: the preview of pull request {pull} is not there any more")?;
         }
         self.failures.iter().try_for_each(|failure| write!(f, "{failure}"))
     }

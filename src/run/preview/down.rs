@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::homes::{Home, Homes};
-use super::{instance, told};
+use super::{database, instance, told};
 use crate::cli::{Common, ReportArgs};
 use crate::error::{Error, ErrorKind};
 use crate::github::Client;
@@ -100,6 +100,8 @@ pub async fn take_away(
         homes.note(&home.found.place, &falling).await?;
         quieten(common, settings, home, record).await;
     }
+    // First what is elsewhere: while its home stands, whoever comes next finds it.
+    database::drop_of(record).await?;
     let patience = instance::template(settings)?.sample.budgets.back;
     homes.remove(home, patience).await?;
     Ok(format!("the preview of pull request {} is gone: {why}", record.number))

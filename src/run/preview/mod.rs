@@ -1,14 +1,15 @@
 //! `preview`: environments that come with a pull request and go with it.
 //!
 //! ```text
-//! up    room and record (homes) → deploy, as to any environment → record
-//! down  record: falling → whoever works on it stops → everything away, seen gone
+//! up    room and record (homes) → its database → deploy, as to any environment → record
+//! down  record: falling → whoever works on it stops → its database dropped → everything away, seen gone
 //! sweep what is there (homes) × open pull requests → judge → down, or told
 //! ```
 //! A preview leaves its record where it lives before anything else of it is there, and loses it last. So whatever dies in the middle, the
 //! next sweep finds what was left.
 
 mod answer;
+pub mod database;
 pub mod down;
 pub mod homes;
 pub mod instance;

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use super::homes::{Home, Homes};
 use super::instance;
-use super::{down, told};
+use super::{database, down, told};
 use crate::cli::Common;
 use crate::error::Error;
 use crate::github::Client;
@@ -24,8 +24,21 @@ pub struct Swept {
     pub rows: Vec<Row>,
     /// Pull requests whose previews are to be brought up: missing, or at another commit than their last.
     pub behind: Vec<Open>,
+    /// Databases of previews that are not there, with the number of the pull request, and whether they were dropped.
+    pub databases: Vec<Lost>,
     /// What could not be taken away.
     pub failures: Vec<Error>,
+}
+
+/// A database without its preview.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lost {
+    /// Its name.
+    pub name: String,
+    /// The number of the pull request.
+    pub number: u64,
+    /// It is gone.
+    pub is_done: bool,
 }
 
 /// A preview that was found.
@@ -124,6 +137,8 @@ pub async fn sweep(
         }
         swept.rows.push(Row { home: home.clone(), verdict, is_done });
     }
+    drop(judged);
+    sweeper.databases(is_dry, &mut swept).await;
     let found: Vec<Found> = all.iter().map(|home| home.found.clone()).collect();
     swept.behind.extend(missing(&found, open.as_deref().unwrap_or_default()).into_iter().cloned());
     Ok(swept)
@@ -138,6 +153,20 @@ struct Sweeper<'a> {
 }
 
 impl Sweeper<'_> {
+    /// Drops databases whose previews went without them. A server that does not answer is told, and keeps nothing else from being looked at.
+    async fn databases(&self, is_dry: bool, swept: &mut Swept) {
+        let lost = match database::orphans(self.settings, &self.homes, self.repository).await {
+            Ok(lost) => lost,
+            Err(error) => return swept.failures.push(error),
+        };
+        for (database, number) in lost {
+            let dropped = if is_dry { Ok(()) } else { database::drop_orphan(&database).await };
+            let is_done = !is_dry && dropped.is_ok();
+            swept.failures.extend(dropped.err());
+            swept.databases.push(Lost { name: database.name, number, is_done });
+        }
+    }
+
     /// Takes a preview away that nobody wants, if that is still so: what was looked at first may be minutes old. Gives why it went.
     async fn take_away(&self, home: &Home) -> Result<Option<Verdict>, Error> {
         let _guard = self.homes.guard().await?;

@@ -2,6 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::database::{self, Own};
 use super::down::{self, Falling};
 use super::homes::{Home, Homes};
 use super::instance;
@@ -11,6 +12,7 @@ use crate::github::{Client, pulls};
 use crate::preview::{Admission, AtLimit, Record, Stage, admit};
 use crate::run::action::unsaid;
 use crate::run::answer::RolloutAnswer;
+use crate::run::place::beside;
 use crate::settings::{EnvironmentSettings, Settings, TargetSettings};
 
 /// A pull request that is to have a preview.
@@ -34,6 +36,8 @@ pub struct Wanted {
 pub struct Raised {
     /// The environment's name.
     pub name: String,
+    /// Its own database, where it has one.
+    pub database: Option<Own>,
     homes: Homes,
     place: String,
     record: Record,
@@ -65,8 +69,16 @@ pub async fn begin(
     let record = record(settings, wanted, &environment, there.as_ref())?;
     homes.make(&environment, &record).await?;
     drop(guard);
+    let database = database::raise(&homes, &environment, &record, &beside(&settings.file)).await;
     let place = homes.place(&environment)?;
-    Ok(Raised { name: environment.name, homes, place, record })
+    let raised = Raised { name: environment.name, database: None, homes, place, record };
+    match database {
+        Ok(database) => Ok(Raised { database, ..raised }),
+        Err(error) => {
+            raised.failed(settings, &error).await;
+            Err(error)
+        }
+    }
 }
 
 /// Sees to the limit.
@@ -152,6 +164,7 @@ fn record(
         expires: before.map_or(expires, |before| before.expires.max(expires)),
         is_kept: wanted.is_kept,
         is_asked: wanted.is_asked || before.is_some_and(|before| before.is_asked),
+        database: database::of_record(settings, environment, before),
         stage: Stage::Rising,
         sentence: String::new(),
     })
@@ -159,14 +172,22 @@ fn record(
 
 impl Raised {
     /// Writes down how the deploy to it went, unless a later one has begun meanwhile. What cannot be written is told, and the sweep looks again.
-    pub async fn end(mut self, settings: &Settings, result: &Result<RolloutAnswer, Error>) {
-        let (stage, sentence) = match result {
-            Ok(answer) if answer.exit_code == 0 => (Stage::Up, answer.sentence.clone()),
-            Ok(answer) => (Stage::Failed, answer.sentence.clone()),
-            // Another one has taken its place, or it was told to stop: whoever did that writes what comes of it.
-            Err(error) if matches!(error.kind, ErrorKind::Cancelled(_)) => return,
-            Err(error) => (Stage::Failed, error.sentence.clone()),
-        };
+    pub async fn end(self, settings: &Settings, result: &Result<RolloutAnswer, Error>) {
+        match result {
+            Ok(answer) if answer.exit_code == 0 => self.note(settings, Stage::Up, &answer.sentence).await,
+            Ok(answer) => self.note(settings, Stage::Failed, &answer.sentence).await,
+            Err(error) => self.failed(settings, error).await,
+        }
+    }
+
+    async fn failed(self, settings: &Settings, error: &Error) {
+        // Another one has taken its place, or it was told to stop: whoever did that writes what comes of it.
+        if !matches!(error.kind, ErrorKind::Cancelled(_)) {
+            self.note(settings, Stage::Failed, &error.sentence).await;
+        }
+    }
+
+    async fn note(mut self, settings: &Settings, stage: Stage, sentence: &str) {
         let all = self.homes.all(&settings.app).await.unwrap_or_default();
         let now = all.iter().filter_map(Home::record).find(|record| record.number == self.record.number);
         let is_still_ours =
@@ -175,7 +196,7 @@ impl Raised {
             return;
         }
         self.record.expires = now.map_or(self.record.expires, |now| now.expires);
-        (self.record.stage, self.record.sentence) = (stage, sentence);
+        (self.record.stage, self.record.sentence) = (stage, sentence.to_owned());
         if let Err(error) = self.homes.note(&self.place, &self.record).await {
             tracing::warn!("how the preview stands was not written down: {error}");
         }

@@ -6,6 +6,7 @@ use super::place::Place;
 use crate::cli::ReleaseArgs;
 use crate::error::{Error, ErrorKind};
 use crate::rollout::Release;
+use crate::run::preview::database;
 use crate::target::kubernetes::bundle::Bundle;
 
 mod digest;
@@ -82,7 +83,8 @@ pub async fn build(place: &Place, asked: Asked<'_>) -> Result<Wanted, Error> {
     match &place.ground {
         Ground::Machine(machine) => {
             refuse_image(place, asked)?;
-            secrets(&place.environment.name, &machine.settings)?;
+            let own = database::own(&place.ground, &place.environment).await?;
+            secrets(&place.environment.name, &machine.settings, own.as_ref())?;
             let migrations = Planned::of(place)?;
             let release = program::build(place, machine, asked.version, migrations.as_ref())?;
             Ok(Wanted::anew(release, None, migrations))

@@ -12,6 +12,7 @@ use crate::rollout::release::Artifact;
 use crate::run::ground::Machine;
 use crate::run::migrations::Planned;
 use crate::run::place::Place;
+use crate::run::preview::database::Own;
 use crate::settings::{EnvValue as Declared, HealthSettings, LocalSettings};
 use crate::target::TargetError;
 use crate::target::local::{EnvValue, Health, LaunchSpec, Logs};
@@ -63,14 +64,22 @@ fn put_together(
     Ok(Release::new(&place.app, &version, commit, artifacts, spec, Timestamp::now()))
 }
 
-/// The values of the variables that the settings take from the environment of this command.
+/// The values of the variables that the settings take from the environment of this command, or from a preview's own database.
 ///
 /// # Errors
 /// When one is not set.
-pub fn secrets(environment: &str, local: &LocalSettings) -> Result<BTreeMap<String, String>, Error> {
+pub fn secrets(
+    environment: &str,
+    local: &LocalSettings,
+    own: Option<&Own>,
+) -> Result<BTreeMap<String, String>, Error> {
     let mut secrets = BTreeMap::new();
     for (key, value) in &local.env {
         let Declared::FromEnvironment(name) = value else { continue };
+        if let Some(own) = own.filter(|own| own.variable == *name) {
+            secrets.insert(name.clone(), own.url.clone());
+            continue;
+        }
         let value = std::env::var(name).map_err(|_| {
             let sentence = format!("`env.{key}` of {environment} is to be ${name}, which is not set");
             Error::new(ErrorKind::Usage, "variable-not-set", sentence)

@@ -55,10 +55,7 @@ pub(in crate::settings) struct PrometheusQuery {
     /// In PromQL.
     #[schemars(required, length(min = 1))]
     pub(in crate::settings) query: Option<String>,
-    /// Makes it a range query that looks so far back, but not to before the gate was asked: the worst point counts.
-    pub(in crate::settings) window: Option<Time>,
-    /// How far its points are from each other. Only with `window`, of which it is a thousandth at least.
-    #[schemars(extend("default" = "15s"))]
+    /// Makes it a range query, whose points are so far from each other: each point since the gate was asked is a reading. At least 1 s.
     pub(in crate::settings) step: Option<Time>,
 }
 

@@ -89,7 +89,7 @@ pub(in crate::settings) enum Counter {
 }
 
 /// Queries in PromQL that count, with a series for each pod (`sum by (pod)`), or for each Service that the router leads to (`sum by (service)`).
-/// `{{pods}}` stands for an expression with the names of the pods, `{{services}}` for one with those of the Services, `{{namespace}}` for
+/// `{{pods}}` stands for an expression with the names of the pods, `{{services}}` for one with those of the Services, `{{ports}}` for one with their ports, `{{namespace}}` for
 /// their namespace, `{{slower-than}}` for the bound of the comparison in seconds, `{{slower-than-ms}}` in milliseconds.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(

@@ -37,7 +37,7 @@ pub(super) use migrate::{Backup, Job, Migrate};
 pub(super) use notify::{Email, Notification, OutcomeName, Security, Webhook};
 pub(super) use on::{Events, Freeze, On, Patterns as NamePatterns};
 pub(super) use policy::{Level, Policy};
-pub(super) use preview::{AtLimit, Isolation, Ports, Pulls};
+pub(super) use preview::{AtLimit, Database, Isolation, Ports, Pulls};
 pub(super) use strategy::{Amount, BlueGreen, Canary, Compare, Rolling, Stage, Strategy};
 pub(super) use units::{Percent, Size, Time};
 
@@ -137,6 +137,8 @@ pub(super) struct Environment {
     pub(super) ports: Option<Ports>,
     /// `preview` only: what each may use in a cluster, and whom it may reach.
     pub(super) isolation: Option<Isolation>,
+    /// `preview` only: a database of its own for each, made and dropped with it.
+    pub(super) database: Option<Database>,
 }
 
 /// Where an environment runs.

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::on::Patterns;
-use super::{Ordered, Text};
+use super::{Command, Ordered, Text};
 
 /// Which pull requests have a preview.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -54,6 +54,32 @@ pub(in crate::settings) struct Isolation {
     /// Whether its network is closed at all, by a NetworkPolicy.
     #[schemars(extend("default" = true))]
     pub(in crate::settings) network: Option<bool>,
+}
+
+/// A database of its own for each preview, made and dropped with it.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(
+    deny_unknown_fields,
+    rename_all = "kebab-case",
+    expecting = "a mapping such as `{ server: $PREVIEW_SERVER, seed: db/seed.sql }`"
+)]
+pub(in crate::settings) struct Database {
+    /// The environment variable with the URL of the server, as `$NAME`: `postgres://…` or `mysql://…`, of a user who may make databases and
+    /// users.
+    #[schemars(required, regex(pattern = "^\\$"))]
+    pub(in crate::settings) server: Option<String>,
+    /// The name for the URL of the preview's own database: what `$NAME` stands for in this environment, such as in `migrate` and `env`, and the key
+    /// of the Secret.
+    #[schemars(extend("default" = "DATABASE_URL"))]
+    pub(in crate::settings) variable: Option<String>,
+    /// The Secret of the preview's namespace that gets the URL, for the manifests to take it from. Only with `kubernetes`.
+    #[schemars(extend("default" = "database"))]
+    pub(in crate::settings) secret: Option<String>,
+    /// A file with SQL statements that fill a new database, before any migration.
+    pub(in crate::settings) seed: Option<String>,
+    /// A program that fills a new database, after `seed` where both are there; as a list or as one line with quotes. It has the URL in its environment,
+    /// and ends with 0 if all is well.
+    pub(in crate::settings) seed_command: Option<Command>,
 }
 
 /// Ports of this machine, the first and the last one: `20000-20999`.

@@ -207,14 +207,14 @@ fn ingress_nginx() -> QuerySettings {
         by: CountedBy::Service,
         select: &|metric, more| {
             let of = |labels: &str| format!("nginx_ingress_controller_{metric}{{{labels}{more}}}");
-            let canary = of(r#"canary=~"{{namespace}}-({{services}})-.+""#);
+            let canary = of(r#"canary=~"{{namespace}}-({{services}})-({{ports}})""#);
             let exported =
                 of(r#"canary="",exported_namespace="{{namespace}}",exported_service=~"{{services}}""#);
             let own =
                 of(r#"canary="",exported_service="",namespace="{{namespace}}",service=~"{{services}}""#);
             format!(
                 "({} or {} or {own})",
-                named(&canary, "canary", "{{namespace}}-({{services}})-.+"),
+                named(&canary, "canary", "{{namespace}}-({{services}})-({{ports}})"),
                 named(&exported, "exported_service", "(.+)")
             )
         },
@@ -230,10 +230,10 @@ fn traefik() -> QuerySettings {
     counted(&Names {
         by: CountedBy::Service,
         select: &|metric, more| {
-            let fits = r#"=~"{{namespace}}-({{services}})-.+@kubernetes.*""#;
+            let fits = r#"=~"{{namespace}}-({{services}})-({{ports}})@kubernetes.*""#;
             let one = |label: &str, only: &str| {
                 let of = format!("traefik_service_{metric}{{{label}{fits}{only}{more}}}");
-                named(&of, label, "{{namespace}}-({{services}})-.+@.+")
+                named(&of, label, "{{namespace}}-({{services}})-({{ports}})@.+")
             };
             format!("({} or {})", one("exported_service", ""), one("service", r#",exported_service="""#))
         },

@@ -28,7 +28,9 @@ pub use metrics::{
 };
 pub use migrate::{MigrateSettings, MigrationRunner};
 pub use notify::{EmailSettings, MailSecurity, NOTIFY_FIELDS, NotifyChannel, NotifySettings};
-pub use preview::{IsolationSettings, PreviewInstance, PreviewSettings, PullFacts, PullRules};
+pub use preview::{
+    DatabaseSettings, IsolationSettings, PreviewInstance, PreviewSettings, PullFacts, PullRules,
+};
 pub use rules::{FreezeSettings, OnSettings, Patterns, RefPattern};
 
 /// What a `tidegate.yaml` says, with every default filled in.

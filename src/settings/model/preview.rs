@@ -96,10 +96,27 @@ pub struct PreviewInstance {
     pub number: u64,
     /// Host names of the manifests, with those that stand for them in this preview; empty puts the host of its address for the only one.
     pub hosts: BTreeMap<String, String>,
+    /// Its own database, where it has one.
+    pub database: Option<DatabaseSettings>,
     /// What it may use and reach in a cluster.
     pub isolation: IsolationSettings,
     /// How long it lives after it was last asked for.
     pub ttl: Duration,
+}
+
+/// A database that is made and dropped with a preview.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DatabaseSettings {
+    /// The variable with the URL of the server.
+    pub server: String,
+    /// The name that stands for the URL of the preview's own database.
+    pub variable: String,
+    /// The Secret with the URL, in a cluster.
+    pub secret: String,
+    /// A file with SQL that fills it, relative to the configuration's folder.
+    pub seed: Option<String>,
+    /// A program that fills it.
+    pub seed_command: Option<Vec<String>>,
 }
 
 /// What a preview in a cluster may use, and whom it may reach.

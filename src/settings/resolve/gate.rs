@@ -7,7 +7,7 @@ use super::env::secret;
 use super::local::{command, text_path};
 use super::{Findings, check, env, load, metrics, positive, required};
 use crate::rollout::Budgets;
-use crate::rollout::gate::{Gate, Metric, PLACES, Probe, QueryRange, Source};
+use crate::rollout::gate::{Gate, Metric, PLACES, Probe, Source};
 use crate::rollout::step::{Text, Unsettled};
 use crate::settings::file::{self, Check, Time, Webhook};
 use crate::settings::model::EnvValue;
@@ -21,10 +21,6 @@ const WAYS: [&str; 6] = ["run", "job", "webhook", "approval", "metric", "load"];
 const WHOSE: &str = "a gate";
 /// So many readings in a row settle it by default.
 const READINGS: u32 = 3;
-/// How far the points of a range query are from each other where nothing else is said.
-const STEP: Duration = Duration::from_secs(15);
-/// How many points a range query may give; a Prometheus gives 11,000.
-const MOST_POINTS: u128 = 1_000;
 
 /// The first way in which the entry asks a gate, if it is one.
 pub(super) fn way(raw: &Check) -> Option<&'static str> {
@@ -63,15 +59,20 @@ pub(super) fn resolve(
     let most = raw.metric.as_ref().map_or(1, |metric| {
         metric.passes.unwrap_or(READINGS).max(metric.failures.unwrap_or(READINGS)).clamp(1, 1000)
     });
+    // Of a range query several readings come at once.
+    let step = raw.metric.as_ref().and_then(|metric| metric.prometheus.as_ref()?.step).map(|Time(step)| step);
     // A default gives way to what is written.
-    let usual = Duration::from_secs(10).min(at_most / (2 * most));
+    let usual = Duration::from_secs(10).min(at_most / if step.is_some() { 2 } else { 2 * most });
     let is_every_given = raw.every.is_some();
     let every = positive(raw.every, usual, &path.key("every"), findings);
-    if every.saturating_mul((most - 1).max(1)) >= at_most && (is_every_given || most > 1) {
+    let apart = step.unwrap_or(every);
+    if (apart.saturating_mul((most - 1).max(1)) >= at_most || every >= at_most)
+        && (is_every_given || most > 1)
+    {
         let key = if is_every_given { "every" } else { "within" };
         let message = match most {
             1 => format!("a gate that is asked each {} is asked once within {}", Time(every), Time(at_most)),
-            n => format!("{n} readings, one each {}, do not come within {}", Time(every), Time(at_most)),
+            n => format!("{n} readings, one each {}, do not come within {}", Time(apart), Time(at_most)),
         };
         findings.conflict(&path.key(key), message, "make `every` shorter, or `within` longer");
     }
@@ -286,35 +287,12 @@ fn prometheus(raw: file::PrometheusQuery, path: &Path, findings: &mut Findings<'
     let token = raw
         .token
         .and_then(|text| metrics::check_token(text, address.as_deref(), &path.key("token"), findings));
-    let range = range(raw.window.map(|time| time.0), raw.step.map(|time| time.0), path, findings);
-    Some(Source::Prometheus { address: address?, token, query: query?, range })
-}
-
-/// The points of a range query, of which a Prometheus gives only so many.
-fn range(
-    window: Option<Duration>,
-    step: Option<Duration>,
-    path: &Path,
-    findings: &mut Findings<'_>,
-) -> Option<QueryRange> {
-    let Some(window) = window else {
-        if step.is_some() {
-            let message = "`step` has no effect without `window`";
-            findings.conflict(
-                &path.key("step"),
-                message,
-                "take it out, or say by `window` how far back is looked",
-            );
-        }
-        return None;
-    };
-    let at = if step.is_some() { path.key("step") } else { path.key("window") };
-    let step = step.unwrap_or(STEP);
-    if step.is_zero() || step > window || window.as_millis() / step.as_millis().max(1) > MOST_POINTS {
-        let message = format!("a point each {step:?} is none or too many in {window:?}");
-        findings.error(&at, message, "have 1 to 1,000 points: `window: 5m, step: 15s`");
+    let step = raw.step.map(|Time(step)| step);
+    if step.is_some_and(|step| step < Duration::from_secs(1)) {
+        findings.error(&path.key("step"), "`step` is less than a second", "write such as `5s`");
     }
-    Some(QueryRange { window, step: step.max(Duration::from_millis(1)) })
+    let step = step.map(|step| u64::try_from(step.as_millis()).unwrap_or(u64::MAX));
+    Some(Source::Prometheus { address: address?, token, query: query?, step })
 }
 
 fn datadog(raw: file::Datadog, path: &Path, findings: &mut Findings<'_>) -> Option<Source> {

@@ -14,7 +14,8 @@ use crate::yaml::Path;
 const PODS: &str = "{{pods}}";
 const SERVICES: &str = "{{services}}";
 /// All that a query has places for.
-const PLACES: [&str; 5] = [PODS, SERVICES, "{{namespace}}", "{{slower-than}}", "{{slower-than-ms}}"];
+const PLACES: [&str; 6] =
+    [PODS, SERVICES, "{{ports}}", "{{namespace}}", "{{slower-than}}", "{{slower-than-ms}}"];
 
 /// Who counts. `path` is that of `metrics`.
 pub(super) fn resolve(raw: Metrics, path: &Path, findings: &mut Findings<'_>) -> Option<MetricsSettings> {
@@ -252,7 +253,7 @@ fn check_query(query: &str, key: &str, path: &Path, findings: &mut Findings<'_>)
     let rest = PLACES.iter().fold(query.to_owned(), |rest, place| rest.replace(place, ""));
     if rest.contains("{{") || rest.contains("}}") {
         let message = format!("the query `{key}` has a place that nothing fills");
-        let help = "there are `{{pods}}`, `{{services}}`, `{{namespace}}`, `{{slower-than}}` and `{{slower-than-ms}}`";
+        let help = "there are `{{pods}}`, `{{services}}`, `{{ports}}`, `{{namespace}}`, `{{slower-than}}` and `{{slower-than-ms}}`";
         findings.error(path, message, help);
     } else if query.contains(PODS) == query.contains(SERVICES) {
         let message = format!("the query `{key}` does not say of which pods, or of which Services");

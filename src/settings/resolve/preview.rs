@@ -5,17 +5,21 @@ use std::ops::RangeInclusive;
 use std::path::Path as FilePath;
 use std::time::Duration;
 
-use super::{Findings, check_name, env, environment, label, positive, rules};
+use super::local::{command, text_path};
+use super::{Findings, check_name, env, environment, label, positive, required, rules};
 use crate::preview::{self as pure, AtLimit, Values};
-use crate::settings::file::{self, Environment, Isolation, On, Ordered, Ports, Pulls, Target, Text};
+use crate::settings::file::{
+    self, Database, Environment, Isolation, On, Ordered, Ports, Pulls, Target, Text,
+};
 use crate::settings::model::{
-    EnvironmentSettings, IsolationSettings, PreviewInstance, PreviewSettings, PullRules, TargetSettings,
+    DatabaseSettings, EnvironmentSettings, IsolationSettings, PreviewInstance, PreviewSettings, PullRules,
+    TargetSettings,
 };
 use crate::settings::template::{NAME, PORTS};
 use crate::yaml::Path;
 
 /// The keys that only previews have.
-fn own_keys(raw: &Environment) -> [(&'static str, bool); 10] {
+fn own_keys(raw: &Environment) -> [(&'static str, bool); 11] {
     [
         ("name", raw.name.is_some()),
         ("url", raw.url.is_some()),
@@ -27,6 +31,7 @@ fn own_keys(raw: &Environment) -> [(&'static str, bool); 10] {
         ("random", raw.random.is_some()),
         ("ports", raw.ports.is_some()),
         ("isolation", raw.isolation.is_some()),
+        ("database", raw.database.is_some()),
     ]
 }
 
@@ -119,6 +124,8 @@ pub(super) fn resolve(
     let ports = ports(raw.ports.take(), raw.target.as_ref(), &path.key("ports"), findings);
     let hosts = hosts(raw.hosts.take(), raw.url.is_some(), path, findings);
     let isolation = isolation(raw.isolation.take(), raw.target.as_ref(), &path.key("isolation"), findings);
+    let database =
+        raw.database.take().map(|its| database(its, raw.target.as_ref(), &path.key("database"), findings));
     address(&mut raw, path, findings);
     if raw.strategy.is_none() {
         raw.strategy = Some(file::Strategy::Rolling(file::Rolling::default()));
@@ -132,7 +139,11 @@ pub(super) fn resolve(
         }
         local @ TargetSettings::Local(_) => local,
     };
-    let instance = PreviewInstance { number, hosts, isolation, ttl };
+    let database = match database {
+        Some(database) => Some(database?),
+        None => None,
+    };
+    let instance = PreviewInstance { number, hosts, database, isolation, ttl };
     let sample = EnvironmentSettings { target, preview: Some(Box::new(instance)), ..sample };
     Some(PreviewSettings {
         on,
@@ -329,6 +340,58 @@ fn isolation(
         to: raw.to.unwrap_or_default(),
         is_closed,
     }
+}
+
+/// A database of its own.
+fn database(
+    raw: Database,
+    target: Option<&Target>,
+    path: &Path,
+    findings: &mut Findings<'_>,
+) -> Option<DatabaseSettings> {
+    let is_local = matches!(target, Some(Target::Local(_)));
+    let help =
+        "write `server: $PREVIEW_SERVER`, the variable with the URL of a server for databases of previews";
+    let server = required(raw.server, &path.key("server"), help, findings);
+    let server = server.and_then(|text| env::secret(text, "previews", &path.key("server"), findings));
+    let variable = raw.variable.unwrap_or_else(|| "DATABASE_URL".to_owned());
+    if !env::is_name(&variable) {
+        let message = format!("`{variable}` is no name of a variable");
+        findings.error(&path.key("variable"), message, "write a name such as `DATABASE_URL`, without `$`");
+    }
+    if server.as_deref() == Some(variable.as_str()) {
+        let message = "the server and the preview's own database have the same name";
+        findings.conflict(
+            &path.key("variable"),
+            message,
+            "give the server another one, such as `$PREVIEW_SERVER`",
+        );
+    }
+    if is_local && raw.secret.is_some() {
+        let message = "`secret` has no effect: instances on this machine take the URL by `env`";
+        findings.conflict(&path.key("secret"), message, "take it out");
+    }
+    let secret = raw.secret.unwrap_or_else(|| "database".to_owned());
+    let is_secret = secret.len() <= 253 && secret.split('.').all(is_label);
+    if !is_secret {
+        let message = format!("`{secret}` cannot be the name of a Secret");
+        findings.error(&path.key("secret"), message, "use small letters, digits, inner dashes and dots");
+    }
+    if let Some(file) = &raw.seed {
+        text_path(file, &path.key("seed"), findings);
+    }
+    let at = path.key("seed-command");
+    let seed_command = raw.seed_command.map(|raw| command(raw, &at, findings));
+    Some(DatabaseSettings {
+        server: server?,
+        variable,
+        secret,
+        seed: raw.seed,
+        seed_command: match seed_command {
+            Some(command) => Some(command?),
+            None => None,
+        },
+    })
 }
 
 /// Whether a text is a network in CIDR notation (RFC 4632, RFC 4291).

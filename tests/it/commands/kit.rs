@@ -164,7 +164,7 @@ environments:
         self.path(".tidegate/dev")
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(TIDEGATE);
         self.dress(command.args(arguments));
         command

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::kit::{App, Config, TIDEGATE, tells};
 
 /// Three ports in a row that nobody listens on, of a range that no other test uses.
-fn ports() -> (u16, u16) {
+pub(crate) fn ports() -> (u16, u16) {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let start = u16::try_from(std::process::id() % 900).unwrap() * 4;
     loop {

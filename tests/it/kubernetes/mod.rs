@@ -15,6 +15,7 @@ mod migrate;
 mod no_loss;
 mod plan;
 mod preflight;
+mod preview_database;
 mod preview_events;
 mod previews;
 mod prometheus;

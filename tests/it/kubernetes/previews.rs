@@ -61,7 +61,7 @@ environments:
     }
 
     /// `kubectl` as the administrator.
-    fn kubectl(&self, arguments: &[&str]) -> String {
+    pub fn kubectl(&self, arguments: &[&str]) -> String {
         run(self.stage.bed.kubectl("admin").args(arguments))
     }
 
@@ -97,7 +97,7 @@ environments:
     }
 
     /// From now on Tidegate has the rights of the documentation for previews of such manifests, and no more.
-    fn limit(&mut self) {
+    pub fn limit(&mut self) {
         self.identity = "deployer";
         let verbs = Need::OF_OBJECTS.join(", ");
         let route = format!(

@@ -23,6 +23,7 @@ mod meter;
 mod migrate;
 mod own;
 mod preflight;
+mod preview_database;
 mod promql;
 mod push;
 mod refusals;

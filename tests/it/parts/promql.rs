@@ -100,7 +100,13 @@ fn shown(counter: Counter, name: &str, errors: u64, slow: u64) -> Vec<Series> {
 fn foreign(counter: Counter) -> Vec<Series> {
     let others = |series: Vec<Series>| {
         let other = |(metric, labels, count): Series| (metric, labels.replace("shop", "other"), count + 5);
-        series.into_iter().map(other).collect::<Vec<_>>()
+        // Another Service of the namespace, whose name goes on where one of ours ends.
+        let longer = series.clone().into_iter().filter(|(_, labels, _)| labels.contains("-http-web"));
+        let longer = longer.map(|(metric, labels, count)| {
+            (metric, labels.replace("-http-web", "-api-http-web"), count + 7)
+        });
+        let longer: Vec<Series> = longer.collect();
+        series.into_iter().map(other).chain(longer).collect::<Vec<_>>()
     };
     others(shown(counter, "web", 7, 3))
 }
@@ -119,7 +125,7 @@ fn the_known_queries_count_what_each_counter_shows() {
         let names = "web-canary|web";
         let filled = |query: &str| {
             let query = query.replace("{{namespace}}", "shop").replace("{{pods}}", names);
-            let query = query.replace("{{services}}", names);
+            let query = query.replace("{{services}}", names).replace("{{ports}}", "80|http-web");
             query.replace("{{slower-than-ms}}", "500").replace("{{slower-than}}", "0.5")
         };
         let series =

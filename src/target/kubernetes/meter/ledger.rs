@@ -99,6 +99,11 @@ impl Ledger {
             }
         }
         if self.teller == Teller::Routers {
+            if self.services.is_empty() && !instances.is_empty() {
+                // Nobody has looked for a while: what there is by now is where counting begins.
+                self.pods.values_mut().for_each(|pod| (pod.last, pod.has_past) = (None, true));
+                (self.routers, self.is_begun) = (Vec::new(), false);
+            }
             self.services = instances;
             self.spread();
         } else {
@@ -191,9 +196,11 @@ impl Ledger {
             None => Counts::default(),
             // Other names came in view, which tell the same requests.
             Some(last) if last.family != reading.family && last.counts.requests > 0 => reading.counts,
-            // What another tells of a pod may be older than what it told before, or lack one of its parts: that is no new pod.
+            // What another tells of a pod may be older than what it told before, or lack one of its parts: that is no new pod. A router may have
+            // forgotten a part of what it led to a Service, and is not taken for one that began anew.
             Some(last)
-                if self.teller == Teller::Prometheus(By::Pod) && reading.counts.is_behind(last.counts) =>
+                if matches!(self.teller, Teller::Prometheus(By::Pod) | Teller::Routers)
+                    && reading.counts.is_behind(last.counts) =>
             {
                 reading.counts
             }
@@ -256,7 +263,13 @@ mod tests {
     fn instance(uid: &str, release: &str) -> Instance {
         let offer = Offer { is_https: false, port: 80, path: "/metrics".to_owned(), aside: Vec::new() };
         let release = ReleaseId::new(release);
-        Instance { pod: format!("pod-{uid}"), uid: uid.to_owned(), release, offer: Some(offer) }
+        Instance {
+            pod: format!("pod-{uid}"),
+            uid: uid.to_owned(),
+            release,
+            offer: Some(offer),
+            ports: Vec::new(),
+        }
     }
 
     fn read(requests: u64, errors: u64) -> Visit {
@@ -305,8 +318,9 @@ mod tests {
         assert!(ledger.take(&at(&a, &own), None, read(60, 41)));
         assert!(ledger.take(&at(&b, &own), None, read(3, 1)));
         assert_eq!((sum(&ledger, "old"), sum(&ledger, "new")), ((10, 1), (23, 2)));
-        // A router begins anew, and one goes.
-        assert!(ledger.take(&at(&a, &own), None, read(2, 0)));
+        // A router begins anew, or forgets a part: what it tells then is where counting goes on from. And one goes.
+        assert!(!ledger.take(&at(&a, &own), None, read(2, 0)));
+        assert!(ledger.take(&at(&a, &own), None, read(4, 0)));
         ledger.through(Ok(vec![a.clone()]));
         assert_eq!(sum(&ledger, "new"), (25, 2));
         // Nothing yet of a Service that nobody has tried: then all that comes is new.
@@ -314,6 +328,14 @@ mod tests {
         ledger.watch(vec![third.clone()], None);
         ledger.take(&at(&a, &third), None, Visit::Nothing("nothing".to_owned()));
         assert!(ledger.take(&at(&a, &third), None, read(7, 0)));
+        assert_eq!(sum(&ledger, "third"), (7, 0));
+        // After a rest nothing counts that came meanwhile, whoever has counted it.
+        ledger.watch(Vec::new(), None);
+        ledger.watch(vec![third.clone()], None);
+        assert!(ledger.by_router().0.is_empty());
+        ledger.through(Ok(vec![a.clone(), router("c")]));
+        assert!(!ledger.take(&at(&a, &third), None, read(500, 100)));
+        assert!(!ledger.take(&at(&router("c"), &third), None, read(900, 100)));
         assert_eq!(sum(&ledger, "third"), (7, 0));
     }
 

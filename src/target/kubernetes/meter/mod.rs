@@ -36,6 +36,7 @@ use prometheus::Asker;
 pub use prometheus::{By, Credential, PrometheusSource, Queries};
 pub use routed::RouterCounts;
 pub use routers::RouterSource;
+pub(super) use routers::objection;
 pub(super) use services::led_to;
 use text::Unreadable;
 
@@ -184,7 +185,7 @@ async fn visit(client: &Client, namespace: &str, from: &Instance, bound: Option<
         return Visit::Failed(format!("pod {} offers no metrics", from.pod));
     };
     let object = format!("the metrics of pod {}", from.pod);
-    let answer = match fetch(client, namespace, &address(&from.pod, offer), &object).await {
+    let answer = match fetch(client, namespace, &address(&from.pod, offer), &object, PATIENCE).await {
         Ok(text) => text,
         Err(why) => return Visit::Failed(why),
     };
@@ -200,15 +201,21 @@ async fn visit(client: &Client, namespace: &str, from: &Instance, bound: Option<
 ///
 /// # Errors
 /// Why not, in a sentence about `object`.
-async fn fetch(client: &Client, namespace: &str, at: &str, object: &str) -> Result<String, String> {
+async fn fetch(
+    client: &Client,
+    namespace: &str,
+    at: &str,
+    object: &str,
+    patience: Duration,
+) -> Result<String, String> {
     let request = Request::get(format!("/api/v1/namespaces/{namespace}/pods/{at}"))
         .header(ACCEPT, "text/plain;version=0.0.4")
         .body(Vec::new())
         .map_err(|error| format!("cannot ask for {object} at {at}: {error}"))?;
-    match timeout(PATIENCE, client.request_text(request)).await {
+    match timeout(patience, client.request_text(request)).await {
         Ok(Ok(text)) => Ok(text),
         Ok(Err(error)) => Err(trouble("read", object, &error).sentence),
-        Err(_) => Err(format!("cannot read {object}: no answer within {PATIENCE:?}")),
+        Err(_) => Err(format!("cannot read {object}: no answer within {patience:?}")),
     }
 }
 

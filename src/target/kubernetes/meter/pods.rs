@@ -27,6 +27,8 @@ pub(in super::super) struct Instance {
     pub(super) release: ReleaseId,
     /// Where it shows its metrics; nothing where it says that it does not.
     pub(super) offer: Option<Offer>,
+    /// The ports of a Service, by their numbers and their names, as routers call them.
+    pub(super) ports: Vec<String>,
 }
 
 impl Instance {
@@ -68,6 +70,7 @@ pub(in super::super) fn instances(snapshot: &Snapshot, frame: &Frame) -> Vec<Ins
                 uid: pod.metadata.uid.clone()?,
                 release: frame.release_of(pod.labels().get(RELEASE))?,
                 offer: offer(pod),
+                ports: Vec::new(),
             })
         })
         .collect()

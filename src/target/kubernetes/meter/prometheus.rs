@@ -56,7 +56,7 @@ pub enum Credential {
 }
 
 /// Queries in PromQL for cumulative counts, with a series for each pod or Service. `{{namespace}}`, `{{pods}}` or `{{services}}` (an
-/// expression that fits the names of all of them), `{{slower-than}}` and `{{slower-than-ms}}` (the bound, in seconds and in milliseconds) are
+/// expression that fits the names of all of them), `{{ports}}` (one that fits the ports of the Services), `{{slower-than}}` and `{{slower-than-ms}}` (the bound, in seconds and in milliseconds) are
 /// filled in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Queries {
@@ -194,13 +194,18 @@ fn filled(query: &str, namespace: &str, of: &[Instance], bound: Option<Duration>
     // The longest first: where a port follows, one name may be the beginning of another.
     let mut of: Vec<&Instance> = of.iter().collect();
     of.sort_by_key(|one| std::cmp::Reverse(one.pod.len()));
-    for (n, one) in of.into_iter().enumerate() {
+    for (n, one) in of.iter().enumerate() {
         // Writing to a string cannot fail.
         let _ = write!(names, "{}{}", if n == 0 { "" } else { "|" }, one.pod.replace('.', "[.]"));
     }
+    let mut ports: Vec<&str> = of.iter().flat_map(|one| &one.ports).map(String::as_str).collect();
+    ports.sort_unstable();
+    ports.dedup();
+    let ports = if ports.is_empty() { ".+".to_owned() } else { ports.join("|") };
     let bound = bound.unwrap_or_default();
     let query =
         query.replace("{{namespace}}", namespace).replace("{{pods}}", &names).replace("{{services}}", &names);
+    let query = query.replace("{{ports}}", &ports);
     let milliseconds = (bound.as_secs_f64() * 1000.0).to_string();
     query
         .replace("{{slower-than-ms}}", &milliseconds)
@@ -227,7 +232,13 @@ mod tests {
     const WHO: &str = "Prometheus at http://p:9090";
 
     fn instance(pod: &str) -> Instance {
-        Instance { pod: pod.to_owned(), uid: pod.to_owned(), release: ReleaseId::new("new"), offer: None }
+        Instance {
+            pod: pod.to_owned(),
+            uid: pod.to_owned(),
+            release: ReleaseId::new("new"),
+            offer: None,
+            ports: Vec::new(),
+        }
     }
 
     fn counts(of: &[(&str, f64)]) -> ByName {
@@ -250,6 +261,11 @@ mod tests {
             r#"a{namespace="shop",pod=~'web-1|web[.]2',le="0.5"}"#
         );
         assert_eq!(filled("{{slower-than}}", "shop", &of, Some(Duration::from_secs(2))), "2");
+        let with =
+            |ports: [&str; 2]| Instance { ports: ports.map(str::to_owned).to_vec(), ..instance("web") };
+        let query = "a{service=~\"({{services}})-({{ports}})\"}";
+        let of = [with(["80", "http"]), with(["80", "http"])];
+        assert_eq!(filled(query, "shop", &of, None), "a{service=~\"(web|web)-(80|http)\"}");
     }
 
     #[test]

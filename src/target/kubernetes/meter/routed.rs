@@ -78,26 +78,22 @@ impl RouterCounts {
     }
 
     /// Which of the Services a series is about.
-    fn service<'s>(self, labels: &Labels<'_>, namespace: &str, services: &[&'s str]) -> Option<&'s str> {
+    fn service<'s>(self, labels: &Labels<'_>, namespace: &str, services: &[Asked<'s>]) -> Option<&'s str> {
         let label = |name: &str| labels.iter().find(|(own, _)| *own == name).map_or("", |(_, value)| value);
+        // Another Service, or one of another namespace, may be called so up to a dash: the rest must be a port of this very one.
         let called = |text: &str, parts: char| {
             let rest = text.strip_prefix(namespace)?.strip_prefix(parts)?;
-            // A name may be the beginning of another one, and a port may have a dash in its name.
-            let fits = services.iter().filter(|name| {
-                rest.strip_prefix(**name)
-                    .and_then(|port| port.strip_prefix(parts))
-                    .is_some_and(|port| !port.is_empty())
-            });
-            fits.max_by_key(|name| name.len()).copied()
+            let port = |name: &str| rest.strip_prefix(name).and_then(|port| port.strip_prefix(parts));
+            let fits =
+                |one: &&Asked<'s>| port(one.name).is_some_and(|port| one.ports.iter().any(|own| own == port));
+            services.iter().find(fits).map(|one| one.name)
         };
         match self {
             Self::Contour => called(label("envoy_cluster_name"), '_'),
             // What goes to the second Ingress counts for the Service of the first, with `canary` as NAMESPACE-SERVICE-PORT.
             Self::IngressNginx => match label("canary") {
-                "" if label("namespace") == namespace => {
-                    services.iter().find(|name| **name == label("service")).copied()
-                }
-                "" => None,
+                _ if label("namespace") != namespace => None,
+                "" => services.iter().map(|one| one.name).find(|name| *name == label("service")),
                 canary => called(canary, '-'),
             },
             Self::Traefik => {
@@ -106,6 +102,14 @@ impl RouterCounts {
             }
         }
     }
+}
+
+/// A Service that is asked about.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked<'s> {
+    pub(super) name: &'s str,
+    /// Its ports, by number and by name.
+    pub(super) ports: &'s [String],
 }
 
 /// What it counts of one Service.
@@ -117,12 +121,13 @@ struct Sum<'a> {
 }
 
 /// What a router has counted, for each of those Services that it has led requests to since it began. Requests over `slow_bound` are slow;
-/// where the histogram of a Service is not there although it has had requests, the name comes without counts.
+/// where the histogram of a Service is not there although requests were answered well, the name comes without counts. What got no answer from
+/// the pods is in no histogram.
 pub(super) fn read<'s>(
     text: &str,
     of: RouterCounts,
     namespace: &str,
-    services: &[&'s str],
+    services: &[Asked<'s>],
     slow_bound: Option<Duration>,
 ) -> BTreeMap<&'s str, Option<Reading>> {
     let names = of.names();
@@ -147,7 +152,10 @@ pub(super) fn read<'s>(
     let reading = |sum: &Sum<'_>| {
         let (requests, errors) = (whole(sum.requests), whole(sum.errors));
         let slow = match slow_bound.filter(|_| requests > 0) {
-            Some(bound) => sum.buckets.slow(bound.as_secs_f64() * names.units)?.min(requests),
+            Some(bound) => match sum.buckets.slow(bound.as_secs_f64() * names.units) {
+                None if errors == requests => 0,
+                slow => slow?.min(requests),
+            },
             None => 0,
         };
         Some(Reading { family: names.requests, counts: Counts { requests, errors, slow } })
@@ -157,12 +165,16 @@ pub(super) fn read<'s>(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use super::*;
 
     const BOUND: Option<Duration> = Some(Duration::from_millis(500));
 
     fn told(of: RouterCounts, text: &str, bound: Option<Duration>) -> Vec<(&'static str, Option<[u64; 3]>)> {
-        let read = read(text, of, "shop", &["web", "web-2a", "web-2"], bound);
+        static PORTS: LazyLock<[String; 3]> = LazyLock::new(|| ["80", "443", "http-alt"].map(str::to_owned));
+        let asked = ["web", "web-2a", "web-2"].map(|name| Asked { name, ports: &*PORTS });
+        let read = read(text, of, "shop", &asked, bound);
         let counts = |reading: Reading| [reading.counts.requests, reading.counts.errors, reading.counts.slow];
         read.into_iter().map(|(service, reading)| (service, reading.map(counts))).collect()
     }
@@ -174,6 +186,7 @@ envoy_cluster_upstream_rq_xx{envoy_response_code_class="2",envoy_cluster_name="s
 envoy_cluster_upstream_rq_xx{envoy_response_code_class="5",envoy_cluster_name="shop_web_80"} 10
 envoy_cluster_upstream_rq_xx{envoy_response_code_class="2",envoy_cluster_name="shop_web_443"} 1
 envoy_cluster_upstream_rq_xx{envoy_response_code_class="2",envoy_cluster_name="shop_web-2a_80"} 7
+envoy_cluster_upstream_rq_xx{envoy_response_code_class="5",envoy_cluster_name="shop_web-2_80"} 3
 envoy_cluster_upstream_rq_xx{envoy_response_code_class="2",envoy_cluster_name="shop_other_80"} 1000
 envoy_cluster_upstream_rq_xx{envoy_response_code_class="2",envoy_cluster_name="shop2_web_80"} 1000
 envoy_cluster_upstream_rq_total{envoy_cluster_name="shop_web_80"} 1000
@@ -182,10 +195,13 @@ envoy_cluster_upstream_rq_time_bucket{envoy_cluster_name="shop_web_80",le="1000"
 envoy_cluster_upstream_rq_time_bucket{envoy_cluster_name="shop_web_80",le="+Inf"} 100
 "#;
         let all = told(RouterCounts::Contour, text, BOUND);
-        // Of the other one no histogram is there: it says nothing, though it has had requests.
-        assert_eq!(all, [("web", Some([101, 10, 5])), ("web-2a", None)]);
+        // Of web-2a no histogram is there: it says nothing, though it has answered. Of web-2 nothing was ever answered.
+        assert_eq!(all, [("web", Some([101, 10, 5])), ("web-2", Some([3, 3, 0])), ("web-2a", None)]);
         let all = told(RouterCounts::Contour, text, None);
-        assert_eq!(all, [("web", Some([101, 10, 0])), ("web-2a", Some([7, 0, 0]))]);
+        assert_eq!(
+            all,
+            [("web", Some([101, 10, 0])), ("web-2", Some([3, 3, 0])), ("web-2a", Some([7, 0, 0]))]
+        );
     }
 
     #[test]
@@ -195,6 +211,8 @@ nginx_ingress_controller_requests{canary="",namespace="shop",service="web",statu
 nginx_ingress_controller_requests{canary="shop-web-2a-http-alt",namespace="shop",service="web",status="200"} 9
 nginx_ingress_controller_requests{canary="shop-web-2-80",namespace="shop",service="web",status="502"} 1
 nginx_ingress_controller_requests{canary="",namespace="other",service="web",status="200"} 1000
+nginx_ingress_controller_requests{canary="shop-web-80",namespace="other",service="api",status="200"} 1000
+nginx_ingress_controller_requests{canary="shop-web-api-80",namespace="shop",service="web-api",status="200"} 1000
 nginx_ingress_controller_request_duration_seconds_bucket{canary="",namespace="shop",service="web",status="200",le="0.5"} 39
 nginx_ingress_controller_request_duration_seconds_bucket{canary="",namespace="shop",service="web",status="200",le="+Inf"} 40
 "#;
@@ -208,6 +226,8 @@ nginx_ingress_controller_request_duration_seconds_bucket{canary="",namespace="sh
         let text = r#"traefik_service_requests_total{code="200",method="GET",protocol="http",service="shop-web-80@kubernetescrd"} 5
 traefik_service_requests_total{code="500",method="GET",protocol="http",service="shop-web-2-80@kubernetescrd"} 3
 traefik_service_requests_total{code="200",method="GET",protocol="http",service="shop-web-80@file"} 1000
+traefik_service_requests_total{code="200",method="GET",protocol="http",service="shop-web-api-80@kubernetescrd"} 1000
+traefik_service_requests_total{code="200",method="GET",protocol="http",service="shop-web-0123456789abcdef0123@kubernetescrd"} 1000
 "#;
         let all = told(RouterCounts::Traefik, text, None);
         assert_eq!(all, [("web", Some([5, 0, 0])), ("web-2", Some([3, 3, 0]))]);

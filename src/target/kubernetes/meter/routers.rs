@@ -8,13 +8,15 @@ use futures_util::{StreamExt, stream};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::ListParams;
 use kube::{Api, Client, ResourceExt};
-use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::ledger::{Ledger, Visit};
-use super::routed::{self, RouterCounts};
-use super::{AT_ONCE, EVERY, Instance, PATIENCE, fetch};
+use super::routed::{self, Asked, RouterCounts};
+use super::{AT_ONCE, EVERY, Instance, fetch};
 use crate::cluster::trouble;
 
+/// How long one pod may take: what a router shows of all that it leads to may be long.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// How long what pods the router has is taken as known.
 const POD_LIST: Duration = Duration::from_secs(5);
 
@@ -47,12 +49,14 @@ pub(super) async fn rounds(
     wake: impl Fn(),
 ) {
     let with = || ledger.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut ticks = interval(EVERY);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut listed: Option<Instant> = None;
+    let mut took = Duration::ZERO;
     loop {
-        ticks.tick().await;
+        // What takes long is read less often: half of the time, the routers and the API server are left alone.
+        sleep(took.max(EVERY)).await;
+        let began = Instant::now();
         if with().rests() {
+            listed = None;
             continue;
         }
         if listed.is_none_or(|at| at.elapsed() >= POD_LIST) {
@@ -67,13 +71,17 @@ pub(super) async fn rounds(
             async move {
                 let at = format!("{router}:{}/proxy{path}", source.port);
                 let object = format!("the counts of {router}, a pod of {}", source.counts.name());
-                let text = fetch(client, &source.namespace, &at, &object).await;
-                visits(text, source.counts, &router, namespace, services, bound)
+                let text = fetch(client, &source.namespace, &at, &object, PATIENCE).await;
+                (text.is_ok(), visits(text, source.counts, &router, namespace, services, bound))
             }
         });
         let mut visits = std::pin::pin!(stream::iter(visits).buffer_unordered(AT_ONCE));
         let mut has_changed = false;
-        while let Some(visits) = visits.next().await {
+        while let Some((is_there, visits)) = visits.next().await {
+            if !is_there {
+                // It may have given way to another one.
+                listed = None;
+            }
             let mut ledger = with();
             for (service, visit) in visits {
                 has_changed |= ledger.take(&service, bound, visit);
@@ -82,7 +90,24 @@ pub(super) async fn rounds(
         if has_changed {
             wake();
         }
+        took = began.elapsed();
     }
+}
+
+/// Why nothing would be known of the router, were it asked now: no such pods, or a pod that does not show its counts. Nothing where all is well.
+pub(in super::super) async fn objection(
+    client: &Client,
+    source: &RouterSource,
+    namespace: &str,
+) -> Option<String> {
+    let routers = match pods(client, source).await {
+        Ok(routers) => routers,
+        Err(why) => return Some(why),
+    };
+    let router = &routers.first()?.pod;
+    let at = format!("{router}:{}/proxy{}", source.port, source.counts.path(namespace));
+    let object = format!("the counts of {router}, a pod of {}", source.counts.name());
+    fetch(client, &source.namespace, &at, &object, PATIENCE).await.err()
 }
 
 /// The running pods of the router.
@@ -124,11 +149,12 @@ fn visits(
         Ok(text) => text,
         Err(why) => return services.into_iter().map(|one| (one, Visit::Failed(why.clone()))).collect(),
     };
-    let names: Vec<&str> = services.iter().map(|one| one.pod.as_str()).collect();
-    let mut read = routed::read(&text, counts, namespace, &names, bound);
-    let visits: Vec<Visit> = names
+    let asked: Vec<Asked<'_>> =
+        services.iter().map(|one| Asked { name: &one.pod, ports: &one.ports }).collect();
+    let mut read = routed::read(&text, counts, namespace, &asked, bound);
+    let visits: Vec<Visit> = asked
         .iter()
-        .map(|name| match read.remove(name) {
+        .map(|Asked { name, .. }| match read.remove(name) {
             Some(Some(reading)) => Visit::Read(reading),
             Some(None) => Visit::Failed(format!(
                 "{router} counts no latency of Service {name}, which `slower-than` needs"
@@ -151,6 +177,7 @@ mod tests {
             uid: format!("r/{name}"),
             release: ReleaseId::new(name),
             offer: None,
+            ports: vec!["80".to_owned()],
         };
         let text = "traefik_service_requests_total{code=\"200\",service=\"shop-web-80@kubernetescrd\"} 5\n";
         let told = |text: Result<String, String>, bound| -> Vec<String> {

@@ -24,9 +24,15 @@ pub(in super::super) fn led_to(snapshot: &Snapshot, frame: &Frame) -> Vec<Instan
     };
     let led_to = snapshot.services.iter().filter_map(|service| {
         let (release, uid) = (stands_for(service)?, service.metadata.uid.clone()?);
-        Some(Instance { pod: service.name_any(), uid, release, offer: None })
+        Some(Instance { pod: service.name_any(), uid, release, offer: None, ports: ports(service) })
     });
     led_to.collect()
+}
+
+/// By what a router may call a port.
+fn ports(service: &Service) -> Vec<String> {
+    let ports = service.spec.iter().flat_map(|spec| spec.ports.iter().flatten());
+    ports.flat_map(|port| std::iter::once(port.port.to_string()).chain(port.name.clone())).collect()
 }
 
 #[cfg(test)]

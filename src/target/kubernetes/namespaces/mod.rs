@@ -6,6 +6,7 @@
 
 mod isolation;
 mod remains;
+pub mod secret;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -28,6 +28,7 @@ pub use images::{look_up, pull_credentials};
 pub use need::{Feature, Need};
 
 use super::manifests::{Key, Object};
+use super::meter::{RouterSource, objection};
 use crate::cluster::{Trouble, patiently, trouble};
 use crate::registry::Image;
 use crate::target::TargetError;
@@ -37,8 +38,8 @@ use crate::target::TargetError;
 pub struct Needs {
     /// What Tidegate is to do.
     pub features: Vec<Feature>,
-    /// The namespace of the router's pods, for [`Feature::RouterCounts`].
-    pub routers: Option<String>,
+    /// The router whose pods are asked, for [`Feature::RouterCounts`].
+    pub routers: Option<RouterSource>,
     /// How many pods there will be at most beyond those that run now, by workload. Workloads that are not named add none.
     pub extra_pods: BTreeMap<Key, u32>,
     /// What the registries say of the images, as [`look_up`] found it. Images that are not named are not judged.
@@ -61,17 +62,34 @@ pub async fn preflight(client: &Client, namespace: &str, objects: &[Object], nee
         .filter_map(|object| Some((object, *needs.extra_pods.get(&object.key)?)))
         .filter(|(_, extra)| *extra > 0)
         .collect();
-    let (places, (unknown, rights), quotas, nodes) = tokio::join!(
+    let (places, (unknown, rights), quotas, nodes, silence) = tokio::join!(
         namespaces(client, namespace, objects),
         kinds_and_rights(client, namespace, objects, needs),
         quota::check(client, namespace, &wanted),
         nodes::check(client, objects, &needs.images),
+        silent_router(client, namespace, needs),
     );
     let mut verdict = nodes;
     images::judge(objects, &needs.images, &mut verdict);
-    let found = [places, unknown, rights, quotas, std::mem::take(&mut verdict.problems)];
+    let found = [places, unknown, rights, quotas, silence, std::mem::take(&mut verdict.problems)];
     verdict.problems = distinct(found.into_iter().flatten());
     verdict
+}
+
+/// A router that shows no counts lets no canary pass: that is better known before one has traffic.
+async fn silent_router(client: &Client, namespace: &str, needs: &Needs) -> Vec<TargetError> {
+    let asked = needs.routers.as_ref().filter(|_| needs.features.contains(&Feature::RouterCounts));
+    let Some(source) = asked else { return Vec::new() };
+    let silence = objection(client, source, namespace).await;
+    let problem = |sentence| TargetError {
+        code: "router-silent",
+        sentence,
+        hint: Some(
+            "name its pods by `namespace`, `selector` and `port`, and see that it shows metrics".to_owned(),
+        ),
+        fatal: true,
+    };
+    silence.map(problem).into_iter().collect()
 }
 
 /// Each problem once; what is wrong with the connection as such, only the first that shows it.
@@ -99,8 +117,9 @@ async fn kinds_and_rights(
     }
     let mut wanted = rights::Wanted::default();
     for feature in &needs.features {
-        let routers = needs.routers.as_deref().filter(|_| *feature == Feature::RouterCounts);
-        feature.needs().iter().for_each(|need| wanted.need(need, routers.unwrap_or(namespace)));
+        let routers = needs.routers.as_ref().filter(|_| *feature == Feature::RouterCounts);
+        let namespace = routers.map_or(namespace, |routers| &routers.namespace);
+        feature.needs().iter().for_each(|need| wanted.need(need, namespace));
     }
     found.iter().for_each(|(object, kind)| wanted.object(object, kind, namespace));
     (unknown, rights::missing(client, &wanted).await)

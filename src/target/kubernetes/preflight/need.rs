@@ -137,6 +137,7 @@ const PREVIEWS: &[Need] = &[
     need("", &["namespaces"], &["get", "list", "watch", "create", "patch", "delete"], "a namespace for each"),
     need("", &["resourcequotas", "limitranges"], &["get", "create", "patch"], "what each may use"),
     need("networking.k8s.io", &["networkpolicies"], &["get", "create", "patch"], "whom each may reach"),
+    need("", &["secrets"], &["get", "create", "patch"], "the URL of a database of its own"),
 ];
 
 impl Feature {

@@ -30,7 +30,7 @@ pub(super) async fn start(stage: &Stage) -> Result<(), BedError> {
         let password = credentials::random()?;
         write(PASSWORD, &password)?;
         let rights = format!(
-            "CREATE USER tidegate@'%' IDENTIFIED BY '{password}';\nGRANT ALL ON *.* TO tidegate@'%';\n"
+            "CREATE USER tidegate@'%' IDENTIFIED BY '{password}';\nGRANT ALL ON *.* TO tidegate@'%' WITH GRANT OPTION;\n"
         );
         let file = write("mariadb-rights.sql", &rights)?;
         // Nobody may not look into the run folder, and so gets it where he may.
