@@ -9,6 +9,7 @@ pub mod log;
 pub mod markdown;
 pub mod metrics;
 pub mod notify;
+pub mod overview;
 pub mod picture;
 pub mod plot;
 pub mod progress;

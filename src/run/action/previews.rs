@@ -13,7 +13,7 @@ use crate::preview::{Open, Verdict};
 use crate::run::answer::NoteAnswer;
 use crate::run::place::{Place, beside, load};
 use crate::run::preview::up::Wanted;
-use crate::run::preview::{self, down, instance, sweep, told, up};
+use crate::run::preview::{self, down, instance, overview, sweep, told, up};
 use crate::run::{deploy, image};
 use crate::settings::TargetSettings;
 use crate::trigger::{Asked, Preview};
@@ -156,6 +156,7 @@ impl Work<'_> {
         };
         let result = self.answered(common, &raised.name, Some(&pull.head), work).await;
         raised.end(&settings, &result).await;
+        overview::tell(self.common, self.client, self.settings).await;
         result.map(|answer| Done::Rollout(Box::new(answer)))
     }
 
@@ -172,7 +173,9 @@ impl Work<'_> {
     ) -> Result<Done, Error> {
         let is_stopped = asked.is_some();
         let falling = down::Falling { number, why, repository: self.repository(), is_stopped, is_by_rule };
-        let told = down::down(self.common, self.settings, self.client, falling).await?;
+        let told = down::down(self.common, self.settings, self.client, falling).await;
+        overview::tell(self.common, self.client, self.settings).await;
+        let told = told?;
         Ok(told.map_or_else(|| nothing(preview::none(number)), note))
     }
 
@@ -220,6 +223,7 @@ impl Work<'_> {
                 Err(error) => failures.push(error),
             }
         }
+        overview::tell(self.common, self.client, settings).await;
         // The gravest first: its exit code is the step's.
         failures.sort_by_key(|failure| std::cmp::Reverse(failure.kind.code()));
         match failures.into_iter().reduce(Error::and) {

@@ -13,6 +13,7 @@ pub mod database;
 pub mod down;
 pub mod homes;
 pub mod instance;
+pub mod overview;
 pub mod sweep;
 pub mod told;
 pub mod up;
@@ -182,6 +183,7 @@ async fn swept(common: &Common, is_dry: bool) -> Result<PreviewsAnswer, Error> {
     let swept = sweep::sweep(common, &settings, client.as_ref(), repository, is_dry).await?;
     if let Some(client) = client.as_ref().filter(|_| !is_dry) {
         told::strays(common, client, &settings, &swept).await;
+        overview::tell(common, Some(client), &settings).await;
     }
     Ok(PreviewsAnswer::swept(&settings.app, &swept, is_dry))
 }

@@ -129,6 +129,9 @@ pub(super) struct Environment {
     /// `preview` only: the label of a pull request that keeps its preview beyond its time.
     #[schemars(length(min = 1), extend("default" = "keep-preview"))]
     pub(super) keep_label: Option<String>,
+    /// `preview` only: the number of an issue that is kept for it, on which a comment shows all previews.
+    #[schemars(range(min = 1))]
+    pub(super) overview: Option<u64>,
     /// `preview` only: `$NAME` of a variable with a key. `{random}` is then a part that nobody can guess without it, the same for a pull
     /// request each time.
     pub(super) random: Option<String>,

@@ -22,6 +22,8 @@ pub struct PreviewSettings {
     pub at_limit: AtLimit,
     /// The label that keeps one beyond its time.
     pub keep_label: String,
+    /// The issue on which a comment shows all of them.
+    pub overview: Option<u64>,
     /// The variable with the key of the random part.
     pub random: Option<String>,
     /// Ports of this machine, for a `local` target.

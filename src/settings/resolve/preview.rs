@@ -19,7 +19,7 @@ use crate::settings::template::{NAME, PORTS};
 use crate::yaml::Path;
 
 /// The keys that only previews have.
-fn own_keys(raw: &Environment) -> [(&'static str, bool); 11] {
+fn own_keys(raw: &Environment) -> [(&'static str, bool); 12] {
     [
         ("name", raw.name.is_some()),
         ("url", raw.url.is_some()),
@@ -28,6 +28,7 @@ fn own_keys(raw: &Environment) -> [(&'static str, bool); 11] {
         ("limit", raw.limit.is_some()),
         ("at-limit", raw.at_limit.is_some()),
         ("keep-label", raw.keep_label.is_some()),
+        ("overview", raw.overview.is_some()),
         ("random", raw.random.is_some()),
         ("ports", raw.ports.is_some()),
         ("isolation", raw.isolation.is_some()),
@@ -121,6 +122,10 @@ pub(super) fn resolve(
     if keep_label.trim().is_empty() {
         findings.error(&path.key("keep-label"), "an empty text is no label", "name a label, or take it out");
     }
+    let overview = raw.overview.take();
+    if overview == Some(0) {
+        findings.error(&path.key("overview"), "there is no issue 0", "write the number of an issue");
+    }
     let ports = ports(raw.ports.take(), raw.target.as_ref(), &path.key("ports"), findings);
     let hosts = hosts(raw.hosts.take(), raw.url.is_some(), path, findings);
     let isolation = isolation(raw.isolation.take(), raw.target.as_ref(), &path.key("isolation"), findings);
@@ -152,6 +157,7 @@ pub(super) fn resolve(
         limit: usize::try_from(limit).unwrap_or(usize::MAX),
         at_limit,
         keep_label,
+        overview,
         random: match random {
             Some(random) => Some(random?),
             None => None,

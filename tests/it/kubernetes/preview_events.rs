@@ -26,6 +26,9 @@ const EVENTS: u32 = 3;
 /// So many of them are worked on at once.
 const AT_ONCE: u64 = 4;
 
+/// The issue that shows all previews.
+const OVERVIEW: u64 = 100;
+
 /// Names of branches that people may choose.
 const BRANCHES: [&str; 5] = ["feature", "Feature/Ünïcode-🦀", "a.b/../c", "$(touch-pwned)", "same"];
 
@@ -56,11 +59,13 @@ impl Storm {
     async fn open(test: &str, name: &str) -> Option<Self> {
         let previews = Previews::open(test, name).await?;
         let checkout = Checkout::new(WORKFLOW);
-        checkout.write("tidegate.yaml", &previews.settings(""));
+        checkout.write("tidegate.yaml", &previews.settings(&format!("overview: {OVERVIEW}")));
         checkout.write("deploy/shop.yaml", &manifests("sample:1.0.0"));
         let main = checkout.commit("main");
         let shop = Repository::new("acme/shop").commit(Commit::new(&main, "main")).branch("main", &main);
         let github = GitHub::start(World::new().repository(shop).token(token())).await.unwrap();
+        let overview = Issue::new(OVERVIEW, "Previews");
+        github.change("acme/shop", |known| known.issues.insert(OVERVIEW, overview)).unwrap();
         Some(Self { previews, checkout, github })
     }
 
@@ -311,6 +316,14 @@ async fn after_a_sweep_exactly_the_open_pull_requests_have_a_preview_at_their_la
         let marked = known.issues[&number].comments.iter().filter(|it| it.body.contains(&name)).count();
         assert!(marked <= 1, "one comment: {marked}");
     }
+    // All of them at a look: one comment, a line for each.
+    let [overview] = known.issues[&OVERVIEW].comments.as_slice() else { panic!("one comment") };
+    let shown: Vec<u64> = overview
+        .body
+        .lines()
+        .filter_map(|line| line.strip_prefix("| #")?.split(' ').next()?.parse().ok())
+        .collect();
+    assert_eq!(shown, wanted.keys().copied().collect::<Vec<_>>(), "{}", overview.body);
     storm.github.check().unwrap();
     assert!(!storm.checkout.path("pwned").exists());
 }

@@ -8,11 +8,10 @@ use serde_json::Value;
 use testbed::address;
 use tidegate::sample::load::{Kind, Load, Mix};
 
-use super::prometheus::judged;
+use super::prometheus::{bad_ones_are_stopped, judged};
 use super::stage::{Door, ROLLING, Stage, TIDEGATE};
 use crate::parts::kube::{Namespace, image, until};
 use crate::parts::{run, tried};
-use crate::tiers::tell;
 
 /// What Envoy is linked with, and what links it.
 const LOADER: &str = "/lib64/ld-linux-x86-64.so.2";
@@ -96,17 +95,7 @@ async fn a_canary_is_judged_by_what_the_routers_pods_have_counted() {
 
     let metrics = format!("metrics: {{ routers: {{ counter: contour, namespace: {} }} }}", space.name);
     stage.settings_with(&judged("", "30s"), &metrics);
-    for (tag, code, reason) in
-        [("2.0.0-failing", 4, "errors-worse"), ("2.0.0-slow", 4, "slow-worse"), ("2.0.0", 0, "promoted")]
-    {
-        stage.manifests_that_tell_nothing(&format!("sample:{tag}"));
-        let answer = stage.run(&["deploy", "--version", tag]).await.exits(code).json();
-        tell(&format!("by Envoy's pod: {tag}: {}, {}", answer["seconds"], answer["sentence"]));
-        assert_eq!(answer["reason"], reason, "{answer}");
-        let gates = answer["gates"].as_array().unwrap();
-        assert!(!gates.is_empty() && gates.iter().all(|gate| gate["verdict"] != "no-data"), "{answer}");
-    }
-    stage.is_as_written("2.0.0");
+    bad_ones_are_stopped(&stage, "by Envoy's pod").await;
     let ledger = visitors.stop().await;
     assert_eq!(ledger.lost, 0, "{:?}", ledger.losses);
 

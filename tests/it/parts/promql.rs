@@ -102,9 +102,8 @@ fn foreign(counter: Counter) -> Vec<Series> {
         let other = |(metric, labels, count): Series| (metric, labels.replace("shop", "other"), count + 5);
         // Another Service of the namespace, whose name goes on where one of ours ends.
         let longer = series.clone().into_iter().filter(|(_, labels, _)| labels.contains("-http-web"));
-        let longer = longer.map(|(metric, labels, count)| {
-            (metric, labels.replace("-http-web", "-api-http-web"), count + 7)
-        });
+        let longer = longer
+            .map(|(metric, labels, count)| (metric, labels.replace("-http-web", "-api-http-web"), count + 7));
         let longer: Vec<Series> = longer.collect();
         series.into_iter().map(other).chain(longer).collect::<Vec<_>>()
     };
