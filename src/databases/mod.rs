@@ -1,4 +1,4 @@
-//! Databases of previews: each with a user of its own who reaches nothing else, on a server that somebody lent for them.
+//! Databases of previews: each with a user of its own who may do nothing on others that not anybody may, on a server that somebody lent for them.
 //!
 //! What it has not made it does not touch: a database is its own where a mark in it says so. It is made in an order that whoever finds the
 //! half of it can take up: the mark says whether it was filled, and one that was not is made anew.
@@ -15,6 +15,11 @@ use serde::{Deserialize, Serialize};
 
 /// A connection comes about within this time, or not at all.
 const CONNECT: Duration = Duration::from_secs(10);
+/// And what is asked is answered within this one.
+const ANSWER: Duration = Duration::from_secs(60);
+/// What a URL may not say beside its own parts: it would be the maker's in the URL of a preview, too.
+const OVERRIDING: [&str; 10] =
+    ["user", "password", "dbname", "host", "hostaddr", "port", "socket", "passfile", "sslcert", "sslkey"];
 /// What the mark begins with, where something else might stand in its place.
 const MARK: &str = "tidegate-preview ";
 
@@ -40,6 +45,10 @@ pub struct Mark {
     pub repository: Option<String>,
     /// The number of the pull request.
     pub number: u64,
+    /// Where the preview is that it belongs to.
+    pub home: String,
+    /// Another one for each database that was made.
+    pub nonce: String,
     /// It has all that it is filled with.
     #[serde(default)]
     pub is_filled: bool,
@@ -129,6 +138,15 @@ impl Server {
         };
         if url.host_str().is_none_or(str::is_empty) {
             return Err(unfit());
+        }
+        if let Some((key, _)) = url.query_pairs().find(|(key, _)| OVERRIDING.contains(&key.as_ref())) {
+            return Err(Refusal {
+                code: "database-url",
+                sentence: format!(
+                    "the URL in ${variable} says `{key}` in its query; it belongs before the `@`, or before the `?`"
+                ),
+                is_passing: false,
+            });
         }
         Ok(Self { kind, url, variable: variable.to_owned() })
     }
@@ -232,13 +250,18 @@ impl Server {
         }
     }
 
-    /// Runs the statements of a file in a database, as its own user.
+    /// Whether the user of a database gets in with that password.
+    pub async fn lets_in(&self, name: &Name, password: &str) -> bool {
+        self.run(name, password, "SELECT 1").await.is_ok()
+    }
+
+    /// Runs the statements of a file in a database, as its own user. However long they take: who calls it has to see to that.
     ///
     /// # Errors
     /// When one fails, or cannot be run.
     pub async fn run(&self, name: &Name, password: &str, statements: &str) -> Result<(), Refusal> {
         let url = self.address(name, password);
-        self.told(async {
+        self.in_words(async {
             match self.kind {
                 Kind::Postgres => postgres::run(&url, statements).await,
                 Kind::MySql => mysql::run(&url, statements).await,
@@ -276,8 +299,18 @@ impl Server {
         }
     }
 
-    /// What came of it, in time, and in words without anything secret.
+    /// What came of it, in time.
     async fn told<T>(&self, asked: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, Refusal> {
+        let late = || Refusal {
+            code: "database-unreachable",
+            sentence: format!("the server that ${} names did not answer within {ANSWER:?}", self.variable),
+            is_passing: true,
+        };
+        tokio::time::timeout(ANSWER, self.in_words(asked)).await.unwrap_or_else(|_| Err(late()))
+    }
+
+    /// What came of it, in words without anything secret.
+    async fn in_words<T>(&self, asked: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, Refusal> {
         let server = format!("the server that ${} names", self.variable);
         match asked.await {
             Ok(answer) => Ok(answer),
@@ -326,7 +359,9 @@ mod tests {
         let url = server.url(&Name::of("shop-1"), "pass");
         assert_eq!(url, "postgres://shop_1:pass@db.example:5433/shop_1?sslmode=require");
         assert_eq!(format!("{server:?}"), "Server($DB)");
-        for bad in ["", "shop", "http://db/", "sqlite:x.db", "postgres://"] {
+        for bad in
+            ["", "shop", "http://db/", "sqlite:x.db", "postgres://", "postgres://db/x?user=a&password=b"]
+        {
             let why = Server::new(bad, "DB").unwrap_err();
             assert_eq!(why.code, "database-url", "{bad}");
         }
@@ -334,8 +369,14 @@ mod tests {
 
     #[test]
     fn a_mark_is_read_as_it_was_written_and_nothing_else_is_one() {
-        let mark =
-            Mark { app: "shop".into(), repository: Some("acme/shop".into()), number: 7, is_filled: false };
+        let mark = Mark {
+            app: "shop".into(),
+            repository: Some("acme/shop".into()),
+            number: 7,
+            home: "x".into(),
+            nonce: "1".into(),
+            is_filled: false,
+        };
         assert_eq!(Mark::read(&mark.text()), Some(mark.clone()));
         for other in ["", "{}", "a database", &mark.text()[1..]] {
             assert_eq!(Mark::read(other), None);

@@ -39,8 +39,11 @@ pub(super) async fn find(url: &Url, name: &Name) -> Result<There, sqlx::Error> {
     let line = format!("SELECT CAST(mark AS CHAR) FROM {MARKS} WHERE name = ?");
     let mark: Option<String> =
         sqlx::query_scalar(&line).bind(name.as_str()).fetch_optional(&mut connection).await?;
+    let line = "SELECT COUNT(*) FROM mysql.user WHERE user = ?";
+    let users: i64 = sqlx::query_scalar(line).bind(name.as_str()).fetch_one(&mut connection).await?;
     connection.close().await?;
     Ok(match mark.as_deref().and_then(Mark::read) {
+        None if there == 0 && users > 0 => There::Foreign,
         _ if there == 0 => There::Nothing,
         Some(mark) => There::Ours(mark),
         None => There::Foreign,
@@ -63,10 +66,19 @@ pub(super) async fn make(url: &Url, name: &Name, password: &str, mark: &Mark) ->
     write(url, name, mark).await?;
     let mut connection = open(url).await?;
     let (own, password) = (name.as_str(), quoted(password));
-    // An underscore stands for any character in a grant.
-    let pattern = own.replace('_', "\\_");
+    // An underscore stands for any character in a grant, but where rights may be taken back in part; MariaDB knows no such thing.
+    let is_literal: Option<i64> =
+        sqlx::query_scalar("SELECT @@partial_revokes").fetch_one(&mut connection).await.ok();
+    let pattern = if is_literal == Some(1) { own.to_owned() } else { own.replace('_', "\\_") };
+    if let Err(error) = connection.execute(format!("CREATE DATABASE `{own}`").as_str()).await {
+        // Somebody else was quicker: his is not to be taken for ours.
+        sqlx::query(&format!("DELETE FROM {MARKS} WHERE name = ?"))
+            .bind(own)
+            .execute(&mut connection)
+            .await?;
+        return Err(error);
+    }
     for line in [
-        format!("CREATE DATABASE `{own}`"),
         format!("CREATE USER IF NOT EXISTS `{own}`@'%' IDENTIFIED BY {password}"),
         format!("ALTER USER `{own}`@'%' IDENTIFIED BY {password}"),
         format!("GRANT ALL ON `{pattern}`.* TO `{own}`@'%'"),
@@ -94,7 +106,15 @@ pub(super) async fn write(url: &Url, name: &Name, mark: &Mark) -> Result<(), sql
 pub(super) async fn remove(url: &Url, name: &Name) -> Result<(), sqlx::Error> {
     let mut connection = open_marked(url).await?;
     let own = name.as_str();
+    connection.execute("SET SESSION lock_wait_timeout = 20").await?;
     connection.execute(format!("DROP USER IF EXISTS `{own}`@'%'").as_str()).await?;
+    // Whoever is connected stays so, and may hold up what follows.
+    let line = "SELECT CAST(id AS SIGNED) FROM information_schema.processlist WHERE user = ?";
+    let sessions: Vec<i64> = sqlx::query_scalar(line).bind(own).fetch_all(&mut connection).await?;
+    for session in sessions {
+        // It may have ended by itself.
+        let _ = connection.execute(format!("KILL {session}").as_str()).await;
+    }
     connection.execute(format!("DROP DATABASE IF EXISTS `{own}`").as_str()).await?;
     sqlx::query(&format!("DELETE FROM {MARKS} WHERE name = ?")).bind(own).execute(&mut connection).await?;
     connection.close().await

@@ -10,6 +10,9 @@ use sqlx::{ConnectOptions as _, Connection as _, Executor as _};
 
 use super::{Mark, Name, There, in_time};
 
+/// PostgreSQL's code for a role that still owns something.
+const DEPENDENT: &str = "2BP01";
+
 async fn open(url: &Url) -> Result<PgConnection, sqlx::Error> {
     let options = PgConnectOptions::from_str(url.as_str())?.application_name("tidegate previews");
     in_time(options.disable_statement_logging().connect()).await
@@ -65,7 +68,10 @@ pub(super) async fn make(url: &Url, name: &Name, password: &str, mark: &Mark) ->
          GRANT \"{own}\" TO CURRENT_USER; COMMIT"
     );
     connection.execute(sqlx::raw_sql(&whole)).await?;
-    connection.execute(format!("CREATE DATABASE \"{own}\" OWNER \"{own}\"").as_str()).await?;
+    // Not of what somebody may have put into the usual template.
+    connection
+        .execute(format!("CREATE DATABASE \"{own}\" OWNER \"{own}\" TEMPLATE template0").as_str())
+        .await?;
     // Other previews' users stay out.
     connection.execute(format!("REVOKE CONNECT ON DATABASE \"{own}\" FROM PUBLIC").as_str()).await?;
     connection.close().await
@@ -88,9 +94,24 @@ pub(super) async fn mark(url: &Url, name: &Name, mark: &Mark) -> Result<(), sqlx
 pub(super) async fn remove(url: &Url, name: &Name) -> Result<(), sqlx::Error> {
     let mut connection = open(url).await?;
     let own = name.as_str();
+    if role(&mut connection, name).await?.is_some() {
+        // It may have taken that back.
+        let _ = connection.execute(format!("GRANT \"{own}\" TO CURRENT_USER").as_str()).await;
+        connection.execute(format!("ALTER ROLE \"{own}\" NOLOGIN").as_str()).await?;
+    }
     // With those who are connected (from version 13 on).
     connection.execute(format!("DROP DATABASE IF EXISTS \"{own}\" WITH (FORCE)").as_str()).await?;
-    connection.execute(format!("DROP ROLE IF EXISTS \"{own}\"").as_str()).await?;
+    // And with what it has put where anybody may.
+    let _ = connection.execute(format!("DROP OWNED BY \"{own}\" CASCADE").as_str()).await;
+    match connection.execute(format!("DROP ROLE IF EXISTS \"{own}\"").as_str()).await {
+        Err(sqlx::Error::Database(error)) if error.code().is_some_and(|code| code == DEPENDENT) => {
+            tracing::warn!(
+                "role {own} owns something in other databases ({}): it may log in no more, and is left",
+                error.message()
+            );
+        }
+        dropped => drop(dropped?),
+    }
     connection.close().await
 }
 

@@ -8,14 +8,14 @@ use crate::rollout::action::Begin;
 use crate::rollout::migration::Backup;
 use crate::rollout::{Ledger, Migrated};
 
-/// Runs the program, unless a process that died had begun it: then nobody knows how far it came.
+/// Runs the program, with one more `variable` in its environment, unless a process that died had begun it: then nobody knows how far it came.
 ///
 /// # Errors
 /// When the backup was not taken, or the program cannot be started.
 pub async fn run(
     order: Order<'_>,
-    command: &[String],
-    is_atomic: bool,
+    (command, is_atomic): (&[String], bool),
+    variable: Option<(&str, &str)>,
     folder: &Path,
     watcher: &Watcher,
 ) -> Result<Migrated, Unstarted> {
@@ -43,7 +43,8 @@ pub async fn run(
         prepared
             .env("TIDEGATE_VERSION", &order.release.version)
             .env("TIDEGATE_PHASE", order.phase.to_string())
-            .env("TIDEGATE_ROLLOUT", order.rollout.as_str());
+            .env("TIDEGATE_ROLLOUT", order.rollout.as_str())
+            .envs(variable);
     };
     let ended = program::run(command, folder, set_up, stop).await;
     let ended = ended

@@ -118,8 +118,15 @@ async fn unless_told_to_stop<T>(session: &Session, work: impl Future<Output = T>
 /// What Tidegate is going to do, and where.
 fn needs_of(place: &Place, bundle: &Bundle) -> Needs {
     let watchdog = place.watchdog.as_ref().map(|_| Feature::Watchdog);
-    let preview = place.environment.preview.as_ref().map(|_| Feature::Previews);
-    let features = features(&place.environment, bundle).into_iter().chain(watchdog).chain(preview).collect();
+    let preview = place.environment.preview.as_ref();
+    let database = preview.and_then(|preview| preview.database.as_ref()).map(|_| Feature::OwnDatabase);
+    let preview = preview.map(|_| Feature::Previews);
+    let features = features(&place.environment, bundle)
+        .into_iter()
+        .chain(watchdog)
+        .chain(preview)
+        .chain(database)
+        .collect();
     let routers = match &place.ground {
         Ground::Cluster(cluster) => match &cluster.config.counts {
             CountSource::Routers(source) => Some(source.clone()),

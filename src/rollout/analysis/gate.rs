@@ -19,17 +19,12 @@ pub fn judge(gate: &Gate, samples: &[Sample]) -> Judgement {
     let Some(last) = samples.last() else {
         return no_data(gate, "it has not answered yet");
     };
+    if let Some(settled) = settled(gate, samples) {
+        return settled;
+    }
     match (&gate.probe, last) {
         (_, Sample::Silent { why, .. }) => silent(gate, samples, why),
-        (Probe::Metric(metric), Sample::Number(value)) => {
-            // Several readings may have come at once: the first that settles it counts, as if they had come one by one.
-            let settled = (1..samples.len()).filter_map(|n| match samples.get(..n)? {
-                before @ [.., Sample::Number(value)] => Some(number(gate, metric, before, *value)),
-                _ => None,
-            });
-            let mut settled = settled.filter(|one| matches!(one.verdict, Verdict::Pass | Verdict::Fail));
-            settled.next().unwrap_or_else(|| number(gate, metric, samples, *value))
-        }
+        (Probe::Metric(metric), Sample::Number(value)) => number(gate, metric, samples, *value),
         (_, Sample::Ended { code, how, log_tail }) => ended(gate, *code, how, log_tail),
         (_, Sample::Said { status, body }) => said(gate, *status, body),
         (_, Sample::Approval(text)) => approval(gate, text.as_deref()),
@@ -67,6 +62,16 @@ fn readings(samples: &[Sample]) -> Vec<Sample> {
         }
     }
     all
+}
+
+/// What the first readings say that settle it: several may have come at once, and count as if they had come one by one.
+fn settled(gate: &Gate, samples: &[Sample]) -> Option<Judgement> {
+    let Probe::Metric(metric) = &gate.probe else { return None };
+    let said = (1..=samples.len()).filter_map(|n| match samples.get(..n)? {
+        before @ [.., Sample::Number(value)] => Some(number(gate, metric, before, *value)),
+        _ => None,
+    });
+    said.into_iter().find(|one| matches!(one.verdict, Verdict::Pass | Verdict::Fail))
 }
 
 /// Whether asking again can change anything.
@@ -345,6 +350,11 @@ mod tests {
         assert_eq!(of(&[&[(1, 0.1), (2, 0.1), (3, f64::NAN), (4, 0.1)]]), Verdict::Inconclusive);
         assert_eq!(of(&[&[(1, 0.1), (2, f64::NAN)]]), Verdict::NoData);
         assert_eq!(of(&[&[(1, 0.9), (2, f64::NAN), (3, 0.9)]]), Verdict::Inconclusive);
+        assert_eq!(
+            of(&[&[(1, 0.9), (2, 0.9), (3, f64::NAN)]]),
+            Verdict::Fail,
+            "settled before it fell silent"
+        );
     }
 
     #[test]

@@ -140,7 +140,11 @@ impl Work<'_> {
             is_kept: pull.labels.contains(&template.keep_label),
             is_asked: asked.is_some(),
         };
-        let raised = up::begin(common, &settings, self.client, &wanted).await?;
+        let raised = up::begin(common, &settings, self.client, &wanted).await;
+        if raised.is_err() {
+            overview::tell(self.common, self.client, self.settings).await;
+        }
+        let raised = raised?;
         if let Some(own) = &raised.database {
             self.mask(&secrets_in(own));
         }

@@ -20,7 +20,7 @@ pub(super) fn secrets_of(settings: &Settings) -> BTreeSet<String> {
 
 /// What of a preview's own database nobody is to read.
 pub(super) fn secrets_in(own: &Own) -> BTreeSet<String> {
-    [Some(own.url.clone()), password_in(&own.url)].into_iter().flatten().collect()
+    own.url.iter().flat_map(|url| [Some(url.clone()), password_in(url)]).flatten().collect()
 }
 
 /// The variables that the settings name as secrets, whatever for.

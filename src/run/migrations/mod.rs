@@ -140,14 +140,10 @@ pub(super) async fn outlook(
 /// The URL of the database: that of a preview's own, or else the one in the environment of this command.
 async fn url(run: &SqlRun, ground: &Ground, environment: &EnvironmentSettings) -> Result<String, Unstarted> {
     let name = &run.database;
-    let own = database::own(ground, environment).await.map_err(|error| Unstarted {
-        code: "no-database-url",
-        sentence: format!("the URL of the preview's database is not known: {}", error.sentence),
-        hint: None,
-        fatal: false,
-    })?;
-    if let Some(own) = own.filter(|own| own.variable == *name) {
-        return Ok(own.url);
+    if let Some(own) = own(ground, environment).await?
+        && let Some(url) = own.stands_for(name).map_err(unknown)?
+    {
+        return Ok(url.to_owned());
     }
     std::env::var(name).ok().filter(|url| !url.is_empty()).ok_or_else(|| {
         Unstarted::fatal(
@@ -156,6 +152,20 @@ async fn url(run: &SqlRun, ground: &Ground, environment: &EnvironmentSettings) -
         )
         .hint(format!("set {name} in the environment of this command"))
     })
+}
+
+async fn own(ground: &Ground, environment: &EnvironmentSettings) -> Result<Option<database::Own>, Unstarted> {
+    database::own(ground, environment).await.map_err(unknown)
+}
+
+fn unknown(error: Error) -> Unstarted {
+    let fatal = error.kind == ErrorKind::Refused;
+    Unstarted {
+        code: "no-database-url",
+        sentence: error.sentence,
+        hint: error.hints.into_iter().next(),
+        fatal,
+    }
 }
 
 fn usage(error: Unstarted) -> Error {
@@ -191,7 +201,15 @@ impl Migrator for Migrations {
                 sql::run(order, run, sql::Place { folder: &self.folder, url: &url }, watcher).await
             }
             Runner::Command { command, atomic } => {
-                command::run(order, command, *atomic, &self.folder, watcher).await
+                let own = own(&self.ground, &self.environment).await?;
+                let variable = match &own {
+                    Some(own) => {
+                        let url = own.stands_for(&own.variable).map_err(unknown)?;
+                        url.map(|url| (own.variable.as_str(), url))
+                    }
+                    None => None,
+                };
+                command::run(order, (command, *atomic), variable, &self.folder, watcher).await
             }
             Runner::Job { command, workload, atomic } => match &self.target {
                 AnyTarget::Kubernetes(target) => {

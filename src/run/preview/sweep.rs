@@ -159,11 +159,11 @@ impl Sweeper<'_> {
             Ok(lost) => lost,
             Err(error) => return swept.failures.push(error),
         };
-        for (database, number) in lost {
-            let dropped = if is_dry { Ok(()) } else { database::drop_orphan(&database).await };
-            let is_done = !is_dry && dropped.is_ok();
+        for orphan in lost {
+            let dropped = if is_dry { Ok(false) } else { database::drop_orphan(&self.homes, &orphan).await };
+            let is_done = matches!(dropped, Ok(true));
             swept.failures.extend(dropped.err());
-            swept.databases.push(Lost { name: database.name, number, is_done });
+            swept.databases.push(Lost { name: orphan.name, number: orphan.number, is_done });
         }
     }
 

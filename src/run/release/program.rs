@@ -76,8 +76,10 @@ pub fn secrets(
     let mut secrets = BTreeMap::new();
     for (key, value) in &local.env {
         let Declared::FromEnvironment(name) = value else { continue };
-        if let Some(own) = own.filter(|own| own.variable == *name) {
-            secrets.insert(name.clone(), own.url.clone());
+        if let Some(own) = own
+            && let Some(url) = own.stands_for(name)?
+        {
+            secrets.insert(name.clone(), url.to_owned());
             continue;
         }
         let value = std::env::var(name).map_err(|_| {

@@ -66,9 +66,12 @@ pub(super) fn resolve(
     let is_every_given = raw.every.is_some();
     let every = positive(raw.every, usual, &path.key("every"), findings);
     let apart = step.unwrap_or(every);
-    if (apart.saturating_mul((most - 1).max(1)) >= at_most || every >= at_most)
-        && (is_every_given || most > 1)
-    {
+    // The first point may come a step late, and the last is met when it is next asked.
+    let needed = match step {
+        None => every.saturating_mul((most - 1).max(1)),
+        Some(step) => step.saturating_mul(most).saturating_add(every),
+    };
+    if needed >= at_most && (is_every_given || most > 1) {
         let key = if is_every_given { "every" } else { "within" };
         let message = match most {
             1 => format!("a gate that is asked each {} is asked once within {}", Time(every), Time(at_most)),

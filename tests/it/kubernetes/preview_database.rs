@@ -3,6 +3,7 @@
 use std::process::Command;
 
 use testbed::{Part, address};
+use tidegate::target::kubernetes::preflight::Feature;
 
 use super::previews::{Previews, manifests};
 use super::stage::said;
@@ -12,7 +13,7 @@ use crate::parts::{bed, tried};
 async fn a_preview_in_a_cluster_has_a_database_of_its_own() {
     let Some(bed) = bed("previews have databases", &[Part::Postgres]).await else { return };
     let Some(mut previews) = Previews::open("previews have databases", "owning").await else { return };
-    previews.limit();
+    previews.limit(&[Feature::OwnDatabase]);
     let server =
         format!("postgres://postgres:{}@{}/postgres", bed.database_password().unwrap(), address::BED);
     let network = format!("{}/32", address::BED);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use tidegate::target::kubernetes::preflight::Need;
+use tidegate::target::kubernetes::preflight::{Feature, Need};
 
 use super::stage::{Door, Said, Stage};
 use crate::parts::kube::{until, workload};
@@ -97,13 +97,13 @@ environments:
     }
 
     /// From now on Tidegate has the rights of the documentation for previews of such manifests, and no more.
-    pub fn limit(&mut self) {
+    pub fn limit(&mut self, more: &[Feature]) {
         self.identity = "deployer";
         let verbs = Need::OF_OBJECTS.join(", ");
         let route = format!(
             "- apiGroups: [gateway.networking.k8s.io]\n  resources: [httproutes]\n  verbs: [{verbs}]\n"
         );
-        let (name, rules) = (&self.prefix, rules(&PREVIEWS, true) + &route);
+        let (name, rules) = (&self.prefix, rules(&[&PREVIEWS[..], more].concat(), true) + &route);
         self.stage.space.apply(&format!(
             "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {{ name: {name} }}\nrules:\n{rules}---\n\
              apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRoleBinding\nmetadata: {{ name: {name} }}\n\
@@ -143,7 +143,7 @@ spec:
 #[tokio::test(flavor = "multi_thread")]
 async fn a_preview_comes_up_closed_and_behind_its_own_host_and_goes_whole() {
     let Some(mut previews) = Previews::open("previews", "previews").await else { return };
-    previews.limit();
+    previews.limit(&[]);
     previews.write("sample:1.0.0", "");
     let up = previews
         .run(&["preview", "up", "7", "--branch", "Feature/X", "--version", "1.0.0"])

@@ -34,13 +34,13 @@ impl Server {
         }
     }
 
-    /// Runs a statement by a URL, whoever that names; `None` where it is refused.
-    fn by(&self, url: &str, line: &str) -> Option<String> {
+    /// Who runs a statement by a URL.
+    fn client(&self, url: &str, line: &str) -> Command {
         let url = reqwest::Url::parse(url).unwrap();
         let (user, password, database) =
             (url.username(), url.password().unwrap(), url.path().trim_start_matches('/'));
         let host = address::BED.to_string();
-        let mut client = if self.is_postgres() {
+        if self.is_postgres() {
             let mut psql = Command::new("psql");
             psql.args(["-h", &host, "-U", user, "-d", database, "-v", "ON_ERROR_STOP=1", "-qAt", "-c", line]);
             psql.env("PGPASSWORD", password);
@@ -51,7 +51,12 @@ impl Server {
             mariadb.args(Some(database).filter(|name| !name.is_empty()));
             mariadb.env("MYSQL_PWD", password);
             mariadb
-        };
+        }
+    }
+
+    /// What a statement gives, by a URL, whoever that names; `None` where it is refused.
+    fn by(&self, url: &str, line: &str) -> Option<String> {
+        let mut client = self.client(url, line);
         let output = tried(&mut client);
         output.status.success().then(|| String::from_utf8(output.stdout).unwrap().trim().to_owned())
     }
@@ -139,6 +144,9 @@ fn lives_and_goes(server: &Server, name: &str) {
     assert_eq!(one["outcome"], "promoted", "{one:#}");
     let own = url(&app, 7);
     assert_eq!(server.by(&own, ITEMS).unwrap(), "migration\nseed");
+    // Named by hand it is the same environment, whose variable is never another one's.
+    let again = app.json(&["deploy", "preview-7", "--version", "v2"]);
+    assert_eq!(again["outcome"], "promoted", "{again:#}");
     // What runs has it, and no other.
     let instance = app.processes().into_iter().find_map(|pid| {
         let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
@@ -158,8 +166,17 @@ fn lives_and_goes(server: &Server, name: &str) {
     let mut trespass = reqwest::Url::parse(&own).unwrap();
     trespass.set_path(other.path());
     assert_eq!(server.by(trespass.as_str(), ITEMS), None, "one preview reaches the other's database");
+    // Another sweep, of another state directory, knows nothing of where they are.
+    let elsewhere = app.path("elsewhere");
+    let shown = app.json(&["--state-dir", elsewhere.to_str().unwrap(), "preview", "sweep"]);
+    assert_eq!(shown["databases"].as_array().unwrap().len(), 0, "{shown:#}");
     // The word that leads to it is lost: another password is made, and what is in it stays.
     fs::remove_file(app.path(".tidegate").join("preview-7/database.url")).unwrap();
+    let refused = app.run(&["deploy", "preview-7", "--version", "v3"]).exits(3);
+    tells(
+        refused.error("no-database-url"),
+        &["$DATABASE_URL is the preview's own database, which is not made"],
+    );
     assert_eq!(up(&app, "7")["exit_code"], 0);
     assert_ne!(url(&app, 7), own);
     assert_eq!(server.by(&own, ITEMS), None, "the old password");
@@ -178,7 +195,19 @@ fn lives_and_goes(server: &Server, name: &str) {
         .map(|path| path.file_name().unwrap().to_string_lossy().into_owned())
         .collect();
     assert_eq!(kept, ["database.url"]);
+    // Somebody is in the middle of something when it goes.
+    let mut busy = server.client(
+        &url(&app, 7),
+        if server.is_postgres() {
+            "begin; select * from items; select pg_sleep(60)"
+        } else {
+            "begin; select * from items; select sleep(60)"
+        },
+    );
+    let mut busy = busy.spawn().unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(700));
     app.run(&["preview", "down", "7"]).exits(0);
+    busy.wait().unwrap();
     assert_eq!(server.left(&format!("{prefix}_preview_7")), "0 databases, 0 users");
     assert_eq!(server.by(&url(&app, 8), ITEMS).unwrap(), "migration\nseed");
     // The other one's home is taken away past Tidegate: the sweep finds what is left.
@@ -197,9 +226,9 @@ fn lives_and_goes(server: &Server, name: &str) {
 
 fn fails_and_is_made_anew(server: &Server, name: &str) {
     let (app, prefix) = shop(server, name);
-    fill(&app, "echo \"cannot fill $DATABASE_URL\"; exit 3");
+    fill(&app, "echo \"cannot fill $DATABASE_URL of '$PREVIEW_SERVER'\"; exit 3");
     let failed = app.run(&["preview", "up", "7", "--branch", "x", "--version", "v1"]).exits(1);
-    tells(failed.error("seed-failed"), &["`./fill` exit code 3", "cannot fill …"]);
+    tells(failed.error("seed-failed"), &["`./fill` exit code 3", "cannot fill … of ''"]);
     assert_eq!(app.json(&["preview", "list"])["previews"][0]["stage"], "failed");
     fs::write(app.path("seed.sql"), "create table items (name varchar(20)); insert into nothing values (1);")
         .unwrap();

@@ -104,10 +104,17 @@ pub(in super::super) async fn objection(
         Ok(routers) => routers,
         Err(why) => return Some(why),
     };
-    let router = &routers.first()?.pod;
-    let at = format!("{router}:{}/proxy{}", source.port, source.counts.path(namespace));
-    let object = format!("the counts of {router}, a pod of {}", source.counts.name());
-    fetch(client, &source.namespace, &at, &object, PATIENCE).await.err()
+    let mut objection = None;
+    for Router { pod, .. } in &routers {
+        let at = format!("{pod}:{}/proxy{}", source.port, source.counts.path(namespace));
+        let object = format!("the counts of {pod}, a pod of {}", source.counts.name());
+        match fetch(client, &source.namespace, &at, &object, PATIENCE).await {
+            // One that does not is perhaps coming or going.
+            Ok(_) => return None,
+            Err(why) => objection = objection.or(Some(why)),
+        }
+    }
+    objection
 }
 
 /// The running pods of the router.
@@ -120,7 +127,8 @@ async fn pods(client: &Client, source: &RouterSource) -> Result<Vec<Router>, Str
         Ok(Err(error)) => return Err(trouble("list", &object, &error).sentence),
         Err(_) => return Err(format!("cannot list {object}: no answer within {PATIENCE:?}")),
     };
-    let routers = list.items.into_iter().filter_map(|pod| {
+    let stays = list.items.into_iter().filter(|pod| pod.metadata.deletion_timestamp.is_none());
+    let routers = stays.filter_map(|pod| {
         let uid = pod.metadata.uid.clone()?;
         Some(Router { pod: pod.name_any(), uid })
     });

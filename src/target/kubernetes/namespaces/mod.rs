@@ -87,6 +87,23 @@ impl Namespaces {
         Ok(self.get(name).await?.filter(|namespace| self.is_labelled(namespace)).as_ref().map(seen))
     }
 
+    /// Whether there is any namespace of that name, whoever made it.
+    ///
+    /// # Errors
+    /// What the API server says.
+    pub async fn is_there(&self, name: &str) -> Result<bool, TargetError> {
+        Ok(self.get(name).await?.is_some())
+    }
+
+    /// Which cluster it is: the UID of `kube-system`, which each has one of.
+    ///
+    /// # Errors
+    /// What the API server says.
+    pub async fn cluster(&self) -> Result<String, TargetError> {
+        let namespace = self.get("kube-system").await?;
+        Ok(namespace.and_then(|namespace| namespace.metadata.uid).unwrap_or_default())
+    }
+
     async fn get(&self, name: &str) -> Result<Option<Namespace>, TargetError> {
         let api = self.api();
         let there = patiently(|| api.get_opt(name)).await;

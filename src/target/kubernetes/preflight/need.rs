@@ -31,6 +31,8 @@ pub enum Feature {
     Watchdog,
     /// To make previews of pull requests and take them away.
     Previews,
+    /// To give previews databases of their own.
+    OwnDatabase,
 }
 
 /// Rights on resources of one API group in a namespace, as a rule of a Role has them.
@@ -137,12 +139,13 @@ const PREVIEWS: &[Need] = &[
     need("", &["namespaces"], &["get", "list", "watch", "create", "patch", "delete"], "a namespace for each"),
     need("", &["resourcequotas", "limitranges"], &["get", "create", "patch"], "what each may use"),
     need("networking.k8s.io", &["networkpolicies"], &["get", "create", "patch"], "whom each may reach"),
-    need("", &["secrets"], &["get", "create", "patch"], "the URL of a database of its own"),
 ];
+const OWN_DATABASE: &[Need] =
+    &[need("", &["secrets"], &["get", "create", "patch"], "the URL of a preview's own database")];
 
 impl Feature {
     /// Every feature.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Look,
         Self::Deploy,
         Self::Secrets,
@@ -157,6 +160,7 @@ impl Feature {
         Self::Jobs,
         Self::Watchdog,
         Self::Previews,
+        Self::OwnDatabase,
     ];
 
     /// What it needs beyond the others. Whoever deploys looks, too.
@@ -177,6 +181,7 @@ impl Feature {
             Self::Jobs => JOBS,
             Self::Watchdog => WATCHDOG,
             Self::Previews => PREVIEWS,
+            Self::OwnDatabase => OWN_DATABASE,
         }
     }
 }
