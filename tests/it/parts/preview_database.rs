@@ -1,7 +1,7 @@
 //! Previews with databases of their own, in PostgreSQL and MariaDB: made, filled and kept with the preview, and gone with it.
 
 use std::fs;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 use testbed::{Bed, Part, address};
@@ -14,12 +14,22 @@ use crate::commands::preview::ports;
 struct Server {
     bed: Bed,
     part: Part,
+    /// Whom Tidegate makes them as, who may no more than that.
+    maker: Option<String>,
 }
 
 impl Server {
     async fn open(test: &str, part: Part) -> Option<Self> {
         let bed = bed(test, &[part]).await?;
-        Some(Self { bed, part })
+        Some(Self { bed, part, maker: None })
+    }
+
+    /// With somebody who is no superuser.
+    fn with_maker(mut self) -> Self {
+        let name = format!("maker{}", std::process::id());
+        self.ask(&format!("create role {name} login createdb createrole password 'Making-1'"));
+        self.maker = Some(format!("postgres://{name}:Making-1@{}/postgres", address::BED));
+        self
     }
 
     fn is_postgres(&self) -> bool {
@@ -114,7 +124,7 @@ environments:
     fill(&app, "test \"${DATABASE_URL#*://}\" != \"$DATABASE_URL\"");
     fs::create_dir(app.path("migrations")).unwrap();
     fs::write(app.path("migrations/1_more.sql"), "insert into items values ('migration');").unwrap();
-    app.variable("PREVIEW_SERVER", &server.url());
+    app.variable("PREVIEW_SERVER", &server.maker.clone().unwrap_or_else(|| server.url()));
     // The one of another environment, which no preview is to reach.
     app.variable("DATABASE_URL", "postgres://nobody:nothing@127.0.0.1:1/production");
     (app, app_name)
@@ -204,7 +214,7 @@ fn lives_and_goes(server: &Server, name: &str) {
             "begin; select * from items; select sleep(60)"
         },
     );
-    let mut busy = busy.spawn().unwrap();
+    let mut busy = busy.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     std::thread::sleep(std::time::Duration::from_millis(700));
     app.run(&["preview", "down", "7"]).exits(0);
     busy.wait().unwrap();
@@ -272,8 +282,10 @@ async fn a_preview_has_a_database_of_its_own_in_postgresql() {
     let Some(server) = Server::open("previews have databases in PostgreSQL", Part::Postgres).await else {
         return;
     };
-    lives_and_goes(&server, "pg");
     fails_and_is_made_anew(&server, "pgf");
+    let server = server.with_maker();
+    lives_and_goes(&server, "pg");
+    server.ask(&format!("drop role maker{}", std::process::id()));
 }
 
 #[tokio::test(flavor = "multi_thread")]
