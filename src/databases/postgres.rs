@@ -103,14 +103,15 @@ pub(super) async fn remove(url: &Url, name: &Name) -> Result<(), sqlx::Error> {
     connection.execute(format!("DROP DATABASE IF EXISTS \"{own}\" WITH (FORCE)").as_str()).await?;
     // And with what it has put where anybody may.
     let _ = connection.execute(format!("DROP OWNED BY \"{own}\" CASCADE").as_str()).await;
-    match connection.execute(format!("DROP ROLE IF EXISTS \"{own}\"").as_str()).await {
+    let dropped = connection.execute(format!("DROP ROLE IF EXISTS \"{own}\"").as_str()).await;
+    match dropped.map(|_| ()) {
         Err(sqlx::Error::Database(error)) if error.code().is_some_and(|code| code == DEPENDENT) => {
             tracing::warn!(
                 "role {own} owns something in other databases ({}): it may log in no more, and is left",
                 error.message()
             );
         }
-        dropped => drop(dropped?),
+        dropped => dropped?,
     }
     connection.close().await
 }

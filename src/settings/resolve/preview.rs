@@ -106,18 +106,7 @@ pub(super) fn resolve(
     };
     check_name(&name, &path.key("name"), findings);
     let ttl = positive(raw.ttl.take(), Duration::from_secs(72 * 3600), &path.key("ttl"), findings);
-    let limit = raw.limit.take().unwrap_or(10);
-    if !(1..=1000).contains(&limit) {
-        findings.error(
-            &path.key("limit"),
-            "`limit` takes 1 to 1000",
-            "give how many previews there may be at once",
-        );
-    }
-    let at_limit = match raw.at_limit.take() {
-        Some(file::AtLimit::EvictOldest) => AtLimit::EvictOldest,
-        Some(file::AtLimit::Refuse) | None => AtLimit::Refuse,
-    };
+    let (limit, at_limit) = limit(&mut raw, path, findings);
     let keep_label = raw.keep_label.take().unwrap_or_else(|| "keep-preview".to_owned());
     if keep_label.trim().is_empty() {
         findings.error(&path.key("keep-label"), "an empty text is no label", "name a label, or take it out");
@@ -154,7 +143,7 @@ pub(super) fn resolve(
         on,
         name: template,
         ttl,
-        limit: usize::try_from(limit).unwrap_or(usize::MAX),
+        limit,
         at_limit,
         keep_label,
         overview,
@@ -166,6 +155,23 @@ pub(super) fn resolve(
         sample: Box::new(sample),
         text: String::new(),
     })
+}
+
+/// How many there may be, and what happens to one more.
+fn limit(raw: &mut Environment, path: &Path, findings: &mut Findings<'_>) -> (usize, AtLimit) {
+    let limit = raw.limit.take().unwrap_or(10);
+    if !(1..=1000).contains(&limit) {
+        findings.error(
+            &path.key("limit"),
+            "`limit` takes 1 to 1000",
+            "give how many previews there may be at once",
+        );
+    }
+    let at_limit = match raw.at_limit.take() {
+        Some(file::AtLimit::EvictOldest) => AtLimit::EvictOldest,
+        Some(file::AtLimit::Refuse) | None => AtLimit::Refuse,
+    };
+    (usize::try_from(limit).unwrap_or(usize::MAX), at_limit)
 }
 
 fn on(raw: Option<On>, path: &Path, findings: &mut Findings<'_>) -> PullRules {

@@ -238,6 +238,15 @@ impl Storm {
             .collect()
     }
 
+    /// All of them at a look: one comment, a line for each.
+    fn shows(&self, wanted: Vec<u64>) {
+        let known = self.github.repository("acme/shop").unwrap();
+        let [overview] = known.issues[&OVERVIEW].comments.as_slice() else { panic!("one comment") };
+        let number = |line: &str| line.strip_prefix("| #")?.split(' ').next()?.parse().ok();
+        let shown: Vec<u64> = overview.body.lines().filter_map(number).collect();
+        assert_eq!(shown, wanted, "{}", overview.body);
+    }
+
     /// The pull requests that should have one, with their last commits.
     fn wanted(&self) -> BTreeMap<u64, (String, String)> {
         let known = self.github.repository("acme/shop").unwrap();
@@ -316,14 +325,7 @@ async fn after_a_sweep_exactly_the_open_pull_requests_have_a_preview_at_their_la
         let marked = known.issues[&number].comments.iter().filter(|it| it.body.contains(&name)).count();
         assert!(marked <= 1, "one comment: {marked}");
     }
-    // All of them at a look: one comment, a line for each.
-    let [overview] = known.issues[&OVERVIEW].comments.as_slice() else { panic!("one comment") };
-    let shown: Vec<u64> = overview
-        .body
-        .lines()
-        .filter_map(|line| line.strip_prefix("| #")?.split(' ').next()?.parse().ok())
-        .collect();
-    assert_eq!(shown, wanted.keys().copied().collect::<Vec<_>>(), "{}", overview.body);
+    storm.shows(wanted.keys().copied().collect());
     storm.github.check().unwrap();
     assert!(!storm.checkout.path("pwned").exists());
 }

@@ -180,6 +180,11 @@ fn lives_and_goes(server: &Server, name: &str) {
     let elsewhere = app.path("elsewhere");
     let shown = app.json(&["--state-dir", elsewhere.to_str().unwrap(), "preview", "sweep"]);
     assert_eq!(shown["databases"].as_array().unwrap().len(), 0, "{shown:#}");
+    is_lost_and_goes(server, &app, &prefix, &own);
+}
+
+/// The second half: what a word that is lost, a home that goes, and a sweep come to.
+fn is_lost_and_goes(server: &Server, app: &App, prefix: &str, own: &str) {
     // The word that leads to it is lost: another password is made, and what is in it stays.
     fs::remove_file(app.path(".tidegate").join("preview-7/database.url")).unwrap();
     let refused = app.run(&["deploy", "preview-7", "--version", "v3"]).exits(3);
@@ -187,13 +192,13 @@ fn lives_and_goes(server: &Server, name: &str) {
         refused.error("no-database-url"),
         &["$DATABASE_URL is the preview's own database, which is not made"],
     );
-    assert_eq!(up(&app, "7")["exit_code"], 0);
-    assert_ne!(url(&app, 7), own);
-    assert_eq!(server.by(&own, ITEMS), None, "the old password");
-    assert_eq!(server.by(&url(&app, 7), ITEMS).unwrap(), "kept\nmigration\nseed");
+    assert_eq!(up(app, "7")["exit_code"], 0);
+    assert_ne!(url(app, 7), own);
+    assert_eq!(server.by(own, ITEMS), None, "the old password");
+    assert_eq!(server.by(&url(app, 7), ITEMS).unwrap(), "kept\nmigration\nseed");
     // No password in anything that is told or kept but that file.
     let told = app.run(&["history", "preview-7", "-n", "20", "--events"]).exits(0);
-    let password = reqwest::Url::parse(&url(&app, 7)).unwrap().password().unwrap().to_owned();
+    let password = reqwest::Url::parse(&url(app, 7)).unwrap().password().unwrap().to_owned();
     assert!(!told.out.contains(&password) && !told.err.contains(&password));
     let holds = |path: &&std::path::PathBuf| {
         fs::read(path).is_ok_and(|bytes| String::from_utf8_lossy(&bytes).contains(&password))
@@ -207,7 +212,7 @@ fn lives_and_goes(server: &Server, name: &str) {
     assert_eq!(kept, ["database.url"]);
     // Somebody is in the middle of something when it goes.
     let mut busy = server.client(
-        &url(&app, 7),
+        &url(app, 7),
         if server.is_postgres() {
             "begin; select * from items; select pg_sleep(60)"
         } else {
@@ -219,7 +224,7 @@ fn lives_and_goes(server: &Server, name: &str) {
     app.run(&["preview", "down", "7"]).exits(0);
     busy.wait().unwrap();
     assert_eq!(server.left(&format!("{prefix}_preview_7")), "0 databases, 0 users");
-    assert_eq!(server.by(&url(&app, 8), ITEMS).unwrap(), "migration\nseed");
+    assert_eq!(server.by(&url(app, 8), ITEMS).unwrap(), "migration\nseed");
     // The other one's home is taken away past Tidegate: the sweep finds what is left.
     app.run(&["local", "stop", "preview-8"]).exits(0);
     fs::remove_dir_all(app.path(".tidegate").join("preview-8")).unwrap();
@@ -228,10 +233,10 @@ fn lives_and_goes(server: &Server, name: &str) {
         (&shown["databases"][0]["pull"], &shown["databases"][0]["is_dropped"]),
         (&8.into(), &false.into())
     );
-    assert_eq!(server.left(&prefix), "1 databases, 1 users");
+    assert_eq!(server.left(prefix), "1 databases, 1 users");
     let swept = app.json(&["preview", "sweep"]);
     assert_eq!(swept["databases"][0]["is_dropped"], true, "{swept:#}");
-    assert_eq!(server.left(&prefix), "0 databases, 0 users");
+    assert_eq!(server.left(prefix), "0 databases, 0 users");
 }
 
 fn fails_and_is_made_anew(server: &Server, name: &str) {
