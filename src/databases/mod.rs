@@ -1,6 +1,6 @@
 //! Databases of previews: each with a user of its own who may do nothing on others that not anybody may, on a server that somebody lent for them.
 //!
-//! What it has not made it does not touch: a database is its own where a mark in it says so. It is made in an order that whoever finds the
+//! What it has not made it does not touch: a database is its own where a mark beside it says so. It is made in an order that whoever finds the
 //! half of it can take up: the mark says whether it was filled, and one that was not is made anew.
 
 mod mysql;
@@ -18,8 +18,10 @@ const CONNECT: Duration = Duration::from_secs(10);
 /// And what is asked is answered within this one.
 const ANSWER: Duration = Duration::from_secs(60);
 /// What a URL may not say beside its own parts: it would be the maker's in the URL of a preview, too.
-const OVERRIDING: [&str; 10] =
-    ["user", "password", "dbname", "host", "hostaddr", "port", "socket", "passfile", "sslcert", "sslkey"];
+const OVERRIDING: [&str; 12] = [
+    "user", "password", "dbname", "host", "hostaddr", "port", "socket", "passfile", "sslcert", "sslkey",
+    "ssl-cert", "ssl-key",
+];
 /// What the mark begins with, where something else might stand in its place.
 const MARK: &str = "tidegate-preview ";
 
@@ -35,7 +37,7 @@ pub struct Refusal {
     pub is_passing: bool,
 }
 
-/// Whose a database is; it stands in the database.
+/// Whose a database is; it stands on the server, where the database's own user cannot write.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mark {
     /// The app.
@@ -179,7 +181,7 @@ impl Server {
         .await
     }
 
-    /// Makes a database with a user of its own, both of that name, and marks it. What the user of an earlier try may do stays his.
+    /// Makes a database with a user of its own, both of that name, and marks it. There is none of that name, but perhaps a user of ours.
     ///
     /// # Errors
     /// When the server refuses.
@@ -252,7 +254,8 @@ impl Server {
 
     /// Whether the user of a database gets in with that password.
     pub async fn lets_in(&self, name: &Name, password: &str) -> bool {
-        self.run(name, password, "SELECT 1").await.is_ok()
+        let asked = self.run(name, password, "SELECT 1");
+        tokio::time::timeout(ANSWER, asked).await.is_ok_and(|answer| answer.is_ok())
     }
 
     /// Runs the statements of a file in a database, as its own user. However long they take: who calls it has to see to that.

@@ -67,11 +67,11 @@ fn readings(samples: &[Sample]) -> Vec<Sample> {
 /// What the first readings say that settle it: several may have come at once, and count as if they had come one by one.
 fn settled(gate: &Gate, samples: &[Sample]) -> Option<Judgement> {
     let Probe::Metric(metric) = &gate.probe else { return None };
-    let said = (1..=samples.len()).filter_map(|n| match samples.get(..n)? {
+    let mut said = (1..=samples.len()).filter_map(|n| match samples.get(..n)? {
         before @ [.., Sample::Number(value)] => Some(number(gate, metric, before, *value)),
         _ => None,
     });
-    said.into_iter().find(|one| matches!(one.verdict, Verdict::Pass | Verdict::Fail))
+    said.find(|one| matches!(one.verdict, Verdict::Pass | Verdict::Fail))
 }
 
 /// Whether asking again can change anything.

@@ -100,8 +100,13 @@ impl Namespaces {
     /// # Errors
     /// What the API server says.
     pub async fn cluster(&self) -> Result<String, TargetError> {
-        let namespace = self.get("kube-system").await?;
-        Ok(namespace.and_then(|namespace| namespace.metadata.uid).unwrap_or_default())
+        let uid = self.get("kube-system").await?.and_then(|namespace| namespace.metadata.uid);
+        uid.ok_or_else(|| TargetError {
+            code: "not-found",
+            sentence: "the cluster has no namespace kube-system, by which it is known again".to_owned(),
+            hint: None,
+            fatal: true,
+        })
     }
 
     async fn get(&self, name: &str) -> Result<Option<Namespace>, TargetError> {
