@@ -2,6 +2,7 @@
 
 mod build;
 mod gate;
+mod inner;
 mod preview;
 mod run;
 
@@ -11,6 +12,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use build::BuildArgs;
 pub use gate::{FailOn, GateCheckArgs, GateCommand, SimulateArgs};
+pub use inner::{FrontArgs, WatchdogArgs};
 pub use preview::{PreviewCommand, PreviewUpArgs};
 pub use run::{Inline, RunArgs};
 
@@ -116,6 +118,9 @@ pub enum Command {
     /// Stay with a rollout, and end it when its runner dies
     #[command(hide = true)]
     Watchdog(WatchdogArgs),
+    /// Stand before a preview in a cluster
+    #[command(hide = true)]
+    Front(FrontArgs),
     /// The program that the demo and the tests deploy
     #[command(hide = true)]
     SampleApp(crate::sample::app::AppOptions),
@@ -160,16 +165,6 @@ pub struct DeployArgs {
     /// Where the reports go.
     #[command(flatten)]
     pub reports: ReportArgs,
-}
-
-/// Which environment a watchdog stays with.
-#[derive(Debug, Clone, Args)]
-pub struct WatchdogArgs {
-    /// The environment
-    pub environment: String,
-    /// The namespace that it is in
-    #[arg(long)]
-    pub namespace: String,
 }
 
 /// What to do when another run works on the environment.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use reqwest::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::tls::TlsInfo;
 use x509_cert::Certificate;
 use x509_cert::der::Decode as _;
@@ -26,30 +26,59 @@ pub struct HttpCollector {
     client: reqwest::Client,
     visitor: reqwest::Client,
     asker: reqwest::Client,
+    pass: Option<Passed>,
     folder: PathBuf,
+}
+
+/// What is shown at one address that not everybody may come to.
+#[derive(Debug, Clone)]
+pub struct Pass {
+    /// The address.
+    pub at: String,
+    /// The value of `Authorization`.
+    pub value: HeaderValue,
+}
+
+/// Clients that show it.
+#[derive(Debug, Clone)]
+struct Passed {
+    base: String,
+    client: reqwest::Client,
+    visitor: reqwest::Client,
 }
 
 impl HttpCollector {
     /// A collector with connection pools of its own. Relative paths of gates begin at `folder`. What gates ask need not be where the app
-    /// is: for them a proxy of the environment (`HTTPS_PROXY`, `NO_PROXY`) is used.
+    /// is: for them a proxy of the environment (`HTTPS_PROXY`, `NO_PROXY`) is used. With a `pass` requests to its address show it, where they say
+    /// nothing else.
     ///
     /// # Errors
     /// When the TLS library cannot be set up.
-    pub fn new(folder: &Path) -> Result<Self, reqwest::Error> {
-        let client = crate::trust::client(|| {
-            reqwest::Client::builder()
-                .redirect(reqwest::redirect::Policy::none())
-                .no_proxy()
-                .tls_info(true)
-                .user_agent(concat!("tidegate/", env!("CARGO_PKG_VERSION")))
-        })?;
+    pub fn new(folder: &Path, pass: Option<Pass>) -> Result<Self, reqwest::Error> {
+        let pass = match pass {
+            None => None,
+            Some(Pass { at, value }) => {
+                let headers = HeaderMap::from_iter([(AUTHORIZATION, value)]);
+                let (client, visitor) = (checker(headers.clone())?, load::client(headers)?);
+                Some(Passed { base: base(&at), client, visitor })
+            }
+        };
         let asker = crate::trust::client(|| {
             reqwest::Client::builder()
                 .redirect(reqwest::redirect::Policy::none())
                 .timeout(PATIENCE)
                 .user_agent(concat!("tidegate/", env!("CARGO_PKG_VERSION")))
         })?;
-        Ok(Self { client, visitor: load::client()?, asker, folder: folder.to_owned() })
+        let (client, visitor) = (checker(HeaderMap::new())?, load::client(HeaderMap::new())?);
+        Ok(Self { client, visitor, asker, pass, folder: folder.to_owned() })
+    }
+
+    fn passed(&self, base: &str) -> Option<&Passed> {
+        self.pass.as_ref().filter(|passed| passed.base == base)
+    }
+
+    fn visitor(&self, base: &str) -> reqwest::Client {
+        self.passed(base).map_or(&self.visitor, |passed| &passed.visitor).clone()
     }
 
     async fn answer(&self, base: &str, check: &Check) -> Answer {
@@ -67,7 +96,8 @@ impl HttpCollector {
     async fn request(&self, base: &str, check: &Check) -> Result<Received, String> {
         let method = check.method.parse().map_err(|_| format!("`{}` is no HTTP method", check.method))?;
         let url = format!("{base}{}", check.path);
-        let mut request = self.client.request(method, url);
+        let client = self.passed(base).map_or(&self.client, |passed| &passed.client);
+        let mut request = client.request(method, url);
         for (name, value) in &check.send {
             request = request.header(name, sent(value)?);
         }
@@ -112,7 +142,8 @@ impl Collector for HttpCollector {
                 return probe::silent("no ready instance has an address");
             };
             say(format!("sends {} requests a second, {} at most", load.rate, load.total));
-            let (visitor, base) = (self.visitor.clone(), base(address));
+            let base = base(address);
+            let visitor = self.visitor(&base);
             return load::measure(visitor, base, load.clone(), *objectives, probe::before(question.within))
                 .await;
         }
@@ -121,8 +152,21 @@ impl Collector for HttpCollector {
     }
 
     fn send(&self, address: &str, load: Load) -> impl Future<Output = ()> + Send + 'static {
-        load::send(self.visitor.clone(), base(address), load)
+        let base = base(address);
+        load::send(self.visitor(&base), base, load)
     }
+}
+
+/// A client for declared requests, all of which have these headers where they say nothing else.
+fn checker(headers: HeaderMap) -> Result<reqwest::Client, reqwest::Error> {
+    crate::trust::client(|| {
+        reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .tls_info(true)
+            .default_headers(headers.clone())
+            .user_agent(concat!("tidegate/", env!("CARGO_PKG_VERSION")))
+    })
 }
 
 /// A whole answer.

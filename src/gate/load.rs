@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use reqwest::header::HeaderMap;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
@@ -14,12 +15,14 @@ use crate::rollout::step::{Load, Sent};
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A client whose every request comes by a connection of its own: what divides connections, not requests, divides these, too.
-pub(super) fn client() -> Result<reqwest::Client, reqwest::Error> {
+/// All of its requests have these headers.
+pub(super) fn client(headers: HeaderMap) -> Result<reqwest::Client, reqwest::Error> {
     crate::trust::client(|| {
         reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
             .pool_max_idle_per_host(0)
+            .default_headers(headers.clone())
             .timeout(PATIENCE)
             .user_agent(concat!("tidegate-load/", env!("CARGO_PKG_VERSION")))
     })

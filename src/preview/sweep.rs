@@ -107,7 +107,7 @@ pub fn judge(found: &Found, repository: Option<&str>, open: Option<&[Open]>, now
     }
     let is_expired = record.expires <= now;
     let expired =
-        || Verdict::Remove(format!("its time was over at {}", record.expires.strftime("%F %T UTC")));
+        || Verdict::Expire(format!("its time was over at {}", record.expires.strftime("%F %T UTC")));
     let Some(open) = open else {
         return if is_expired && !record.is_kept {
             expired()
@@ -131,14 +131,9 @@ pub fn judge(found: &Found, repository: Option<&str>, open: Option<&[Open]>, now
     }
 }
 
-/// The open pull requests that should have a preview and have none.
+/// The open pull requests that should have a preview and have none; `has_one` says of which numbers there is one.
 #[must_use]
-pub fn missing<'a>(found: &[Found], open: &'a [Open]) -> Vec<&'a Open> {
-    let has_one = |number: u64| {
-        found
-            .iter()
-            .any(|found| matches!(&found.ownership, Ownership::Ours(record) if record.number == number))
-    };
+pub fn missing(open: &[Open], has_one: impl Fn(u64) -> bool) -> Vec<&Open> {
     open.iter()
         .filter(|pull| pull.taking == Taking::Yes && !pull.is_fork && !pull.is_robot && !has_one(pull.number))
         .collect()
@@ -223,6 +218,8 @@ mod tests {
         };
         assert_eq!(why(&ours(8, "b"), &all, 0), "pull request 8 is not open");
         assert!(why(&ours(7, "b"), &all, 3600).starts_with("its time was over at "));
+        let over = judge(&ours(7, "b"), US, Some(&all), at(3600));
+        assert!(matches!(over, Verdict::Expire(_)), "it does not come again by itself: {over:?}");
         assert!(
             why(&with(ours(7, "b"), |record| record.stage = Stage::Falling), &all, 0).contains("still there")
         );
@@ -247,7 +244,7 @@ mod tests {
         let other = with(ours(9, "b"), |record| record.repository = Some("acme/other".into()));
         assert!(matches!(judge(&other, US, Some(&all), at(9999)), Verdict::Leave(_)));
         assert!(matches!(judge(&ours(9, "b"), US, None, at(0)), Verdict::Leave(_)), "nobody was asked");
-        assert!(matches!(judge(&ours(9, "b"), US, None, at(3600)), Verdict::Remove(_)));
+        assert!(matches!(judge(&ours(9, "b"), US, None, at(3600)), Verdict::Expire(_)));
     }
 
     #[test]
@@ -255,7 +252,7 @@ mod tests {
         let mut all = [open(7), open(8), open(9), open(10)];
         all[2].taking = Taking::No("a draft".into());
         all[3].is_fork = true;
-        let numbers: Vec<u64> = missing(&[ours(7, "b")], &all).iter().map(|pull| pull.number).collect();
+        let numbers: Vec<u64> = missing(&all, |number| number == 7).iter().map(|pull| pull.number).collect();
         assert_eq!(numbers, [8]);
     }
 }

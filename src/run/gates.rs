@@ -1,11 +1,11 @@
 //! The gates of rollouts at a place: what needs the cluster is asked there, all else from here.
 
-use std::path::Path;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::ground::AnyTarget;
+use super::ground::{AnyTarget, visit};
+use super::place::Place;
 use crate::error::{Error, ErrorKind};
 use crate::gate::http::HttpCollector;
 use crate::gate::{Collector, Question};
@@ -24,12 +24,17 @@ pub(super) struct Gates {
 }
 
 impl Gates {
-    /// For rollouts to that target; relative paths begin at `folder`.
+    /// For rollouts to that target at that place.
     ///
     /// # Errors
     /// When the HTTP client cannot be set up.
-    pub(super) fn new(folder: &Path, target: &AnyTarget) -> Result<Self, Error> {
-        let http = HttpCollector::new(folder).map_err(|error| {
+    pub(super) fn new(place: &Place, target: &AnyTarget) -> Result<Self, Error> {
+        // A way back does not wait for a variable that is not set: what is asked at the address fails then, and says so.
+        let pass = visit::pass(&place.environment).unwrap_or_else(|error| {
+            tracing::warn!("checks at the public address will be refused there: {error}");
+            None
+        });
+        let http = HttpCollector::new(&place.folder, pass).map_err(|error| {
             Error::new(ErrorKind::Failed, "tls", format!("the HTTP client cannot be set up: {error}"))
         })?;
         Ok(Self { http, target: target.clone() })

@@ -27,6 +27,11 @@ pub async fn status(common: &Common, arguments: &EnvironmentArgs) -> Result<Stat
         Some(target) => Some(target.observe(None, Duration::ZERO).await?),
         None => None,
     };
+    let may_sleep = place.environment.preview.as_ref().is_some_and(|preview| preview.front.sleep.is_some());
+    let asleep = match &target {
+        Some(target) if may_sleep => target.is_asleep().await?,
+        _ => false,
+    };
     let drift = match &target {
         Some(target) => drift(target, &environment).await,
         None => None,
@@ -41,6 +46,7 @@ pub async fn status(common: &Common, arguments: &EnvironmentArgs) -> Result<Stat
         image: environment.stable().and_then(image_of),
         url: environment.stable().and_then(|_| place.url()),
         reachable: seen.is_some(),
+        asleep,
         sets: seen.map(|seen| sets(&environment, &seen)).unwrap_or_default(),
         rollout: last.map(open),
         locked_by: holder

@@ -33,6 +33,8 @@ pub struct LocalAnswer {
     pub listen: Option<String>,
     /// Where its own health and metrics are given.
     pub admin: Option<String>,
+    /// Nobody asked for it for a while: its instances are stopped until the next request.
+    pub asleep: bool,
     /// Its instances, one in a line.
     pub instances: Vec<InstanceAnswer>,
 }
@@ -69,7 +71,7 @@ impl fmt::Display for LocalAnswer {
                 write!(f, ", {what} at http://{address}")?;
             }
         }
-        writeln!(f)?;
+        writeln!(f, "{}", if self.asleep { ", asleep until the next request" } else { "" })?;
         for instance in &self.instances {
             let pid = instance.pid.map_or_else(|| "-".to_owned(), |pid| pid.to_string());
             let InstanceAnswer { name, version, address, phase, restarts, in_flight, log, .. } = instance;
@@ -90,7 +92,9 @@ pub async fn status(common: &Common, arguments: &EnvironmentArgs) -> Result<Loca
     let (environment, machine) = find_machine(common, arguments.environment.as_deref()).await?;
     let Some(target) = LocalTarget::existing(&machine.directory).await else {
         let (listen, admin, instances) = (None, None, Vec::new());
-        return Ok(LocalAnswer { environment, running: false, pid: None, listen, admin, instances });
+        let answer =
+            LocalAnswer { environment, running: false, pid: None, listen, admin, asleep: false, instances };
+        return Ok(answer);
     };
     Ok(answer(environment, &target.status().await?))
 }
@@ -112,6 +116,7 @@ fn answer(environment: String, status: &Status) -> LocalAnswer {
         pid: Some(status.pid),
         listen: status.listen.map(|address| address.to_string()),
         admin: status.admin.map(|address| address.to_string()),
+        asleep: status.asleep,
         instances: status.instances.iter().map(instance).collect(),
     }
 }

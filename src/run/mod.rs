@@ -18,6 +18,7 @@ pub mod check;
 pub mod close;
 pub mod demo;
 pub mod deploy;
+mod front;
 mod gates;
 pub mod ground;
 pub mod image;
@@ -132,6 +133,7 @@ async fn look(command: Command, common: &Common) -> Result<ExitCode, Error> {
             write(&format!("{text}\n"));
             ExitCode::SUCCESS
         }
+        Command::Front(arguments) => front::serve(&arguments).await?,
         Command::Watchdog(arguments) => match watchdog::watch(common, &arguments).await? {
             // A Job tries again what fails; that a release was taken back is no failure of the watchdog's.
             Some(answer) => print(common, &answer, if answer.exit_code == 5 { 5 } else { 0 }),

@@ -120,12 +120,14 @@ fn needs_of(place: &Place, bundle: &Bundle) -> Needs {
     let watchdog = place.watchdog.as_ref().map(|_| Feature::Watchdog);
     let preview = place.environment.preview.as_ref();
     let database = preview.and_then(|preview| preview.database.as_ref()).map(|_| Feature::OwnDatabase);
+    let front = preview.and_then(|preview| preview.front.image.as_ref()).map(|_| Feature::Front);
     let preview = preview.map(|_| Feature::Previews);
     let features = features(&place.environment, bundle)
         .into_iter()
         .chain(watchdog)
         .chain(preview)
         .chain(database)
+        .chain(front)
         .collect();
     let routers = match &place.ground {
         Ground::Cluster(cluster) => match &cluster.config.counts {

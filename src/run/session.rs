@@ -118,7 +118,7 @@ impl Session {
         watchdog::post(&self.place, target).await?;
         let salt = std::process::id() ^ Timestamp::now().subsec_nanosecond().unsigned_abs();
         let by = self.by.clone();
-        let (migrations, gates) = (self.migrations(target), Gates::new(&self.place.folder, target)?);
+        let (migrations, gates) = (self.migrations(target), Gates::new(&self.place, target)?);
         // On the heap: the future of a whole command grows too deep to be laid out otherwise.
         let mut engine = self.engine(target, &migrations, &gates);
         let result = Box::pin(engine.start(plan, &by, salt)).await;
@@ -140,7 +140,7 @@ impl Session {
         first: Option<Fact>,
     ) -> Result<(Rollout, Outcome), Error> {
         let by = self.by.clone();
-        let (migrations, gates) = (self.migrations(target), Gates::new(&self.place.folder, target)?);
+        let (migrations, gates) = (self.migrations(target), Gates::new(&self.place, target)?);
         let mut engine = self.engine(target, &migrations, &gates);
         let driven = Box::pin(engine.resume(&mut rollout, &by, first)).await;
         drop(engine);

@@ -28,14 +28,14 @@ pub use error::SettingsError;
 pub use find::{LARGEST, NAMES, find, load};
 pub use init::template;
 pub use model::{
-    AssemblySettings, BuildSettings, CacheKind, CountedBy, Counter, CountingRouter, DatabaseSettings,
-    EmailSettings, EnvValue, EnvironmentSettings, FreezeSettings, GraceSettings, HealthSettings,
-    ImageSettings, ImageSource, IsolationSettings, KubeconfigSource, KubernetesSettings, LocalSettings,
-    LogOptions, MailSecurity, ManifestSource, MetricsSettings, MigrateSettings, MigrationRunner,
-    NOTIFY_FIELDS, NotifyChannel, NotifySettings, OidcSettings, OnSettings, Patterns, PreviewInstance,
-    PreviewSettings, PrometheusSettings, ProxyOptions, PullFacts, PullRules, QuerySettings, RefPattern,
-    RouterKind, RoutersSettings, RuleLevel, SecretSource, Settings, TargetSettings, TrafficSettings,
-    UnknownEnvironment,
+    AccessSettings, AssemblySettings, BuildSettings, CacheKind, CountedBy, Counter, CountingRouter,
+    DatabaseSettings, EmailSettings, EnvValue, EnvironmentSettings, FreezeSettings, FrontSettings,
+    GraceSettings, HealthSettings, ImageSettings, ImageSource, IsolationSettings, KubeconfigSource,
+    KubernetesSettings, LocalSettings, LogOptions, MailSecurity, ManifestSource, MetricsSettings,
+    MigrateSettings, MigrationRunner, NOTIFY_FIELDS, NotifyChannel, NotifySettings, OidcSettings, OnSettings,
+    Patterns, PreviewInstance, PreviewSettings, PrometheusSettings, ProxyOptions, PullFacts, PullRules,
+    QuerySettings, RefPattern, RouterKind, RoutersSettings, RuleLevel, SecretSource, Settings,
+    TargetSettings, TrafficSettings, UnknownEnvironment,
 };
 pub use schema::schema;
 

@@ -17,6 +17,8 @@ mod migrate;
 mod notify;
 pub(crate) mod output;
 pub(crate) mod preview;
+mod preview_sweep;
+mod preview_visit;
 mod reasons;
 mod refusal;
 mod run;

@@ -6,8 +6,8 @@ use crate::rollout::Condition;
 use crate::rollout::step::Text;
 use crate::run::preview::database::Own;
 use crate::settings::{
-    EnvValue, EnvironmentSettings, ImageSource, MetricsSettings, MigrationRunner, NotifySettings,
-    SecretSource, Settings, TargetSettings,
+    AccessSettings, EnvValue, EnvironmentSettings, ImageSource, MetricsSettings, MigrationRunner,
+    NotifySettings, SecretSource, Settings, TargetSettings,
 };
 
 /// The values that the settings take from the environment as secrets.
@@ -30,6 +30,8 @@ fn variables(settings: &Settings) -> BTreeSet<&str> {
     names.extend(previews.and_then(|preview| preview.random.as_deref()));
     let database = previews.and_then(|preview| preview.sample.preview.as_ref()?.database.as_ref());
     names.extend(database.map(|database| database.server.as_str()));
+    let front = previews.and_then(|preview| preview.sample.preview.as_ref()?.front.access.as_ref());
+    names.extend(front.into_iter().flat_map(AccessSettings::variables));
     let all = || settings.environments.iter().chain(previews.map(|preview| preview.sample.as_ref()));
     for environment in all() {
         match &environment.target {
@@ -107,6 +109,11 @@ environments:
       - { metric: { get: $NUMBER, headers: { x: $HEADER }, value: /n, max: 1 } }
       - { metric: { datadog: { site: datadoghq.eu, api-key: $DD, app-key: $DD_APP, query: 'avg:x{*}' }, max: 1 } }
     migrate: { sql: migrations, database: $DATABASE }
+  preview:
+    target: { local: { command: ./a, listen: '127.0.0.1:{port}' } }
+    random: $RANDOM_KEY
+    access: { password: $PASSWORD, token: $TOKEN }
+    database: { server: $SERVER }
   live:
     target: { kubernetes: { manifests: deploy, metrics: { prometheus: { address: 'http://p:9090', token: $METRICS } } } }
     strategy: { canary: { compare: { errors: 1% } } }
@@ -125,7 +132,11 @@ environments:
             "METRICS",
             "NPM",
             "NUMBER",
+            "PASSWORD",
+            "RANDOM_KEY",
+            "SERVER",
             "SLACK",
+            "TOKEN",
             "VERIFY",
         ];
         assert_eq!(variables(&settings).into_iter().collect::<Vec<_>>(), expected);

@@ -23,6 +23,8 @@ pub struct StatusAnswer {
     pub url: Option<String>,
     /// Whether the target answers.
     pub reachable: bool,
+    /// Nobody asked for it for a while: nothing of it runs until the next request.
+    pub asleep: bool,
     /// The instance sets.
     pub sets: Vec<SetAnswer>,
     /// The rollout that has not ended, or the last one when it is stuck.
@@ -85,6 +87,9 @@ impl fmt::Display for StatusAnswer {
         self.image.iter().try_for_each(|image| writeln!(f, "  {}", printable(image)))?;
         if !self.reachable {
             writeln!(f, "  its supervisor does not run")?;
+        }
+        if self.asleep {
+            writeln!(f, "  it sleeps: the next request wakes it")?;
         }
         for set in &self.sets {
             let version = set.version.as_deref().unwrap_or(&set.release);

@@ -144,7 +144,7 @@ struct Inquiry {
 
 impl Inquiry {
     fn new(place: &Place, release: Release, target: AnyTarget) -> Result<Self, Error> {
-        let gates = Gates::new(&place.folder, &target)?;
+        let gates = Gates::new(place, &target)?;
         let filling = Filling::of(&release, &place.environment.name, "check");
         Ok(Self { gates, target, release, filling })
     }

@@ -2,13 +2,14 @@
 
 use std::path::PathBuf;
 
-use super::{Ground, router};
+use super::{Ground, router, visit};
 use crate::error::{Error, ErrorKind};
 use crate::journal::JournalError;
 use crate::journal::file::{FileJournal, write_atomically};
 use crate::run::preview::database;
 use crate::run::release::secrets;
 use crate::settings::{EnvironmentSettings, LocalSettings};
+use crate::target::local::proxy::ProxySettings;
 use crate::target::local::{LocalConfig, LocalTarget};
 
 /// This machine as the ground of an environment.
@@ -55,7 +56,11 @@ impl Machine {
         let config = LocalConfig {
             listen: self.settings.listen,
             admin: self.settings.admin,
-            proxy: router::settings(&self.settings.proxy, environment.strategy.comparison()),
+            proxy: ProxySettings {
+                access: visit::access(environment)?,
+                ..router::settings(&self.settings.proxy, environment.strategy.comparison())
+            },
+            sleep: environment.preview.as_ref().and_then(|preview| preview.front.sleep),
             binary,
             secrets: secrets(&environment.name, &self.settings, own.as_ref())?,
         };

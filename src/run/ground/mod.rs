@@ -11,6 +11,7 @@ use crate::journal::kubernetes::lease::LeaseLock;
 use crate::journal::{Hold, Holder, LockError, Sighting, file, kubernetes};
 use crate::rollout::Environment;
 use crate::settings::{EnvironmentSettings, TargetSettings};
+use crate::target::kubernetes::front;
 use crate::target::local::LocalTarget;
 
 mod cluster;
@@ -20,6 +21,7 @@ mod lock;
 mod machine;
 mod router;
 mod target;
+pub mod visit;
 
 pub use cluster::{Cluster, config, policy};
 pub use journal::{AnyJournal, fold};
@@ -209,7 +211,12 @@ impl Ground {
     pub async fn target(&self, environment: &EnvironmentSettings) -> Result<AnyTarget, Error> {
         Ok(match self {
             Self::Machine(machine) => AnyTarget::Local(machine.target(environment).await?),
-            Self::Cluster(cluster) => AnyTarget::Kubernetes(cluster.target()),
+            Self::Cluster(cluster) => {
+                if environment.preview.as_ref().is_some_and(|preview| preview.front.sleep.is_some()) {
+                    front::wake(&cluster.client, &cluster.scope.namespace, true).await?;
+                }
+                AnyTarget::Kubernetes(cluster.target())
+            }
         })
     }
 

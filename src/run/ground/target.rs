@@ -28,6 +28,17 @@ impl AnyTarget {
         }
     }
 
+    /// Whether nobody asked for it for a while, so that nothing of it runs until somebody does.
+    ///
+    /// # Errors
+    /// When it cannot be reached.
+    pub async fn is_asleep(&self) -> Result<bool, TargetError> {
+        match self {
+            Self::Local(target) => Ok(target.status().await?.asleep),
+            Self::Kubernetes(target) => target.is_asleep().await,
+        }
+    }
+
     /// Leaves what was there before the first release as it was found, now that no release is to take its place.
     ///
     /// # Errors

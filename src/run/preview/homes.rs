@@ -11,14 +11,17 @@ use crate::cli::Common;
 use crate::error::{Error, ErrorKind};
 use crate::journal::file::{create_private_dir, problem, write_atomically};
 use crate::preview::{Found, Ownership, Record, Stage};
-use crate::run::ground::{Cluster, Ground};
+use crate::run::ground::{Cluster, Ground, visit};
 use crate::run::place::{beside, state_root};
 use crate::settings::{EnvironmentSettings, Settings, TargetSettings};
+use crate::target::kubernetes::front::{self, Standing};
 use crate::target::kubernetes::namespaces::{Isolation, Namespaces, Seen};
 use crate::target::local::LocalTarget;
 
 /// The file beside a preview's state with its record.
 const RECORD: &str = "preview.json";
+/// So long the front of a preview may take to come up.
+const FRONT: Duration = Duration::from_secs(120);
 /// So long another preview that is made on this machine is waited for.
 const GUARD: Duration = Duration::from_secs(120);
 
@@ -135,10 +138,14 @@ impl Homes {
                 create_private_dir(&directory)?;
                 write_atomically(&directory.join(RECORD), record.text().as_bytes())?;
             }
-            Self::Cluster(namespaces, _) => {
+            Self::Cluster(namespaces, cluster) => {
                 let name = namespace(environment)?;
                 namespaces.make(name, record.number, &record.text()).await?;
                 namespaces.isolate(name, &isolation(environment)).await?;
+                match standing(environment)? {
+                    Some(standing) => front::raise(&cluster.client, name, &standing, FRONT).await?,
+                    None => front::remove(&cluster.client, name).await?,
+                }
             }
         }
         Ok(())
@@ -154,6 +161,17 @@ impl Homes {
             Self::Cluster(namespaces, _) => namespaces.note(place, &record.text()).await?,
         }
         Ok(())
+    }
+
+    /// The run that a preview was kept awake for is over. What cannot be written down is told: it sleeps a while later.
+    pub async fn settle(&self, place: &str) {
+        let Self::Cluster(_, cluster) = self else { return };
+        if let Err(error) = front::settle(&cluster.client, place).await {
+            tracing::warn!(
+                "that the run is over was not written down at the preview's front: {}",
+                error.sentence
+            );
+        }
     }
 
     /// Where the preview of these settings lives.
@@ -237,6 +255,16 @@ impl Homes {
         }
         Ok(Some(locked))
     }
+}
+
+/// What stands before the preview, where something does.
+fn standing(environment: &EnvironmentSettings) -> Result<Option<Standing>, Error> {
+    let Some(preview) = &environment.preview else { return Ok(None) };
+    let Some(image) = &preview.front.image else { return Ok(None) };
+    let access = visit::access(environment)?.map(|access| serde_json::to_string(&access)).transpose();
+    let access = access.map_err(|error| Error::new(ErrorKind::Failed, "bad-input", error.to_string()))?;
+    let (sleep, is_closed) = (preview.front.sleep, preview.isolation.is_closed);
+    Ok(Some(Standing { image: image.clone(), sleep, access, is_closed }))
 }
 
 fn isolation(environment: &EnvironmentSettings) -> Isolation {

@@ -10,7 +10,7 @@ use crate::cli::Common;
 use crate::error::Error;
 use crate::github::Client;
 use crate::github::pulls::{self, Pull};
-use crate::preview::{Found, Open, Taking, Verdict, judge, missing};
+use crate::preview::{Open, Taking, Verdict, judge, missing};
 use crate::run::action::unsaid;
 use crate::settings::{PullFacts, Settings};
 
@@ -118,9 +118,9 @@ pub async fn sweep(
                 return (home, verdict, None);
             }
             match Box::pin(sweeper.take_away(home)).await {
-                Ok(Some(verdict)) => (home, verdict, Some(Ok(()))),
-                // It is wanted by now, or gone.
-                Ok(None) => (home, Verdict::Keep { behind: None }, None),
+                Ok(Taken::Away(verdict)) => (home, verdict, Some(Ok(()))),
+                Ok(Taken::GoneBefore) => (home, verdict, Some(Ok(()))),
+                Ok(Taken::Wanted) => (home, Verdict::Keep { behind: None }, None),
                 Err(error) => (home, verdict, Some(Err(error))),
             }
         }
@@ -139,9 +139,30 @@ pub async fn sweep(
     }
     drop(judged);
     sweeper.databases(is_dry, &mut swept).await;
-    let found: Vec<Found> = all.iter().map(|home| home.found.clone()).collect();
-    swept.behind.extend(missing(&found, open.as_deref().unwrap_or_default()).into_iter().cloned());
+    let missed = missing(open.as_deref().unwrap_or_default(), |number| swept.keeps_back(number));
+    swept.behind.extend(missed.into_iter().cloned().collect::<Vec<_>>());
     Ok(swept)
+}
+
+impl Swept {
+    /// No preview of that pull request is brought up for want of one: it has one, or its time is over.
+    fn keeps_back(&self, number: u64) -> bool {
+        self.rows.iter().any(|row| {
+            let is_its = row.home.record().is_some_and(|record| record.number == number);
+            // What a broken teardown left, and is wanted again by now, comes up anew.
+            is_its && !(row.is_done && matches!(row.verdict, Verdict::Remove(_)))
+        })
+    }
+}
+
+/// What became of a preview that was to go.
+enum Taken {
+    /// It is gone, and why.
+    Away(Verdict),
+    /// Somebody else's teardown was done first.
+    GoneBefore,
+    /// It is wanted by now.
+    Wanted,
 }
 
 struct Sweeper<'a> {
@@ -167,11 +188,14 @@ impl Sweeper<'_> {
         }
     }
 
-    /// Takes a preview away that nobody wants, if that is still so: what was looked at first may be minutes old. Gives why it went.
-    async fn take_away(&self, home: &Home) -> Result<Option<Verdict>, Error> {
+    /// Takes a preview away that nobody wants, if that is still so: what was looked at first may be minutes old.
+    async fn take_away(&self, home: &Home) -> Result<Taken, Error> {
         let _guard = self.homes.guard().await?;
-        let Some(now) = self.homes.again(&self.settings.app, home).await? else { return Ok(None) };
-        let Some(record) = now.record() else { return Ok(None) };
+        let Some(now) = self.homes.again(&self.settings.app, home).await? else {
+            return Ok(Taken::GoneBefore);
+        };
+        // Somebody else has something in its place.
+        let Some(record) = now.record() else { return Ok(Taken::GoneBefore) };
         let open = match self.client {
             None => None,
             Some(client) => {
@@ -186,7 +210,7 @@ impl Sweeper<'_> {
             }
         };
         let verdict = judge(&now.found, self.repository, open.as_deref(), Timestamp::now());
-        let Some(why) = verdict.removal() else { return Ok(None) };
+        let Some(why) = verdict.removal() else { return Ok(Taken::Wanted) };
         if let (Some(client), Verdict::Expire(_)) = (self.client, &verdict) {
             told::stopping(client, &self.settings.app, record, why).await;
         }
@@ -195,6 +219,6 @@ impl Sweeper<'_> {
             let is_stopped = matches!(verdict, Verdict::Expire(_));
             told::gone(client, &self.settings.app, record, why, is_stopped).await;
         }
-        Ok(Some(verdict))
+        Ok(Taken::Away(verdict))
     }
 }

@@ -173,6 +173,7 @@ fn record(
 impl Raised {
     /// Writes down how the deploy to it went, unless a later one has begun meanwhile. What cannot be written is told, and the sweep looks again.
     pub async fn end(self, settings: &Settings, result: &Result<RolloutAnswer, Error>) {
+        self.homes.settle(&self.place).await;
         match result {
             Ok(answer) if answer.exit_code == 0 => self.note(settings, Stage::Up, &answer.sentence).await,
             Ok(answer) => self.note(settings, Stage::Failed, &answer.sentence).await,

@@ -17,6 +17,7 @@ use crate::settings::{EnvironmentSettings, ImageSource, ManifestSource, TargetSe
 use crate::target::TargetError;
 use crate::target::kubernetes::KubernetesConfig;
 use crate::target::kubernetes::bundle::Bundle;
+use crate::target::kubernetes::front::stand_before;
 use crate::target::kubernetes::manifests::{ManifestError, Object, parse, read, transplant};
 
 /// What renders a kustomization: the first that is there.
@@ -106,14 +107,16 @@ fn objects_of(place: &Place, cluster: &Cluster) -> Result<Vec<Object>, Error> {
 ///
 /// # Errors
 /// When they cannot live there, or nothing says which host is the preview's.
-pub fn fit(objects: &mut [Object], environment: &EnvironmentSettings) -> Result<(), Error> {
+pub fn fit(objects: &mut Vec<Object>, environment: &EnvironmentSettings) -> Result<(), Error> {
     let (Some(preview), TargetSettings::Kubernetes(cluster)) = (&environment.preview, &environment.target)
     else {
         return Ok(());
     };
     let host = cluster.url.as_deref().and_then(|url| url.split_once("://")).map(|(_, host)| host);
     let host = host.map(|host| host.rsplit_once(':').map_or(host, |(host, _)| host));
-    transplant(objects, &preview.hosts, host).map_err(unfit)
+    transplant(objects, &preview.hosts, host).map_err(unfit)?;
+    // Where nothing stands before it, routes lead to the app itself.
+    if preview.front.image.is_some() { stand_before(objects).map_err(unfit) } else { Ok(()) }
 }
 
 /// Reads the manifests.

@@ -37,7 +37,7 @@ pub(super) use migrate::{Backup, Job, Migrate};
 pub(super) use notify::{Email, Notification, OutcomeName, Security, Webhook};
 pub(super) use on::{Events, Freeze, On, Patterns as NamePatterns};
 pub(super) use policy::{Level, Policy};
-pub(super) use preview::{AtLimit, Database, Isolation, Ports, Pulls};
+pub(super) use preview::{Access, AtLimit, Database, Isolation, Ports, Pulls};
 pub(super) use strategy::{Amount, BlueGreen, Canary, Compare, Rolling, Stage, Strategy};
 pub(super) use units::{Percent, Size, Time};
 
@@ -142,6 +142,13 @@ pub(super) struct Environment {
     pub(super) isolation: Option<Isolation>,
     /// `preview` only: a database of its own for each, made and dropped with it.
     pub(super) database: Option<Database>,
+    /// `preview` only: after so long without a request what runs of it is stopped, and started again by the next request, which waits for that.
+    pub(super) sleep: Option<Time>,
+    /// `preview` only: what lets a visitor in.
+    pub(super) access: Option<Access>,
+    /// `preview` only: an image of Tidegate that the cluster can pull. `sleep` and `access` need it there: a pod of it stands before the app in
+    /// the preview's namespace.
+    pub(super) front: Option<String>,
 }
 
 /// Where an environment runs.

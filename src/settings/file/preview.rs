@@ -82,6 +82,25 @@ pub(in crate::settings) struct Database {
     pub(in crate::settings) seed_command: Option<Command>,
 }
 
+/// What lets a visitor in: one of both is enough.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(
+    deny_unknown_fields,
+    rename_all = "kebab-case",
+    expecting = "a mapping such as `{ password: $PREVIEW_PASSWORD }` or `{ token: $PREVIEW_TOKEN }`"
+)]
+pub(in crate::settings) struct Access {
+    /// The name that goes with the password.
+    #[schemars(length(min = 1), extend("default" = "preview"))]
+    pub(in crate::settings) user: Option<String>,
+    /// The environment variable with the password that a browser asks for, as `$NAME`.
+    #[schemars(regex(pattern = "^\\$"))]
+    pub(in crate::settings) password: Option<String>,
+    /// The environment variable with the token of a link, as `$NAME`: whoever comes with `?tidegate-token=…` once is let in from then on.
+    #[schemars(regex(pattern = "^\\$"))]
+    pub(in crate::settings) token: Option<String>,
+}
+
 /// Ports of this machine, the first and the last one: `20000-20999`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(transparent)]

@@ -29,7 +29,8 @@ pub use metrics::{
 pub use migrate::{MigrateSettings, MigrationRunner};
 pub use notify::{EmailSettings, MailSecurity, NOTIFY_FIELDS, NotifyChannel, NotifySettings};
 pub use preview::{
-    DatabaseSettings, IsolationSettings, PreviewInstance, PreviewSettings, PullFacts, PullRules,
+    AccessSettings, DatabaseSettings, FrontSettings, IsolationSettings, PreviewInstance, PreviewSettings,
+    PullFacts, PullRules,
 };
 pub use rules::{FreezeSettings, OnSettings, Patterns, RefPattern};
 

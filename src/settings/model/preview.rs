@@ -102,8 +102,37 @@ pub struct PreviewInstance {
     pub database: Option<DatabaseSettings>,
     /// What it may use and reach in a cluster.
     pub isolation: IsolationSettings,
+    /// What stands between visitors and the app.
+    pub front: FrontSettings,
     /// How long it lives after it was last asked for.
     pub ttl: Duration,
+}
+
+/// What stands between visitors and the app of a preview.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct FrontSettings {
+    /// After so long without a request it sleeps until the next one.
+    pub sleep: Option<Duration>,
+    /// What lets a visitor in; nothing lets everybody in.
+    pub access: Option<AccessSettings>,
+    /// The image of Tidegate that does this in a cluster; there is one where it is needed.
+    pub image: Option<String>,
+}
+
+/// What lets a visitor in. At least one of both is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccessSettings {
+    /// A user, and the variable with the password.
+    pub basic: Option<(String, String)>,
+    /// The variable with the token.
+    pub token: Option<String>,
+}
+
+impl AccessSettings {
+    /// The variables with what opens.
+    pub fn variables(&self) -> impl Iterator<Item = &str> {
+        self.basic.iter().map(|(_, password)| password.as_str()).chain(self.token.as_deref())
+    }
 }
 
 /// A database that is made and dropped with a preview.

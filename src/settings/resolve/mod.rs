@@ -15,6 +15,7 @@ mod check;
 mod comparison;
 mod env;
 mod findings;
+mod front;
 mod gate;
 mod http;
 mod image;

@@ -6,20 +6,20 @@ use std::path::Path as FilePath;
 use std::time::Duration;
 
 use super::local::{command, text_path};
-use super::{Findings, check_name, env, environment, label, positive, required, rules};
+use super::{Findings, check_name, env, environment, front, label, positive, required, rules};
 use crate::preview::{self as pure, AtLimit, Values};
 use crate::settings::file::{
     self, Database, Environment, Isolation, On, Ordered, Ports, Pulls, Target, Text,
 };
 use crate::settings::model::{
     DatabaseSettings, EnvironmentSettings, IsolationSettings, PreviewInstance, PreviewSettings, PullRules,
-    TargetSettings,
+    TargetSettings, TrafficSettings,
 };
 use crate::settings::template::{NAME, PORTS};
 use crate::yaml::Path;
 
 /// The keys that only previews have.
-fn own_keys(raw: &Environment) -> [(&'static str, bool); 12] {
+fn own_keys(raw: &Environment) -> [(&'static str, bool); 15] {
     [
         ("name", raw.name.is_some()),
         ("url", raw.url.is_some()),
@@ -33,6 +33,9 @@ fn own_keys(raw: &Environment) -> [(&'static str, bool); 12] {
         ("ports", raw.ports.is_some()),
         ("isolation", raw.isolation.is_some()),
         ("database", raw.database.is_some()),
+        ("sleep", raw.sleep.is_some()),
+        ("access", raw.access.is_some()),
+        ("front", raw.front.is_some()),
     ]
 }
 
@@ -120,6 +123,7 @@ pub(super) fn resolve(
     let isolation = isolation(raw.isolation.take(), raw.target.as_ref(), &path.key("isolation"), findings);
     let database =
         raw.database.take().map(|its| database(its, raw.target.as_ref(), &path.key("database"), findings));
+    let front = front::resolve(&mut raw, path, findings);
     address(&mut raw, path, findings);
     if raw.strategy.is_none() {
         raw.strategy = Some(file::Strategy::Rolling(file::Rolling::default()));
@@ -133,11 +137,18 @@ pub(super) fn resolve(
         }
         local @ TargetSettings::Local(_) => local,
     };
+    let has_router = matches!(&target, TargetSettings::Kubernetes(cluster) if !matches!(cluster.traffic, TrafficSettings::Service { .. }));
+    if front.image.is_some() && has_router {
+        let message =
+            "`traffic` divides what routes lead to, and with `front` they lead to the front of the preview";
+        let help = "leave `traffic` out in `preview`: a preview divides no visitors, or name its Service";
+        findings.conflict(&path.key("target").key("kubernetes").key("traffic"), message, help);
+    }
     let database = match database {
         Some(database) => Some(database?),
         None => None,
     };
-    let instance = PreviewInstance { number, hosts, database, isolation, ttl };
+    let instance = PreviewInstance { number, hosts, database, isolation, front, ttl };
     let sample = EnvironmentSettings { target, preview: Some(Box::new(instance)), ..sample };
     Some(PreviewSettings {
         on,

@@ -14,6 +14,7 @@
 pub mod apply;
 pub mod bundle;
 pub mod diagnose;
+pub mod front;
 pub mod manifests;
 mod meter;
 mod names;
@@ -248,6 +249,14 @@ impl KubernetesTarget {
         stop: impl Future<Output = ()>,
     ) -> Result<ErrandEnd, TargetError> {
         self.0.run_errand(release, errand, stop).await
+    }
+
+    /// Whether the front of a preview has had it lie down.
+    ///
+    /// # Errors
+    /// What the API server says.
+    pub async fn is_asleep(&self) -> Result<bool, TargetError> {
+        self.0.is_asleep().await
     }
 
     /// How many instances carry all of the traffic: as many as are wanted now, or else as the manifests want.

@@ -81,6 +81,9 @@ pub(crate) struct Settings {
     pub(crate) admin: Option<SocketAddr>,
     #[serde(default)]
     pub(crate) proxy: ProxySettings,
+    /// After so long without a request its instances are stopped, and started again by the next one.
+    #[serde(default, with = "millis::option", skip_serializing_if = "Option::is_none")]
+    pub(crate) sleep: Option<Duration>,
 }
 
 /// What the supervisor answers.
@@ -121,6 +124,9 @@ pub struct Status {
     pub admin: Option<SocketAddr>,
     /// What a rollout sees.
     pub observation: Observation,
+    /// Nobody asked for it for a while: its instances are stopped, and the next request starts them.
+    #[serde(default)]
+    pub asleep: bool,
     /// Every instance.
     pub instances: Vec<InstanceStatus>,
 }

@@ -35,6 +35,8 @@ pub struct LocalConfig {
     pub admin: Option<SocketAddr>,
     /// How requests are passed on.
     pub proxy: ProxySettings,
+    /// After so long without a request its instances are stopped until the next one.
+    pub sleep: Option<Duration>,
     /// The tidegate binary that supervises.
     pub binary: PathBuf,
     /// Values of the environment variables that hold secrets, by name.
@@ -58,7 +60,8 @@ impl LocalTarget {
     pub async fn connect(state: &Path, config: LocalConfig) -> Result<Self, TargetError> {
         let client = Client::new(state, Some(config.binary.clone()));
         client.upgrade_if_older(&config.binary).await?;
-        let settings = Settings { listen: config.listen, admin: config.admin, proxy: config.proxy };
+        let settings =
+            Settings { listen: config.listen, admin: config.admin, proxy: config.proxy, sleep: config.sleep };
         client.ask(&Request::Configure(Box::new(settings))).await?;
         Ok(Self { client, secrets: config.secrets })
     }

@@ -26,7 +26,7 @@ struct Shop {
     loose: String,
 }
 
-fn git(folder: &Path, arguments: &[&str]) -> String {
+pub(super) fn git(folder: &Path, arguments: &[&str]) -> String {
     let mut git = Command::new("git");
     git.args(["-c", "user.name=test", "-c", "user.email=test@example.com"]).arg("-C").arg(folder);
     let said = git.args(arguments).output().unwrap();

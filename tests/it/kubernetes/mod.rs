@@ -17,6 +17,7 @@ mod plan;
 mod preflight;
 mod preview_database;
 mod preview_events;
+mod preview_front;
 mod previews;
 mod prometheus;
 mod rights;

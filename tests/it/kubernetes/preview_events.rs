@@ -298,7 +298,14 @@ async fn after_a_sweep_exactly_the_open_pull_requests_have_a_preview_at_their_la
     let before = storm.there().await;
     let first = storm.sweep();
     let (there, wanted) = (storm.there().await, storm.wanted());
-    assert_eq!(there, wanted, "seed {seed}; before the sweep: {before:#?}\n{first:#}");
+    let of = |all: &BTreeMap<u64, (String, String)>, number: u64| {
+        all.get(&number).map(|(commit, stage)| format!("{} {stage}", &commit[..7]))
+    };
+    let wrong: Vec<String> = (1..=PULLS)
+        .filter(|number| there.get(number) != wanted.get(number))
+        .map(|n| format!("{n}: {:?}, not {:?}; before {:?}", of(&there, n), of(&wanted, n), of(&before, n)))
+        .collect();
+    assert!(wrong.is_empty(), "seed {seed}: {wrong:?}\n{first:#}");
     tell(&format!(
         "{} of {PULLS} pull requests have a preview; before the sweep {}",
         there.len(),

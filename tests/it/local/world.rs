@@ -81,6 +81,7 @@ pub(super) fn config() -> LocalConfig {
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
         admin: None,
         proxy: ProxySettings::default(),
+        sleep: None,
         binary: binary(),
         secrets: BTreeMap::from([("TOKEN".to_owned(), "hush-hush-hush".to_owned())]),
     }

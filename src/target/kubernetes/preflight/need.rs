@@ -33,6 +33,8 @@ pub enum Feature {
     Previews,
     /// To give previews databases of their own.
     OwnDatabase,
+    /// To have a pod of Tidegate stand before previews, for passwords and sleep.
+    Front,
 }
 
 /// Rights on resources of one API group in a namespace, as a rule of a Role has them.
@@ -143,9 +145,19 @@ const PREVIEWS: &[Need] = &[
 const OWN_DATABASE: &[Need] =
     &[need("", &["secrets"], &["get", "create", "patch"], "the URL of a preview's own database")];
 
+// What the front's own account may do, whoever makes its Role must be able to do.
+const FRONT: &[Need] = &[
+    need("", &["serviceaccounts"], MADE, "whom the front is to the API server"),
+    need("rbac.authorization.k8s.io", &["roles", "rolebindings"], MADE, "what it may do"),
+    need("", &["secrets"], MADE, "what opens the preview"),
+    need("apps", &["deployments"], MADE, "its pod, and the sleep of the others"),
+    need("networking.k8s.io", &["networkpolicies"], MADE, "its way to the API server"),
+];
+const MADE: &[&str] = &["get", "create", "patch", "delete"];
+
 impl Feature {
     /// Every feature.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Look,
         Self::Deploy,
         Self::Secrets,
@@ -161,6 +173,7 @@ impl Feature {
         Self::Watchdog,
         Self::Previews,
         Self::OwnDatabase,
+        Self::Front,
     ];
 
     /// What it needs beyond the others. Whoever deploys looks, too.
@@ -182,6 +195,7 @@ impl Feature {
             Self::Watchdog => WATCHDOG,
             Self::Previews => PREVIEWS,
             Self::OwnDatabase => OWN_DATABASE,
+            Self::Front => FRONT,
         }
     }
 }

@@ -37,6 +37,7 @@ use tokio::time::Instant;
 use super::KubernetesConfig;
 use super::apply::Applier;
 use super::bundle::{Bundle, Shape};
+use super::front;
 use super::meter::Meter;
 use super::names::Home;
 use super::store::Store;
@@ -121,6 +122,11 @@ impl Work {
         };
         *self.frame.lock().unwrap_or_else(PoisonError::into_inner) = frame;
         self.take_up(rollout);
+    }
+
+    /// Whether the front of a preview has had it lie down.
+    pub(super) async fn is_asleep(&self) -> Result<bool, TargetError> {
+        Ok(!front::asleep(&self.client, &self.config.namespace).await?.is_empty())
     }
 
     /// The frame, with the candidate as the settings of today see it.

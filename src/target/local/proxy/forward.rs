@@ -7,11 +7,12 @@ use http::{HeaderMap, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 
+use super::access::Entry;
 use super::client::{Client, Visit};
 use super::headers::{self, Manner};
 use super::link::{Fate, Link, NoConnection, exchange_multiplexed, open_multiplexed};
 use super::meter::Tally;
-use super::refusal::Refusal;
+use super::refusal::{self, Refusal};
 use super::relay::{Answer, Carrier};
 use super::respond::{self, Arrival};
 use super::route::Wish;
@@ -44,6 +45,13 @@ pub(super) async fn answer(
     let wish = headers::wish(request.headers(), &settings);
     let upgrade = request.extensions_mut().remove::<OnUpgrade>();
     let (mut head, body) = request.into_parts();
+    if let Some(access) = &settings.access {
+        match access.admit(&mut head) {
+            Entry::Admitted => {}
+            Entry::Remembered { location, cookie } => return refusal::remembered(location, cookie),
+            Entry::Closed { challenge } => return refusal::closed(challenge),
+        }
+    }
     let absolute = settings.upstream == UpstreamProtocol::H2c;
     let manner = match headers::prepare(&mut head, &client, &settings, absolute) {
         Ok(manner) => manner,

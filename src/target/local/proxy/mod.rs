@@ -27,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::rollout::{Counts, ReleaseId};
 
+mod access;
 mod client;
 mod crew;
 mod deadline;
@@ -49,6 +50,7 @@ mod tunnel;
 mod upload;
 mod upstream;
 
+pub use access::{Access, TOKEN};
 pub use histogram::{Bucket, Latency};
 pub use meter::Statistics;
 pub use settings::{HeaderMatch, ProxySettings, UpstreamProtocol};
@@ -114,6 +116,17 @@ impl Proxy {
     #[must_use]
     pub fn epoch(&self) -> u64 {
         self.epoch
+    }
+
+    /// Waits for a request that no instance can take: one that is held. One that was held since the last time counts.
+    pub async fn wanted(&self) {
+        self.shared.wanted.notified().await;
+    }
+
+    /// Requests that are held now.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.shared.held()
     }
 
     /// Requests and upgraded connections that are on an instance now.

@@ -1,7 +1,9 @@
 //! What the router says for itself.
 
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{
+    CACHE_CONTROL, CONNECTION, CONTENT_TYPE, LOCATION, RETRY_AFTER, SET_COOKIE, WWW_AUTHENTICATE,
+};
 use http::{HeaderValue, Response, StatusCode};
 
 use super::relay::Answer;
@@ -72,4 +74,28 @@ impl Refusal {
             }
         }
     }
+}
+
+/// Has a visitor show what opens.
+pub(super) fn closed(challenge: &'static str) -> Response<Answer> {
+    const WORDS: &str = "This is not open to everybody: it takes a password, or the link with its token.\n";
+    let mut response = Response::new(Answer::Text(Some(Bytes::from_static(WORDS.as_bytes()))));
+    *response.status_mut() = StatusCode::UNAUTHORIZED;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// Has a browser that came by the link come again without the token in its address, and keep that as a cookie.
+pub(super) fn remembered(location: HeaderValue, cookie: HeaderValue) -> Response<Answer> {
+    let mut response = Response::new(Answer::Text(None));
+    *response.status_mut() = StatusCode::FOUND;
+    let headers = response.headers_mut();
+    headers.insert(LOCATION, location);
+    headers.insert(SET_COOKIE, cookie);
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert("referrer-policy", HeaderValue::from_static("no-referrer"));
+    response
 }

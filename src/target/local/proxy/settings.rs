@@ -5,6 +5,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::access::Access;
 use crate::rollout::millis;
 
 /// How the router treats connections and requests. Durations are whole milliseconds in JSON.
@@ -45,6 +46,9 @@ pub struct ProxySettings {
     #[serde(with = "millis")]
     #[schemars(with = "u64")]
     pub shutdown_grace: Duration,
+    /// What lets a visitor in. `None`: everybody may come.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub access: Option<Access>,
     /// Name of a cookie that keeps a visitor on one release. `None`: no cookie is set or read.
     pub sticky_cookie: Option<String>,
     /// Requests with this header go to the candidate whatever its weight.
@@ -92,6 +96,7 @@ impl Default for ProxySettings {
             client_header_timeout: Duration::from_secs(60),
             upgraded_grace: Duration::from_secs(10),
             shutdown_grace: Duration::from_secs(30),
+            access: None,
             sticky_cookie: None,
             header_match: None,
             workers: 0,

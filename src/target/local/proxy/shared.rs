@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout_at};
 
 use super::load::{Load, Ticket};
@@ -28,6 +28,8 @@ pub(super) struct Shared {
     changed: watch::Sender<u64>,
     sequence: AtomicU64,
     held: AtomicUsize,
+    /// Tells that a request is held.
+    pub(super) wanted: Notify,
     meters: Mutex<BTreeMap<ReleaseId, Arc<Meter>>>,
     loads: Mutex<HashMap<InstanceKey, Weak<Load>>>,
     /// Tables are set one after the other.
@@ -50,6 +52,7 @@ impl Shared {
             changed: watch::Sender::new(0),
             sequence: AtomicU64::new(0),
             held: AtomicUsize::new(0),
+            wanted: Notify::new(),
             meters: Mutex::default(),
             loads: Mutex::default(),
             setting: Mutex::default(),
@@ -85,6 +88,11 @@ impl Shared {
         self.generation.store(generation, SeqCst);
         self.changed.send_replace(generation);
         locked(&self.loads).retain(|_, load| load.strong_count() > 0);
+    }
+
+    /// Requests that are held now.
+    pub(super) fn held(&self) -> usize {
+        self.held.load(Relaxed)
     }
 
     /// The gauge of an instance, where it exists.
@@ -161,6 +169,7 @@ impl Shared {
     async fn hold(&self, wish: &Wish) -> Result<Chosen, Refusal> {
         let settings = self.settings.load_full();
         let _held = Held::enter(&self.held, settings.hold_limit)?;
+        self.wanted.notify_one();
         let limit = Instant::now() + settings.hold;
         let mut changed = self.changed.subscribe();
         loop {

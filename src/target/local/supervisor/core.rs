@@ -13,6 +13,7 @@ use super::door::{self, Door};
 use super::instance::{Instance, Order, Report};
 use super::launch::Recipe;
 use super::ports::Ports;
+use super::rest::Rest;
 use super::server::Server;
 use super::standby::Standby;
 use super::state::{self, Durable, InstanceRecord, Secrets};
@@ -32,6 +33,10 @@ pub(crate) enum Event {
     Instance(u64, Report),
     StandbyReady,
     StandbyGone(u64),
+    /// A request came that no instance can take.
+    Wanted,
+    /// A rollout looks at it.
+    Watched,
     Terminate,
 }
 
@@ -68,6 +73,7 @@ pub(crate) struct Core {
     pub(crate) admin: Option<Admin>,
     pub(crate) standby: Option<Standby>,
     pub(crate) standby_falls: u32,
+    pub(crate) rest: Rest,
     /// The state on disk is older than the one here.
     pub(crate) dirty: bool,
 }
@@ -88,6 +94,7 @@ impl Core {
             seat.proxy.configure(settings.proxy.clone());
         }
         let ports = Arc::new(Ports::new(seat.seed()));
+        let rest = Rest::begin(seat.proxy.clone(), events.clone());
         let mut core = Self {
             seat,
             durable,
@@ -102,6 +109,7 @@ impl Core {
             admin: None,
             standby: None,
             standby_falls: 0,
+            rest,
             dirty: true,
         };
         core.take_back();
@@ -249,6 +257,8 @@ impl Core {
                     }
                 }
             }
+            Event::Wanted => self.wake("a request came"),
+            Event::Watched => self.touch(),
             Event::Terminate => return Some(End::Stop { reply: None, forget: false }),
         }
         None
@@ -257,6 +267,7 @@ impl Core {
     async fn tick(&mut self) {
         self.mend_socket();
         self.retire_due(jiff::Timestamp::now());
+        self.rest_if_idle();
         self.rotate_logs().await;
         if self.standby.is_none() {
             self.renew_standby().await;

@@ -21,6 +21,7 @@ mod metrics;
 mod ops;
 mod ports;
 mod reign;
+mod rest;
 mod server;
 mod sets;
 mod standby;

@@ -37,6 +37,11 @@ pub(crate) fn unknown(release: &ReleaseId) -> TargetError {
 impl Core {
     /// Does what was asked and replies; gives the end where that was asked for.
     pub(crate) async fn answer(&mut self, request: Request, reply: oneshot::Sender<Reply>) -> Option<End> {
+        let is_work =
+            matches!(request, Request::Configure(_) | Request::Scale { .. } | Request::Route { .. });
+        if is_work {
+            self.touch();
+        }
         let result = match request {
             Request::Configure(settings) => self.configure(*settings).await,
             Request::Scale { release, instances, secrets } => self.scale(*release, instances, secrets).await,

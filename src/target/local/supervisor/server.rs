@@ -161,6 +161,8 @@ impl Desk {
     async fn observe(&self, newer_than: Option<u64>, patience: Duration) -> Option<Reply> {
         let mut view = self.view.clone();
         if let Some(old) = newer_than {
+            // Whoever waits for changes works on it.
+            let _ = self.events.send(Event::Watched);
             let newer = view.wait_for(|v| v.generation > old);
             // With the view gone this supervisor gives way; time that ran out is no failure.
             if let Ok(Err(_)) = tokio::time::timeout(patience.min(LONGEST_PATIENCE), newer).await {

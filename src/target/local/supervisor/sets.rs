@@ -21,8 +21,9 @@ const OLD_LOGS: usize = 40;
 impl Core {
     /// Starts and drains what the state wants, tells the router, and shows the result: after every change.
     pub(crate) fn settle(&mut self) {
+        let awake = |desired: u32| if self.durable.asleep { 0 } else { desired };
         let wanted: Vec<(ReleaseId, u32)> =
-            self.durable.sets.iter().map(|s| (s.release.id.clone(), s.desired)).collect();
+            self.durable.sets.iter().map(|s| (s.release.id.clone(), awake(s.desired))).collect();
         for (release, desired) in &wanted {
             self.fill(release, *desired);
             self.thin(release, *desired);

@@ -32,6 +32,9 @@ pub(crate) struct Durable {
     pub(crate) sets: Vec<SetRecord>,
     pub(crate) weights: BTreeMap<ReleaseId, Weight>,
     pub(crate) instances: Vec<InstanceRecord>,
+    /// No instance runs until somebody asks for one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) asleep: bool,
 }
 
 /// One set.
@@ -73,6 +76,7 @@ impl Default for Durable {
             sets: Vec::new(),
             weights: BTreeMap::new(),
             instances: Vec::new(),
+            asleep: false,
         }
     }
 }

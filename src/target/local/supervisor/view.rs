@@ -20,6 +20,7 @@ pub(crate) struct View {
     pub(crate) listen: Option<SocketAddr>,
     pub(crate) admin: Option<SocketAddr>,
     pub(crate) standby: Option<u32>,
+    pub(crate) asleep: bool,
 }
 
 impl View {
@@ -55,6 +56,7 @@ impl View {
             listen: self.listen,
             admin: self.admin,
             observation: self.observation(proxy),
+            asleep: self.asleep,
             instances,
         }
     }
@@ -69,6 +71,7 @@ impl Core {
             listen: self.seat.door.as_ref().map(|d| d.address),
             admin: self.admin.as_ref().map(|a| a.address),
             standby: self.standby.as_ref().filter(|s| s.is_ready()).map(|s| s.pid),
+            asleep: self.durable.asleep,
             ..View::default()
         };
         for set in &self.durable.sets {

@@ -1,0 +1,117 @@
+//! `front`: the process of the pod that stands before a preview in a cluster.
+
+mod doors;
+mod sleeper;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use k8s_openapi::api::core::v1::Service;
+use kube::runtime::{WatchStreamExt as _, watcher};
+use kube::{Api, Client};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use self::doors::Doors;
+use self::sleeper::Sleeper;
+use crate::cli::FrontArgs;
+use crate::cluster::{Access as Reach, connect};
+use crate::error::{Error, ErrorKind};
+use crate::target::kubernetes::front::{ACCESS, HEALTH, NAMESPACE, lead, leads};
+use crate::target::local::proxy::Access;
+
+/// How often it is looked whether anybody is there.
+const TICK: Duration = Duration::from_millis(500);
+
+/// Serves until it is told to end.
+///
+/// # Errors
+/// When it is not in a pod as it should be, or a port cannot be had.
+pub(super) async fn serve(arguments: &FrontArgs) -> Result<ExitCode, Error> {
+    let namespace = std::env::var(NAMESPACE).map_err(|_| {
+        let sentence =
+            format!("this process stands before a preview in a cluster, and ${NAMESPACE} does not say where");
+        Error::new(ErrorKind::Usage, "variable-not-set", sentence).hint("`tidegate preview up` makes its pod")
+    })?;
+    let sleep = arguments.sleep.as_deref().map(crate::settings::duration).transpose();
+    let sleep = sleep.map_err(|sentence| Error::new(ErrorKind::Usage, "bad-input", sentence))?;
+    let (client, _) = connect(&Reach::default()).await?;
+    let mut doors = Doors::new(access()?);
+    let mut sleeper = Sleeper::new(client.clone(), namespace.clone(), sleep);
+    let mut ends = [signal(SignalKind::terminate()), signal(SignalKind::interrupt())].map(|listened| {
+        listened.map_err(|error| {
+            Error::new(ErrorKind::Failed, "signals", format!("signals are not heard: {error}"))
+        })
+    });
+    let [terminate, interrupt] = &mut ends;
+    let (Ok(terminate), Ok(interrupt)) = (terminate, interrupt) else {
+        return Err(Error::new(ErrorKind::Failed, "signals", "signals are not heard"));
+    };
+    let mut seen = std::pin::pin!(services(client, &namespace));
+    let mut tick = tokio::time::interval(TICK);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut health = None;
+    loop {
+        tokio::select! {
+            event = seen.next() => match event {
+                Some(Ok(watcher::Event::Apply(service) | watcher::Event::InitApply(service))) => {
+                    for lead in leads(&service) {
+                        doors.open(lead).await?;
+                    }
+                }
+                // All that there are have been told.
+                Some(Ok(watcher::Event::InitDone)) if health.is_none() => health = Some(healthy().await?),
+                Some(Ok(_)) => {}
+                Some(Err(error)) => tracing::warn!("the Services of {namespace} cannot be watched: {error}"),
+                None => return Err(Error::new(ErrorKind::Failed, "cluster", "the Services are no longer told")),
+            },
+            () = doors.wanted() => sleeper.wanted(&mut doors).await,
+            _ = tick.tick() => sleeper.look(&mut doors).await,
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+        }
+    }
+    drop(health);
+    doors.close().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What opens, where something has to.
+fn access() -> Result<Option<Access>, Error> {
+    let Ok(text) = std::env::var(ACCESS) else { return Ok(None) };
+    // Never the text: it is about passwords, if only their digests.
+    serde_json::from_str(&text).map(Some).map_err(|_| {
+        Error::new(ErrorKind::Usage, "bad-input", format!("${ACCESS} cannot be read, and nobody is let in"))
+            .hint("`tidegate preview up` writes it anew")
+    })
+}
+
+/// The Services that lead here, from the first look on.
+fn services(
+    client: Client,
+    namespace: &str,
+) -> impl futures_util::Stream<Item = watcher::Result<watcher::Event<Service>>> + use<> {
+    let api: Api<Service> = Api::namespaced(client, namespace);
+    watcher(api, watcher::Config::default().labels(lead())).default_backoff()
+}
+
+/// The port that says it serves: whoever asks is taken, and let go.
+async fn healthy() -> Result<tokio_util::task::AbortOnDropHandle<()>, Error> {
+    let listener = listen(HEALTH).await?;
+    let taking = tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            drop(stream);
+        }
+    });
+    Ok(tokio_util::task::AbortOnDropHandle::new(taking))
+}
+
+/// Listens at a port of the pod.
+async fn listen(port: u16) -> Result<TcpListener, Error> {
+    let address = SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
+    TcpListener::bind(address).await.map_err(|error| {
+        Error::new(ErrorKind::Failed, "port-taken", format!("cannot listen on {address}: {error}"))
+    })
+}

@@ -1,0 +1,162 @@
+//! When the app behind the front sleeps, and how it wakes.
+
+use std::time::Duration;
+
+use kube::Client;
+use tokio::time::Instant;
+
+use super::doors::Doors;
+use crate::target::TargetError;
+use crate::target::kubernetes::front::{asleep, is_held, lie_down, wake};
+
+/// Where a Service leads is looked up anew this often: it may have been made anew.
+const ANEW: Duration = Duration::from_secs(15);
+/// Whatever is not awake after this time is woken once more.
+const AGAIN: Duration = Duration::from_secs(10);
+/// While it sleeps, what others have woken is looked for this often.
+const OTHERS: Duration = Duration::from_secs(60);
+
+/// Whether the app is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Nobody has looked yet: another pod of this front may have left it in any way.
+    Unknown,
+    /// It is to be: requests are led on as soon as it takes connections.
+    Waking,
+    /// It is.
+    Awake,
+    /// It sleeps.
+    Asleep,
+}
+
+/// Has it sleep and wake.
+pub(super) struct Sleeper {
+    client: Client,
+    namespace: String,
+    after: Option<Duration>,
+    state: State,
+    answered: u64,
+    /// When somebody was last there.
+    busy: Instant,
+    /// When it was last looked where the Services are, or who is awake.
+    looked: Instant,
+}
+
+impl Sleeper {
+    /// It is not known how things are: until they are, requests wait.
+    pub(super) fn new(client: Client, namespace: String, after: Option<Duration>) -> Self {
+        let now = Instant::now();
+        Self { client, namespace, after, state: State::Unknown, answered: 0, busy: now, looked: now }
+    }
+
+    /// A request waits.
+    pub(super) async fn wanted(&mut self, doors: &mut Doors) {
+        if self.state == State::Asleep {
+            self.wake("a request came").await;
+        }
+        self.look(doors).await;
+    }
+
+    /// Looks after what is to be done by now. What cannot be done is told, and tried with the next look.
+    pub(super) async fn look(&mut self, doors: &mut Doors) {
+        match self.state {
+            State::Unknown => match self.is_asleep().await {
+                Some(true) => self.state = State::Asleep,
+                Some(false) => self.state = State::Waking,
+                None => {}
+            },
+            State::Waking => {
+                if doors.lead_on().await {
+                    self.state = State::Awake;
+                    self.busy = Instant::now();
+                    self.looked = self.busy;
+                } else if doors.held() > 0 && self.looked.elapsed() > AGAIN {
+                    self.wake("a request waits still").await;
+                }
+            }
+            State::Awake => self.awake(doors).await,
+            State::Asleep => {
+                if doors.held() > 0 {
+                    self.wake("a request waits").await;
+                } else if self.looked.elapsed() > OTHERS {
+                    self.looked = Instant::now();
+                    if self.is_asleep().await == Some(false) {
+                        self.state = State::Waking;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn awake(&mut self, doors: &mut Doors) {
+        if self.looked.elapsed() > ANEW || doors.held() > 0 {
+            self.looked = Instant::now();
+            doors.lead_on().await;
+        }
+        let answered = doors.answered();
+        let is_asked = answered != std::mem::replace(&mut self.answered, answered);
+        if is_asked || doors.is_busy() || doors.held() > 0 {
+            self.busy = Instant::now();
+        }
+        let Some(after) = self.after.filter(|after| self.busy.elapsed() >= *after) else { return };
+        match self.sleep(doors).await {
+            Ok(true) => tracing::info!("nobody asked for it for {after:?}: it sleeps until somebody does"),
+            // A run is at work.
+            Ok(false) => self.busy = Instant::now(),
+            Err(error) => {
+                tracing::warn!("it cannot sleep: {}", error.sentence);
+                self.busy = Instant::now();
+                self.state = State::Waking;
+            }
+        }
+    }
+
+    /// Has it sleep, unless somebody is at work or a request has come meanwhile.
+    async fn sleep(&mut self, doors: &mut Doors) -> Result<bool, TargetError> {
+        if is_held(&self.client, &self.namespace).await? {
+            return Ok(false);
+        }
+        // From here on a request waits; one that was on its way is seen.
+        doors.shut();
+        if doors.is_busy() {
+            doors.lead_on().await;
+            return Ok(false);
+        }
+        lie_down(&self.client, &self.namespace).await?;
+        // A run that began meanwhile finds everything awake.
+        if is_held(&self.client, &self.namespace).await? {
+            wake(&self.client, &self.namespace, false).await?;
+            self.state = State::Waking;
+            return Ok(false);
+        }
+        self.state = State::Asleep;
+        self.looked = Instant::now();
+        Ok(true)
+    }
+
+    async fn wake(&mut self, why: &str) {
+        if self.after.is_none() {
+            return;
+        }
+        tracing::info!("{why}: it wakes");
+        self.looked = Instant::now();
+        match wake(&self.client, &self.namespace, false).await {
+            Ok(()) => self.state = State::Waking,
+            Err(error) => tracing::warn!("it cannot be woken: {}; it is tried again", error.sentence),
+        }
+    }
+
+    /// Nothing where that cannot be told; without sleep nobody may ask.
+    async fn is_asleep(&self) -> Option<bool> {
+        if self.after.is_none() {
+            return Some(false);
+        }
+        match asleep(&self.client, &self.namespace).await {
+            Ok(names) => Some(!names.is_empty()),
+            Err(error) => {
+                tracing::warn!("whether it sleeps is not known: {}", error.sentence);
+                None
+            }
+        }
+    }
+}
