@@ -165,7 +165,7 @@ fn page() -> String {
     out += &manifest("ClusterRole", "tidegate-previews", &rules(&PREVIEWS, true));
     out += "\n## In addition: databases of previews\n\nFor `database`: the Secrets of all namespaces can be read with it.\n\n";
     out += &manifest("ClusterRole", "tidegate-preview-databases", &rules(&[Feature::OwnDatabase], false));
-    out += "\n## In addition: fronts of previews\n\nFor `sleep` and `access` in a cluster. The front of a preview gets a Role in its namespace: to see Services, and for \
+    out += "\n## In addition: fronts of previews\n\nFor `sleep` and `access` in a cluster. The front of a preview gets a Role in its namespace: to see Services and their endpoints, and for \
             `sleep` to scale Deployments and to look at Leases.\n\n";
     out += &manifest("ClusterRole", "tidegate-preview-fronts", &rules(&[Feature::Front], false));
     out += "\n## In addition: a better look before the rollout\n\nNot needed: without these rights what they are for is not looked at.\n\n";

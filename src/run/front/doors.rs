@@ -1,40 +1,51 @@
-//! The ports of the front: each a router of its own before one port of a Service.
+//! The ports of the front: each a router of its own before the pods of a Service.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use futures_util::future::{join_all, select_all};
-use tokio::net::{TcpStream, lookup_host};
+use futures_util::future::select_all;
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use kube::runtime::watcher::Event;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::Error;
 use crate::rollout::{ReleaseId, Weight};
-use crate::target::kubernetes::front::Lead;
+use crate::target::kubernetes::front::{Lead, ready};
 use crate::target::local::proxy::{Access, Instance, InstanceKey, Pool, Proxy, ProxySettings, Table};
 
 /// So long a request waits for an app that wakes.
 const HOLD: Duration = Duration::from_secs(180);
+/// A pod that goes is no longer among the endpoints after this time.
+const GOING: Duration = Duration::from_secs(10);
 /// So long requests may go on once the pod is to end; less than its grace.
 const LAST: Duration = Duration::from_secs(30);
-/// A Service that has ready pods takes a connection within this time.
-const REACH: Duration = Duration::from_secs(1);
 
 /// All of them.
 pub(super) struct Doors {
     settings: ProxySettings,
     open: BTreeMap<Lead, Door>,
+    /// The endpoints of the namespace, by the names of their slices.
+    slices: BTreeMap<String, EndpointSlice>,
+    /// Those of a look that is under way.
+    coming: BTreeMap<String, EndpointSlice>,
+    /// Requests are led on, where there are pods that take them.
+    is_led: bool,
+    /// Until then pods that were left are taken for going, though the API server may not have told so yet.
+    left_until: Option<Instant>,
     stop: CancellationToken,
 }
 
 /// One port.
 struct Door {
     proxy: Proxy,
-    /// Where the Service is, while requests are led there.
-    behind: Vec<SocketAddr>,
+    /// The pods to which requests were led last.
+    behind: BTreeSet<SocketAddr>,
+    /// Those that were there when the app lay down.
+    left: BTreeSet<SocketAddr>,
     serving: JoinHandle<()>,
 }
 
@@ -49,10 +60,19 @@ impl Doors {
             announce: false,
             ..ProxySettings::default()
         };
-        Self { settings, open: BTreeMap::new(), stop: CancellationToken::new() }
+        let (open, slices, coming) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Self {
+            settings,
+            open,
+            slices,
+            coming,
+            is_led: false,
+            left_until: None,
+            stop: CancellationToken::new(),
+        }
     }
 
-    /// Serves a port, from now on; requests wait until it is known where they go.
+    /// Serves a port, from now on; requests wait until there is a pod that takes them.
     pub(super) async fn open(&mut self, lead: Lead) -> Result<(), Error> {
         if self.open.contains_key(&lead) {
             return Ok(());
@@ -66,9 +86,23 @@ impl Doors {
         let (proxy, listener) = (Proxy::new(self.settings.clone()), super::listen(lead.at).await?);
         let (own, stop) = (proxy.clone(), self.stop.clone());
         let serving = tokio::spawn(async move { own.serve(listener, stop).await });
-        tracing::info!("port {} leads to {}:{}", lead.at, lead.service, lead.port);
-        self.open.insert(lead, Door { proxy, behind: Vec::new(), serving });
+        tracing::info!("port {} leads to {} {}", lead.at, lead.service, lead.port);
+        self.open.insert(lead, Door { proxy, behind: BTreeSet::new(), left: BTreeSet::new(), serving });
+        self.lead();
         Ok(())
+    }
+
+    /// Takes what the API server tells of endpoints.
+    pub(super) fn hear(&mut self, event: Event<EndpointSlice>) {
+        let named = |slice: EndpointSlice| Some((slice.metadata.name.clone()?, slice));
+        match event {
+            Event::Init => self.coming.clear(),
+            Event::InitApply(slice) => self.coming.extend(named(slice)),
+            Event::InitDone => self.slices = std::mem::take(&mut self.coming),
+            Event::Apply(slice) => self.slices.extend(named(slice)),
+            Event::Delete(slice) => drop(slice.metadata.name.and_then(|name| self.slices.remove(&name))),
+        }
+        self.lead();
     }
 
     /// Waits for a request that is held.
@@ -98,15 +132,43 @@ impl Doors {
         self.open.iter().any(is_busy)
     }
 
-    /// Has every request wait. What is on its way goes on.
+    /// Has every request wait from now on. What is on its way goes on.
     pub(super) fn shut(&mut self) {
+        self.is_led = false;
         self.open.values().for_each(|door| door.proxy.set_table(Table::default()));
     }
 
-    /// Leads requests to the Services again that take a connection; tells whether all do.
-    pub(super) async fn lead_on(&mut self) -> bool {
-        let reached = join_all(self.open.iter_mut().map(|(lead, door)| door.lead_on(lead))).await;
-        reached.into_iter().all(|is_led| is_led)
+    /// The app lies down: the pods that are there now go.
+    pub(super) fn leave(&mut self) {
+        self.left_until = Some(Instant::now() + GOING);
+        self.open.values_mut().for_each(|door| door.left = std::mem::take(&mut door.behind));
+    }
+
+    /// Leads requests on again, to whatever pods take them.
+    pub(super) fn lead_on(&mut self) {
+        self.is_led = true;
+        self.lead();
+    }
+
+    /// Whether any pod takes requests.
+    pub(super) fn leads_anywhere(&self) -> bool {
+        self.open.values().any(|door| !door.behind.is_empty())
+    }
+
+    fn lead(&mut self) {
+        if !self.is_led {
+            return;
+        }
+        let are_going = self.left_until.is_some_and(|until| until > Instant::now());
+        for (lead, door) in &mut self.open {
+            let all = ready(lead, self.slices.values());
+            // One that comes again by the same address is another pod.
+            door.left.retain(|left| are_going && all.contains(left));
+            let found: BTreeSet<SocketAddr> = all.difference(&door.left).copied().collect();
+            if found != door.behind || door.proxy.table().pools.is_empty() {
+                door.lead(lead, found);
+            }
+        }
     }
 
     /// Ends in good order.
@@ -119,17 +181,7 @@ impl Doors {
 }
 
 impl Door {
-    async fn lead_on(&mut self, lead: &Lead) -> bool {
-        let reach = async {
-            let mut found: Vec<SocketAddr> =
-                lookup_host((lead.service.as_str(), lead.port)).await.ok()?.collect();
-            found.sort_unstable();
-            for at in &found {
-                TcpStream::connect(at).await.ok()?;
-            }
-            Some(found).filter(|found| !found.is_empty())
-        };
-        let Ok(Some(found)) = timeout(REACH, reach).await else { return false };
+    fn lead(&mut self, lead: &Lead, found: BTreeSet<SocketAddr>) {
         let instance = |at: &SocketAddr| Instance { key: key(lead, *at), address: *at };
         let pool = Pool {
             release: ReleaseId::new("app"),
@@ -140,7 +192,6 @@ impl Door {
         };
         self.proxy.set_table(Table { pools: vec![pool] });
         self.behind = found;
-        true
     }
 }
 

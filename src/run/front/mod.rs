@@ -9,10 +9,12 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use k8s_openapi::api::core::v1::Service;
-use kube::runtime::{WatchStreamExt as _, watcher};
-use kube::{Api, Client};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use kube::Api;
+use kube::runtime::WatchStreamExt as _;
+use kube::runtime::watcher::{self, Event, watcher};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use self::doors::Doors;
 use self::sleeper::Sleeper;
@@ -40,32 +42,31 @@ pub(super) async fn serve(arguments: &FrontArgs) -> Result<ExitCode, Error> {
     let (client, _) = connect(&Reach::default()).await?;
     let mut doors = Doors::new(access()?);
     let mut sleeper = Sleeper::new(client.clone(), namespace.clone(), sleep);
-    let mut ends = [signal(SignalKind::terminate()), signal(SignalKind::interrupt())].map(|listened| {
-        listened.map_err(|error| {
-            Error::new(ErrorKind::Failed, "signals", format!("signals are not heard: {error}"))
-        })
-    });
-    let [terminate, interrupt] = &mut ends;
-    let (Ok(terminate), Ok(interrupt)) = (terminate, interrupt) else {
-        return Err(Error::new(ErrorKind::Failed, "signals", "signals are not heard"));
-    };
-    let mut seen = std::pin::pin!(services(client, &namespace));
+    let (mut terminate, mut interrupt) = (heard(SignalKind::terminate())?, heard(SignalKind::interrupt())?);
+    let every = watcher::Config::default();
+    let slices = watcher(Api::<EndpointSlice>::namespaced(client.clone(), &namespace), every.clone());
+    let mut slices = std::pin::pin!(slices.default_backoff());
+    let services = watcher(Api::<Service>::namespaced(client, &namespace), every.labels(lead()));
+    let mut services = std::pin::pin!(services.default_backoff());
     let mut tick = tokio::time::interval(TICK);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut health = None;
     loop {
         tokio::select! {
-            event = seen.next() => match event {
-                Some(Ok(watcher::Event::Apply(service) | watcher::Event::InitApply(service))) => {
+            Some(event) = services.next() => match event {
+                Ok(Event::Apply(service) | Event::InitApply(service)) => {
                     for lead in leads(&service) {
                         doors.open(lead).await?;
                     }
                 }
                 // All that there are have been told.
-                Some(Ok(watcher::Event::InitDone)) if health.is_none() => health = Some(healthy().await?),
-                Some(Ok(_)) => {}
-                Some(Err(error)) => tracing::warn!("the Services of {namespace} cannot be watched: {error}"),
-                None => return Err(Error::new(ErrorKind::Failed, "cluster", "the Services are no longer told")),
+                Ok(Event::InitDone) if health.is_none() => health = Some(healthy().await?),
+                Ok(_) => {}
+                Err(error) => tracing::warn!("the Services of {namespace} cannot be watched: {error}"),
+            },
+            Some(event) = slices.next() => match event {
+                Ok(event) => doors.hear(event),
+                Err(error) => tracing::warn!("the endpoints of {namespace} cannot be watched: {error}"),
             },
             () = doors.wanted() => sleeper.wanted(&mut doors).await,
             _ = tick.tick() => sleeper.look(&mut doors).await,
@@ -88,15 +89,6 @@ fn access() -> Result<Option<Access>, Error> {
     })
 }
 
-/// The Services that lead here, from the first look on.
-fn services(
-    client: Client,
-    namespace: &str,
-) -> impl futures_util::Stream<Item = watcher::Result<watcher::Event<Service>>> + use<> {
-    let api: Api<Service> = Api::namespaced(client, namespace);
-    watcher(api, watcher::Config::default().labels(lead())).default_backoff()
-}
-
 /// The port that says it serves: whoever asks is taken, and let go.
 async fn healthy() -> Result<tokio_util::task::AbortOnDropHandle<()>, Error> {
     let listener = listen(HEALTH).await?;
@@ -106,6 +98,11 @@ async fn healthy() -> Result<tokio_util::task::AbortOnDropHandle<()>, Error> {
         }
     });
     Ok(tokio_util::task::AbortOnDropHandle::new(taking))
+}
+
+fn heard(kind: SignalKind) -> Result<Signal, Error> {
+    signal(kind)
+        .map_err(|error| Error::new(ErrorKind::Failed, "signals", format!("signals are not heard: {error}")))
 }
 
 /// Listens at a port of the pod.

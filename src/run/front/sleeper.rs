@@ -9,8 +9,6 @@ use super::doors::Doors;
 use crate::target::TargetError;
 use crate::target::kubernetes::front::{asleep, is_held, lie_down, wake};
 
-/// Where a Service leads is looked up anew this often: it may have been made anew.
-const ANEW: Duration = Duration::from_secs(15);
 /// Whatever is not awake after this time is woken once more.
 const AGAIN: Duration = Duration::from_secs(10);
 /// While it sleeps, what others have woken is looked for this often.
@@ -38,7 +36,7 @@ pub(super) struct Sleeper {
     answered: u64,
     /// When somebody was last there.
     busy: Instant,
-    /// When it was last looked where the Services are, or who is awake.
+    /// When it was last looked who is awake, or whoever slept was woken.
     looked: Instant,
 }
 
@@ -66,10 +64,10 @@ impl Sleeper {
                 None => {}
             },
             State::Waking => {
-                if doors.lead_on().await {
+                doors.lead_on();
+                if doors.leads_anywhere() {
                     self.state = State::Awake;
                     self.busy = Instant::now();
-                    self.looked = self.busy;
                 } else if doors.held() > 0 && self.looked.elapsed() > AGAIN {
                     self.wake("a request waits still").await;
                 }
@@ -89,10 +87,7 @@ impl Sleeper {
     }
 
     async fn awake(&mut self, doors: &mut Doors) {
-        if self.looked.elapsed() > ANEW || doors.held() > 0 {
-            self.looked = Instant::now();
-            doors.lead_on().await;
-        }
+        doors.lead_on();
         let answered = doors.answered();
         let is_asked = answered != std::mem::replace(&mut self.answered, answered);
         if is_asked || doors.is_busy() || doors.held() > 0 {
@@ -119,10 +114,11 @@ impl Sleeper {
         // From here on a request waits; one that was on its way is seen.
         doors.shut();
         if doors.is_busy() {
-            doors.lead_on().await;
+            doors.lead_on();
             return Ok(false);
         }
         lie_down(&self.client, &self.namespace).await?;
+        doors.leave();
         // A run that began meanwhile finds everything awake.
         if is_held(&self.client, &self.namespace).await? {
             wake(&self.client, &self.namespace, false).await?;

@@ -138,14 +138,10 @@ impl Homes {
                 create_private_dir(&directory)?;
                 write_atomically(&directory.join(RECORD), record.text().as_bytes())?;
             }
-            Self::Cluster(namespaces, cluster) => {
+            Self::Cluster(namespaces, _) => {
                 let name = namespace(environment)?;
                 namespaces.make(name, record.number, &record.text()).await?;
                 namespaces.isolate(name, &isolation(environment)).await?;
-                match standing(environment)? {
-                    Some(standing) => front::raise(&cluster.client, name, &standing, FRONT).await?,
-                    None => front::remove(&cluster.client, name).await?,
-                }
             }
         }
         Ok(())
@@ -159,6 +155,20 @@ impl Homes {
         match self {
             Self::Machine(_) => write_atomically(&Path::new(place).join(RECORD), record.text().as_bytes())?,
             Self::Cluster(namespaces, _) => namespaces.note(place, &record.text()).await?,
+        }
+        Ok(())
+    }
+
+    /// Sees to what stands between visitors and a preview in a cluster, and wakes one that sleeps.
+    ///
+    /// # Errors
+    /// When it does not come up, or a variable with what opens is not set.
+    pub async fn stand_before(&self, environment: &EnvironmentSettings) -> Result<(), Error> {
+        let Self::Cluster(_, cluster) = self else { return Ok(()) };
+        let name = namespace(environment)?;
+        match standing(environment)? {
+            Some(standing) => front::raise(&cluster.client, name, &standing, FRONT).await?,
+            None => front::remove(&cluster.client, name).await?,
         }
         Ok(())
     }

@@ -69,7 +69,10 @@ pub async fn begin(
     let record = record(settings, wanted, &environment, there.as_ref())?;
     homes.make(&environment, &record).await?;
     drop(guard);
-    let database = database::raise(&homes, &environment, &record, &beside(&settings.file)).await;
+    let database = match homes.stand_before(&environment).await {
+        Ok(()) => database::raise(&homes, &environment, &record, &beside(&settings.file)).await,
+        Err(error) => Err(error),
+    };
     let place = homes.place(&environment)?;
     let raised = Raised { name: environment.name, database: None, homes, place, record };
     match database {

@@ -1,8 +1,10 @@
 //! Services before Services: what routes lead to instead, and what the front's process makes of them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
 
 use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::api::discovery::v1::{Endpoint, EndpointSlice};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use serde_json::{Value, json};
 
@@ -13,6 +15,8 @@ use crate::target::kubernetes::names::joined;
 
 /// The port of the front's pod that the first port of a Service leads to.
 const FIRST: i64 = 20_000;
+/// The label of a slice of endpoints: its Service.
+const OF: &str = "kubernetes.io/service-name";
 /// The longest name of a Service.
 const LABEL: usize = 63;
 /// Routes of what is no HTTP/1.1, before which the front cannot stand.
@@ -26,8 +30,8 @@ pub struct Lead {
     pub at: u16,
     /// The Service behind it.
     pub service: String,
-    /// Its port.
-    pub port: u16,
+    /// The name of its port; empty where it has only one and no name for that.
+    pub port: String,
 }
 
 /// Has routes lead to Services of the front, which are added to the objects.
@@ -132,10 +136,33 @@ pub fn leads(service: &Service) -> BTreeSet<Lead> {
         Some(Lead {
             at: u16::try_from(at).ok()?,
             service: behind.clone(),
-            port: u16::try_from(port.port).ok()?,
+            port: port.name.clone().unwrap_or_default(),
         })
     };
     ports.filter_map(lead).collect()
+}
+
+/// Where the pods of a lead are that take requests, of the slices of its namespace.
+#[must_use]
+pub fn ready<'a>(lead: &Lead, slices: impl Iterator<Item = &'a EndpointSlice>) -> BTreeSet<SocketAddr> {
+    let is_its = |slice: &&EndpointSlice| {
+        slice.metadata.labels.as_ref().and_then(|labels| labels.get(OF)) == Some(&lead.service)
+    };
+    let mut all = BTreeSet::new();
+    for slice in slices.filter(is_its) {
+        let named =
+            slice.ports.iter().flatten().filter(|port| port.name.as_deref().unwrap_or_default() == lead.port);
+        let ports: Vec<u16> = named.filter_map(|port| u16::try_from(port.port?).ok()).collect();
+        let is_ready = |endpoint: &&Endpoint| {
+            endpoint.conditions.as_ref().and_then(|conditions| conditions.ready).unwrap_or(true)
+        };
+        // Further addresses of an endpoint are the same pod.
+        let addresses = slice.endpoints.iter().filter(is_ready).filter_map(|one| one.addresses.first());
+        for address in addresses.filter_map(|address| address.parse::<IpAddr>().ok()) {
+            all.extend(ports.iter().map(|port| SocketAddr::new(address, *port)));
+        }
+    }
+    all
 }
 
 /// The label by which such Services are found.
@@ -272,10 +299,34 @@ spec: { routes: [{ services: [{ name: shop, port: http }] }] }
         );
         // What the process makes of it.
         let service: Service = serde_json::from_value(of("shop-front").value.clone()).unwrap();
-        let lead = |at, port| Lead { at, service: "shop".into(), port };
-        assert_eq!(leads(&service).into_iter().collect::<Vec<_>>(), [lead(20_001, 80), lead(20_002, 9000)]);
+        let lead = |at, port: &str| Lead { at, service: "shop".into(), port: port.into() };
+        let wanted = [lead(20_001, "http"), lead(20_002, "admin")];
+        assert_eq!(leads(&service).into_iter().collect::<Vec<_>>(), wanted);
         let service: Service = serde_json::from_value(of("shop").value.clone()).unwrap();
         assert!(leads(&service).is_empty());
+    }
+
+    #[test]
+    fn pods_that_are_ready_take_requests_by_the_port_of_that_name() {
+        let slice = |service: &str, ready: Value, address: &str| -> EndpointSlice {
+            serde_json::from_value(json!({ "metadata": { "labels": { OF: service } }, "addressType": "IPv4",
+                "ports": [{ "name": "http", "port": 8080 }, { "name": "admin", "port": 9000 }],
+                "endpoints": [{ "addresses": [address], "conditions": { "ready": ready } }] }))
+            .unwrap()
+        };
+        let all = [
+            slice("shop", json!(true), "10.0.0.1"),
+            slice("shop", json!(false), "10.0.0.2"),
+            slice("shop", Value::Null, "10.0.0.3"),
+            slice("api", json!(true), "10.0.0.4"),
+        ];
+        let lead = |port: &str| Lead { at: 20_000, service: "shop".into(), port: port.into() };
+        let texts = |port: &str| -> Vec<String> {
+            ready(&lead(port), all.iter()).iter().map(ToString::to_string).collect()
+        };
+        assert_eq!(texts("http"), ["10.0.0.1:8080", "10.0.0.3:8080"]);
+        assert_eq!(texts("admin"), ["10.0.0.1:9000", "10.0.0.3:9000"]);
+        assert!(texts("").is_empty());
     }
 
     #[test]

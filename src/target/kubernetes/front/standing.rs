@@ -80,10 +80,13 @@ impl Standing {
         all
     }
 
-    /// It sees the Services that lead to it; to have the app sleep it scales its Deployments, unless a lock is held.
+    /// It sees the Services that lead to it and the pods behind them; to have the app sleep it scales its Deployments, unless a lock is held.
     fn rules(&self) -> Value {
         let rule = |group: &str, resource: &str, verbs: &[&str]| json!({ "apiGroups": [group], "resources": [resource], "verbs": verbs });
-        let mut rules = vec![rule("", "services", &["get", "list", "watch"])];
+        let mut rules = vec![
+            rule("", "services", &["get", "list", "watch"]),
+            rule("discovery.k8s.io", "endpointslices", &["get", "list", "watch"]),
+        ];
         if self.sleep.is_some() {
             rules.push(rule("apps", "deployments", &["get", "list", "patch"]));
             rules.push(rule("coordination.k8s.io", "leases", &["get", "list"]));
@@ -314,10 +317,10 @@ mod tests {
         assert_eq!(kinds(&standing()), all);
         let open = Standing { sleep: None, access: None, is_closed: false, ..standing() };
         assert_eq!(kinds(&open), ["ServiceAccount", "Role", "RoleBinding", "Deployment"]);
-        assert_eq!(open.rules().as_array().unwrap().len(), 1, "it looks at Services alone");
+        assert_eq!(open.rules().as_array().unwrap().len(), 2, "it looks, and changes nothing");
         let resources: Vec<_> =
             standing().rules().as_array().unwrap().iter().map(|rule| rule["resources"][0].clone()).collect();
-        assert_eq!(resources, [json!("services"), json!("deployments"), json!("leases")]);
+        assert_eq!(resources, ["services", "endpointslices", "deployments", "leases"]);
     }
 
     #[test]
