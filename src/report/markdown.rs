@@ -9,6 +9,9 @@ use super::{safe, words};
 use crate::rollout::migration::ARTIFACT;
 use crate::rollout::{Event, Fact, OutcomeKind, Rollout};
 
+/// So many digits of a commit tell it from others.
+const COMMIT: usize = 12;
+
 /// What is known beside the rollout itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Around {
@@ -67,6 +70,8 @@ fn facts(rollout: &Rollout, around: &Around) -> String {
         ("Before", safe::text(before)),
         ("Release", format!("`{}`", plan.candidate.id)),
     ];
+    let commit = plan.candidate.commit.as_ref().map(|commit| commit.chars().take(COMMIT).collect::<String>());
+    rows.extend(commit.map(|commit| ("Commit", safe::text(&commit))));
     let programs = plan.candidate.artifacts.iter().filter(|artifact| artifact.name != ARTIFACT);
     rows.extend(programs.take(3).map(|artifact| ("Digest", safe::text(&artifact.digest))));
     rows.extend(rollout.migrated.iter().map(|migrated| ("Database", safe::text(&migrated.sentence))));
@@ -81,7 +86,7 @@ fn facts(rollout: &Rollout, around: &Around) -> String {
 }
 
 /// A link, or the text alone where the address is none that may be linked.
-fn link(text: &str, address: &str) -> String {
+pub(super) fn link(text: &str, address: &str) -> String {
     match safe::address(address) {
         Some(address) if text == address => format!("<{address}>"),
         Some(address) => format!("[{}](<{address}>)", safe::text(text)),

@@ -26,7 +26,7 @@ use tokio::time::timeout;
 pub(in crate::report) use page::{lines_of, marker_of};
 pub use refusal::refuse;
 use told::View;
-pub use told::{About, Ending};
+pub use told::{About, AboutPart, AboutPreview, Ending};
 use worker::Worker;
 
 use super::Sink;

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::told::{About, View};
+use super::told::{About, AboutPart, AboutPreview, View};
 use crate::github::comments::LONGEST;
 use crate::report::story::{Standing, Story};
 use crate::report::{markdown, safe};
@@ -14,6 +14,8 @@ use crate::report::{markdown, safe};
 const NEWEST: usize = 40_000;
 /// So many earlier rollouts are kept.
 const EARLIER: usize = 50;
+/// So many workloads of a preview are shown.
+const PARTS: usize = 30;
 /// So many characters of a sentence stand in a line.
 const SENTENCE: usize = 300;
 /// Before the line of the newest rollout, which is hidden, and the lines of those before.
@@ -49,7 +51,7 @@ pub(super) fn render(view: &View, before: Option<&str>) -> String {
     };
     let full = safe::cut(&full, NEWEST, &pointer);
     let hidden = newest.map(|story| line(story, around.run.as_deref())).unwrap_or_default();
-    let life = view.about.lives.map(life).unwrap_or_default();
+    let life = view.about.preview.as_ref().map(|preview| table(preview) + &life(preview)).unwrap_or_default();
     let mut text = format!("{}\n{full}\n{life}{LINES}{hidden}-->\n", marker(&view.about));
     let mut earlier: Vec<String> =
         view.stories.iter().rev().skip(1).map(|story| line(story, around.run.as_deref())).collect();
@@ -59,14 +61,40 @@ pub(super) fn render(view: &View, before: Option<&str>) -> String {
     text
 }
 
+/// What runs of a preview, a line each.
+fn table(preview: &AboutPreview) -> String {
+    if preview.parts.is_empty() {
+        return String::new();
+    }
+    let line = |part: &AboutPart| {
+        let addresses: Vec<String> = part.addresses.iter().map(|at| markdown::link(at, at)).collect();
+        let image = part.image.as_deref().map(safe::text).unwrap_or_default();
+        let (name, size) = (safe::text(&part.name), safe::text(&part.size));
+        format!("| {name} | {} | {image} | {size} |\n", addresses.join("<br>"))
+    };
+    let lines: String = preview.parts.iter().take(PARTS).map(line).collect();
+    format!("| Service | Address | Image | Size |\n| --- | --- | --- | --- |\n{lines}\n")
+}
+
 /// How long a preview lives, and what to write to change that.
-fn life(lives: Duration) -> String {
-    let hours = lives.as_secs() / 3600;
-    let time = if hours > 0 { format!("{hours} h") } else { format!("{} min", lives.as_secs().div_ceil(60)) };
+fn life(preview: &AboutPreview) -> String {
+    let sleep = preview.sleeps.map(|after| {
+        format!("It sleeps after {} without a visitor, and the next one wakes it. ", time(after))
+    });
     format!(
-        "This preview goes with the pull request, or {time} after the last push to it. `/preview extend 48h` gives it longer, \
-         `/preview stop` takes it away, `/preview` brings it again.\n\n"
+        "This preview goes with the pull request, or {} after the last push to it. {}`/preview extend 48h` gives it longer, \
+         `/preview stop` takes it away, `/preview` brings it again.\n\n",
+        time(preview.lives),
+        sleep.unwrap_or_default()
     )
+}
+
+fn time(time: Duration) -> String {
+    match time.as_secs() {
+        hours if hours >= 3600 => format!("{} h", hours / 3600),
+        minutes if minutes >= 60 => format!("{} min", minutes / 60),
+        seconds => format!("{seconds} s"),
+    }
 }
 
 /// The lines that a comment holds, the newest first: that of its newest rollout too.
@@ -119,4 +147,35 @@ fn line(story: &Story, run: Option<&str>) -> String {
 /// What the line of a rollout ends with, and no other one.
 fn end(story: &Story) -> String {
     format!(" | `{}` |\n", story.rollout.id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_runs_of_a_preview_is_a_line_each() {
+        let part = |name: &str, addresses: &[&str], image: Option<&str>| AboutPart {
+            name: name.to_owned(),
+            addresses: addresses.iter().map(|one| (*one).to_owned()).collect(),
+            image: image.map(str::to_owned),
+            size: "2 pods, 100m CPU".to_owned(),
+        };
+        let preview = AboutPreview {
+            lives: Duration::from_secs(72 * 3600),
+            sleeps: Some(Duration::from_secs(1800)),
+            parts: vec![
+                part("web", &["https://a.test", "https://b.test"], Some("r.test/web:1")),
+                part("work|er", &[], None),
+            ],
+        };
+        assert_eq!(
+            table(&preview),
+            "| Service | Address | Image | Size |\n| --- | --- | --- | --- |\n\
+             | web | <https://a.test><br><https://b.test> | r.test/web:1 | 2 pods, 100m CPU |\n\
+             | work\\|er |  |  | 2 pods, 100m CPU |\n\n"
+        );
+        assert!(life(&preview).contains("or 72 h after the last push to it. It sleeps after 30 min without a visitor"));
+        assert_eq!(table(&AboutPreview::default()), "");
+    }
 }

@@ -35,10 +35,34 @@ pub struct About {
     pub is_production: bool,
     /// It goes away some day.
     pub is_transient: bool,
-    /// The preview of a pull request: how long it lives after the last push to it.
-    pub lives: Option<Duration>,
+    /// The preview of a pull request.
+    pub preview: Option<AboutPreview>,
     /// An earlier process of the same run has begun to tell: the check run that it left is gone on with.
     pub is_continued: bool,
+}
+
+/// What is told of a preview besides its rollouts.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AboutPreview {
+    /// How long it lives after the last push to it.
+    pub lives: Duration,
+    /// After so long without a visitor it sleeps.
+    pub sleeps: Option<Duration>,
+    /// What runs of it.
+    pub parts: Vec<AboutPart>,
+}
+
+/// One workload of a preview.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AboutPart {
+    /// Its name.
+    pub name: String,
+    /// Where visitors reach it.
+    pub addresses: Vec<String>,
+    /// The image of it, as it is written.
+    pub image: Option<String>,
+    /// How many pods it has, and what each asks for.
+    pub size: String,
 }
 
 impl About {

@@ -11,12 +11,16 @@ use super::Listener;
 use crate::cli::ReportArgs;
 use crate::error::Error;
 use crate::github::{Client, Patience, Workflow};
-use crate::report::github::{About, Ending, GitHubReports, PATIENCE};
+use crate::report::github::{About, AboutPart, AboutPreview, Ending, GitHubReports, PATIENCE};
 use crate::report::markdown::Around;
 use crate::report::summary::{self, Kept};
 use crate::run::answer::RolloutAnswer;
+use crate::run::ground::Ground;
 use crate::run::place::Place;
 use crate::run::places::in_repository;
+use crate::run::release;
+use crate::target::kubernetes::front;
+use crate::target::kubernetes::manifests::{self, Part};
 
 /// A runner that was told to stop gives a step some seconds: then the reports have no more than these.
 const CANCELLED: Duration = Duration::from_secs(4);
@@ -123,11 +127,37 @@ fn reports(workflow: Workflow, place: &Place, is_continued: bool) -> Result<GitH
         url: place.url(),
         is_production: place.environment.production,
         is_transient: place.environment.preview.is_some() || is_transient(&environment),
-        lives: place.environment.preview.as_ref().map(|preview| preview.ttl),
+        preview: place.environment.preview.as_ref().map(|preview| AboutPreview {
+            lives: preview.ttl,
+            sleeps: preview.front.sleep,
+            parts: parts(place),
+        }),
         is_continued,
         environment,
     };
     Ok(GitHubReports::start(about, client))
+}
+
+/// What runs of a preview in a cluster. Manifests that cannot be read are told by the rollout, not here.
+fn parts(place: &Place) -> Vec<AboutPart> {
+    let Ground::Cluster(cluster) = &place.ground else { return Vec::new() };
+    let Ok(mut objects) = release::objects(&cluster.manifests) else { return Vec::new() };
+    if release::fit(&mut objects, &place.environment).is_err() {
+        return Vec::new();
+    }
+    let url = place.url();
+    let (scheme, own) = url.as_deref().and_then(|url| url.split_once("://")).unwrap_or(("https", ""));
+    // With its port, where it has one.
+    let is_own =
+        |host: &str| own.strip_prefix(host).is_some_and(|rest| rest.is_empty() || rest.starts_with(':'));
+    let address = |host: &String| format!("{scheme}://{}", if is_own(host) { own } else { host });
+    let about = |part: Part| AboutPart {
+        addresses: part.hosts.iter().map(address).collect(),
+        name: part.name,
+        image: part.image,
+        size: part.size,
+    };
+    manifests::parts(&objects, front::behind).into_iter().map(about).collect()
 }
 
 /// Whether an environment of that name goes away some day.

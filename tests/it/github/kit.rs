@@ -78,7 +78,7 @@ pub(super) fn about(github: &GitHub) -> About {
         url: Some("https://shop.example.com".to_owned()),
         is_production: true,
         is_transient: false,
-        lives: None,
+        preview: None,
         is_continued: false,
     }
 }

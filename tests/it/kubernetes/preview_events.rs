@@ -331,6 +331,12 @@ async fn after_a_sweep_exactly_the_open_pull_requests_have_a_preview_at_their_la
         }
         let marked = known.issues[&number].comments.iter().filter(|it| it.body.contains(&name)).count();
         assert!(marked <= 1, "one comment: {marked}");
+        if wanted.contains_key(&number) {
+            let comments = &known.issues[&number].comments;
+            let body = comments.iter().map(|comment| comment.body.as_str()).find(|body| body.contains(&name));
+            let row = format!("| shop | <http://{}-{number}.", storm.previews.slug(&storm.branch(number)));
+            assert!(body.is_some_and(|body| body.contains(&row)), "`{row}` is not in {body:?}");
+        }
     }
     storm.shows(wanted.keys().copied().collect());
     storm.github.check().unwrap();

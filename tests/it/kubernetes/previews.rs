@@ -69,6 +69,11 @@ environments:
         format!("{}-{number}", self.prefix)
     }
 
+    /// How a branch is called in an address.
+    pub fn slug(&self, branch: &str) -> String {
+        tidegate::preview::slug(branch)
+    }
+
     pub fn is_there(&self, number: u64) -> bool {
         let mut get = self.stage.bed.kubectl("admin");
         tried(get.args(["get", "namespace", &self.namespace(number)])).status.success()

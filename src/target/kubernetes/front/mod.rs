@@ -13,7 +13,7 @@ mod services;
 mod standing;
 
 pub use rest::{asleep, is_held, lie_down, settle, wake};
-pub use services::{Lead, lead, leads, ready, stand_before};
+pub use services::{Lead, behind, lead, leads, ready, stand_before};
 pub use standing::{Standing, raise, remove};
 
 /// The name of everything that is made for it, and the label of its pods.

@@ -142,6 +142,12 @@ pub fn leads(service: &Service) -> BTreeSet<Lead> {
     ports.filter_map(lead).collect()
 }
 
+/// The Service behind one of the front's; nothing for any other one.
+#[must_use]
+pub fn behind(service: &Object) -> Option<String> {
+    Some(service.value["metadata"]["labels"][BEFORE].as_str()?.to_owned())
+}
+
 /// Where the pods of a lead are that take requests, of the slices of its namespace.
 #[must_use]
 pub fn ready<'a>(lead: &Lead, slices: impl Iterator<Item = &'a EndpointSlice>) -> BTreeSet<SocketAddr> {

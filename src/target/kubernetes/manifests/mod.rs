@@ -8,6 +8,7 @@
 
 mod object;
 mod order;
+mod parts;
 mod read;
 mod stamp;
 mod transplant;
@@ -15,6 +16,7 @@ mod versioned;
 
 pub use object::{Key, Object, Source};
 pub use order::{in_order, rank};
+pub use parts::{Part, parts};
 pub use read::{ManifestError, parse, read};
 pub use stamp::{APP, ENVIRONMENT, RELEASE, Stamp, pin_images, repository_of, stamp};
 pub use transplant::{shared, transplant};
