@@ -21,6 +21,8 @@ pub struct Place {
     pub app: String,
     /// The image that environments in a cluster run, where the configuration names it.
     pub image: Option<ImageSettings>,
+    /// Further images of the app.
+    pub others: Vec<ImageSettings>,
     /// The environment's settings.
     pub environment: EnvironmentSettings,
     /// The folder of the configuration.
@@ -60,7 +62,8 @@ impl Place {
         let folder = beside(&settings.file);
         let directory = state_root(common, &folder).join(&environment.name);
         let ground = Ground::of(&settings.app, &environment, directory).await?;
-        Ok(Self::new(settings.app.clone(), settings.image.clone(), environment, folder, ground))
+        let place = Self::new(settings.app.clone(), settings.image.clone(), environment, folder, ground);
+        Ok(Self { others: settings.others.clone(), ..place })
     }
 
     /// As [`Place::find`], for a process that runs in the cluster: it reaches it by its service account, whatever the settings say.
@@ -87,6 +90,7 @@ impl Place {
         Self {
             app,
             image,
+            others: Vec::new(),
             environment,
             folder,
             ground,
@@ -95,6 +99,11 @@ impl Place {
             annotator: None,
             signals: None,
         }
+    }
+
+    /// All images of the app, its own before the others.
+    pub fn images(&self) -> impl Iterator<Item = &ImageSettings> {
+        self.image.iter().chain(&self.others)
     }
 
     /// The public address, where there is one.

@@ -252,9 +252,9 @@ async fn look_ahead(
     );
     let (mut verdict, mut forecast) = (verdict?, forecast?);
     // Of an image that is made before the deploy it is known already that it is not there.
-    if let Some(image) = place.image.as_ref().filter(|_| release::makes_image(place))
-        && image_of(&plan.candidate).is_none()
-    {
+    let is_known =
+        |repository: &str| plan.candidate.artifacts.iter().any(|artifact| artifact.name == repository);
+    for image in place.images().filter(|image| image.is_made() && !is_known(&image.repository)) {
         let is_it = |sentence: &str| sentence.contains(&image.repository);
         verdict.problems.retain(|problem| problem.code != "image-absent" || !is_it(&problem.sentence));
     }

@@ -59,7 +59,7 @@ async fn check(
         objects => objects?,
     };
     release::fit(&mut objects, environment)?;
-    if let Some(image) = &settings.image {
+    for image in settings.images() {
         release::demand_use(&image.repository, &objects)?;
         // What it is called there counts for nothing: the digest is put in.
         pin_images(&mut objects, &image.repository, ANY);

@@ -89,9 +89,9 @@ fn parse_for(file: &Path, text: &str, values: Option<&Values>) -> Result<Setting
     let tell = |finding| Diagnostic::new(file, text, &secrets, finding);
     let diagnostics = findings.into_iter().map(tell).collect();
     match resolved {
-        Some(resolve::Resolved { app, image, environments, preview }) if !faulty => {
+        Some(resolve::Resolved { app, image, others, environments, preview }) if !faulty => {
             let preview = preview.map(|preview| PreviewSettings { text: text.to_owned(), ..preview });
-            Ok(Settings { app, file: absolute, image, environments, preview, warnings: diagnostics })
+            Ok(Settings { app, file: absolute, image, others, environments, preview, warnings: diagnostics })
         }
         _ => Err(SettingsError::Invalid(diagnostics)),
     }

@@ -175,7 +175,10 @@ mod tests {
              | web | <https://a.test><br><https://b.test> | r.test/web:1 | 2 pods, 100m CPU |\n\
              | work\\|er |  |  | 2 pods, 100m CPU |\n\n"
         );
-        assert!(life(&preview).contains("or 72 h after the last push to it. It sleeps after 30 min without a visitor"));
+        assert!(
+            life(&preview)
+                .contains("or 72 h after the last push to it. It sleeps after 30 min without a visitor")
+        );
         assert_eq!(table(&AboutPreview::default()), "");
     }
 }

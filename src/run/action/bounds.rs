@@ -41,8 +41,9 @@ pub(super) fn demand_of_previews(here: &Settings, moved: &Common, commit: &str) 
         let its = preview.sample.preview.as_ref();
         let isolation = its.map(|its| &its.isolation);
         let server = its.and_then(|its| Some(&its.database.as_ref()?.server));
-        let own =
-            format!("{:?}", (&preview.name, preview.ttl, preview.limit, preview.at_limit, isolation, server));
+        let front = its.map(|its| (&its.front.access, &its.front.image));
+        let life = (preview.ttl, preview.limit, preview.at_limit);
+        let own = format!("{:?}", (&preview.name, life, isolation, server, front));
         Some((bounds(settings, &preview.sample), own))
     };
     if bounds(&there).is_some() && bounds(&there) == bounds(here) {
@@ -50,7 +51,7 @@ pub(super) fn demand_of_previews(here: &Settings, moved: &Common, commit: &str) 
     }
     let why =
         format!("commit {commit} says otherwise than what is checked out where previews are, and how many");
-    let hint = "`app`, name, namespace, kubeconfig, context, `oidc`, isolation, the server of databases, `ttl` and `limit` are changed by a merge; a kubeconfig is named by its whole path";
+    let hint = "`app`, name, namespace, kubeconfig, context, `oidc`, isolation, `access`, `front`, the server of databases, `ttl` and `limit` are changed by a merge; a kubeconfig is named by its whole path";
     Err(refusal("other-bounds", &why, hint))
 }
 

@@ -55,7 +55,8 @@ fn variables(settings: &Settings) -> BTreeSet<&str> {
     }));
     let told = all().flat_map(|environment| &environment.notify);
     names.extend(told.flat_map(NotifySettings::variables));
-    if let Some(ImageSource::Build(build)) = settings.image.as_ref().map(|image| &image.source) {
+    for image in settings.images() {
+        let ImageSource::Build(build) = &image.source else { continue };
         names.extend(build.secrets.iter().filter_map(|(_, source)| match source {
             SecretSource::Variable(name) => Some(name.as_str()),
             SecretSource::File(_) => None,
@@ -98,6 +99,7 @@ mod tests {
     fn no_part_of_the_settings_is_forgotten() {
         let text = "app: shop
 image: { repository: registry.example/shop, build: { secrets: { npm: $NPM } } }
+images: { api: { repository: registry.example/api, build: { secrets: { go: $GO_PROXY } } } }
 notify: [{ slack: $SLACK }]
 environments:
   dev:
@@ -127,6 +129,7 @@ environments:
             "DD_APP",
             "GATE",
             "GATE_SECRET",
+            "GO_PROXY",
             "HEADER",
             "INSTANCE",
             "METRICS",

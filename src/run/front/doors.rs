@@ -46,6 +46,7 @@ struct Door {
     behind: BTreeSet<SocketAddr>,
     /// Those that were there when the app lay down.
     left: BTreeSet<SocketAddr>,
+    stop: CancellationToken,
     serving: JoinHandle<()>,
 }
 
@@ -80,14 +81,15 @@ impl Doors {
         // What led here by that port before does so no more.
         let former: Vec<Lead> = self.open.keys().filter(|other| other.at == lead.at).cloned().collect();
         for door in former.iter().filter_map(|former| self.open.remove(former)) {
-            door.serving.abort();
-            let _ = door.serving.await;
+            // What it has taken goes on to its end; nobody waits for that.
+            door.stop.cancel();
         }
         let (proxy, listener) = (Proxy::new(self.settings.clone()), super::listen(lead.at).await?);
-        let (own, stop) = (proxy.clone(), self.stop.clone());
-        let serving = tokio::spawn(async move { own.serve(listener, stop).await });
+        let (own, stop) = (proxy.clone(), self.stop.child_token());
+        let token = stop.clone();
+        let serving = tokio::spawn(async move { own.serve(listener, token).await });
         tracing::info!("port {} leads to {} {}", lead.at, lead.service, lead.port);
-        self.open.insert(lead, Door { proxy, behind: BTreeSet::new(), left: BTreeSet::new(), serving });
+        self.open.insert(lead, Door { proxy, behind: BTreeSet::new(), left: BTreeSet::new(), stop, serving });
         self.lead();
         Ok(())
     }

@@ -3,7 +3,7 @@
 mod doors;
 mod sleeper;
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use kube::runtime::WatchStreamExt as _;
 use kube::runtime::watcher::{self, Event, watcher};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::Instant;
 
 use self::doors::Doors;
 use self::sleeper::Sleeper;
@@ -24,6 +25,10 @@ use crate::error::{Error, ErrorKind};
 use crate::target::kubernetes::front::{ACCESS, HEALTH, NAMESPACE, lead, leads};
 use crate::target::local::proxy::Access;
 
+/// So long after it is told to end visitors may still be led to this pod.
+const HEARD: Duration = Duration::from_secs(8);
+/// So long those who wait for the app are held on to before it ends.
+const HELD: Duration = Duration::from_secs(35);
 /// How often it is looked whether anybody is there.
 const TICK: Duration = Duration::from_millis(500);
 
@@ -50,7 +55,7 @@ pub(super) async fn serve(arguments: &FrontArgs) -> Result<ExitCode, Error> {
     let mut services = std::pin::pin!(services.default_backoff());
     let mut tick = tokio::time::interval(TICK);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut health = None;
+    let (mut health, mut leaves) = (None, None);
     loop {
         tokio::select! {
             Some(event) = services.next() => match event {
@@ -60,7 +65,7 @@ pub(super) async fn serve(arguments: &FrontArgs) -> Result<ExitCode, Error> {
                     }
                 }
                 // All that there are have been told.
-                Ok(Event::InitDone) if health.is_none() => health = Some(healthy().await?),
+                Ok(Event::InitDone) if health.is_none() && leaves.is_none() => health = Some(healthy().await?),
                 Ok(_) => {}
                 Err(error) => tracing::warn!("the Services of {namespace} cannot be watched: {error}"),
             },
@@ -70,8 +75,17 @@ pub(super) async fn serve(arguments: &FrontArgs) -> Result<ExitCode, Error> {
             },
             () = doors.wanted() => sleeper.wanted(&mut doors).await,
             _ = tick.tick() => sleeper.look(&mut doors).await,
-            _ = terminate.recv() => break,
+            _ = terminate.recv(), if leaves.is_none() => {
+                // It serves on until those who lead visitors here have heard that it leaves.
+                health = None;
+                leaves = Some(Instant::now());
+            }
             _ = interrupt.recv() => break,
+        }
+        let is_over =
+            |since: Instant| since.elapsed() > HEARD && (doors.held() == 0 || since.elapsed() > HELD);
+        if leaves.is_some_and(is_over) {
+            break;
         }
     }
     drop(health);
@@ -107,8 +121,12 @@ fn heard(kind: SignalKind) -> Result<Signal, Error> {
 
 /// Listens at a port of the pod.
 async fn listen(port: u16) -> Result<TcpListener, Error> {
-    let address = SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
-    TcpListener::bind(address).await.map_err(|error| {
-        Error::new(ErrorKind::Failed, "port-taken", format!("cannot listen on {address}: {error}"))
+    // Where there is no IPv6, by IPv4 alone.
+    let bound = match TcpListener::bind(SocketAddr::from((Ipv6Addr::UNSPECIFIED, port))).await {
+        Ok(listener) => Ok(listener),
+        Err(_) => TcpListener::bind(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port))).await,
+    };
+    bound.map_err(|error| {
+        Error::new(ErrorKind::Failed, "port-taken", format!("cannot listen on port {port}: {error}"))
     })
 }

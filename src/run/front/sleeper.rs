@@ -88,6 +88,10 @@ impl Sleeper {
 
     async fn awake(&mut self, doors: &mut Doors) {
         doors.lead_on();
+        if doors.held() > 0 && self.looked.elapsed() > AGAIN {
+            // Perhaps a part of it sleeps.
+            return self.wake("a request waits").await;
+        }
         let answered = doors.answered();
         let is_asked = answered != std::mem::replace(&mut self.answered, answered);
         if is_asked || doors.is_busy() || doors.held() > 0 {
@@ -101,7 +105,8 @@ impl Sleeper {
             Err(error) => {
                 tracing::warn!("it cannot sleep: {}", error.sentence);
                 self.busy = Instant::now();
-                self.state = State::Waking;
+                // A part of it may.
+                self.state = State::Unknown;
             }
         }
     }

@@ -213,7 +213,8 @@ impl Ground {
             Self::Machine(machine) => AnyTarget::Local(machine.target(environment).await?),
             Self::Cluster(cluster) => {
                 if environment.preview.as_ref().is_some_and(|preview| preview.front.sleep.is_some()) {
-                    front::wake(&cluster.client, &cluster.scope.namespace, true).await?;
+                    // By the lock that whoever works has by now, nothing lies down again.
+                    front::wake(&cluster.client, &cluster.scope.namespace, false).await?;
                 }
                 AnyTarget::Kubernetes(cluster.target())
             }

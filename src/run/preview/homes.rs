@@ -168,19 +168,22 @@ impl Homes {
         let name = namespace(environment)?;
         match standing(environment)? {
             Some(standing) => front::raise(&cluster.client, name, &standing, FRONT).await?,
-            None => front::remove(&cluster.client, name).await?,
+            // Routes lead to one that is there until they are applied anew.
+            None => front::wake(&cluster.client, name, true).await?,
         }
         Ok(())
     }
 
-    /// The run that a preview was kept awake for is over. What cannot be written down is told: it sleeps a while later.
-    pub async fn settle(&self, place: &str) {
+    /// The run that a preview was kept awake for is over. A front that its settings do not have any more goes once what they say `is_live`. What
+    /// cannot be done is told: it sleeps a while later, and the front goes with the next one.
+    pub async fn settle(&self, place: &str, has_front: bool, is_live: bool) {
         let Self::Cluster(_, cluster) = self else { return };
-        if let Err(error) = front::settle(&cluster.client, place).await {
-            tracing::warn!(
-                "that the run is over was not written down at the preview's front: {}",
-                error.sentence
-            );
+        let settled = match has_front || !is_live {
+            true => front::settle(&cluster.client, place).await,
+            false => front::remove(&cluster.client, place).await,
+        };
+        if let Err(error) = settled {
+            tracing::warn!("the front of the preview was not told that the run is over: {}", error.sentence);
         }
     }
 

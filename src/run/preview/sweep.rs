@@ -10,7 +10,7 @@ use crate::cli::Common;
 use crate::error::Error;
 use crate::github::Client;
 use crate::github::pulls::{self, Pull};
-use crate::preview::{Open, Taking, Verdict, judge, missing};
+use crate::preview::{Open, Ownership, Taking, Verdict, judge, missing};
 use crate::run::action::unsaid;
 use crate::settings::{PullFacts, Settings};
 
@@ -121,6 +121,7 @@ pub async fn sweep(
                 Ok(Taken::Away(verdict)) => (home, verdict, Some(Ok(()))),
                 Ok(Taken::GoneBefore) => (home, verdict, Some(Ok(()))),
                 Ok(Taken::Wanted) => (home, Verdict::Keep { behind: None }, None),
+                Ok(Taken::Doubtful(why)) => (home, Verdict::Leave(why), None),
                 Err(error) => (home, verdict, Some(Err(error))),
             }
         }
@@ -163,6 +164,8 @@ enum Taken {
     GoneBefore,
     /// It is wanted by now.
     Wanted,
+    /// Something else is in its place by now: why that is not touched.
+    Doubtful(String),
 }
 
 struct Sweeper<'a> {
@@ -194,8 +197,10 @@ impl Sweeper<'_> {
         let Some(now) = self.homes.again(&self.settings.app, home).await? else {
             return Ok(Taken::GoneBefore);
         };
-        // Somebody else has something in its place.
-        let Some(record) = now.record() else { return Ok(Taken::GoneBefore) };
+        let record = match &now.found.ownership {
+            Ownership::Ours(record) => record,
+            Ownership::Doubtful(why) => return Ok(Taken::Doubtful(why.clone())),
+        };
         let open = match self.client {
             None => None,
             Some(client) => {

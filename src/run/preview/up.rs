@@ -40,6 +40,7 @@ pub struct Raised {
     pub database: Option<Own>,
     homes: Homes,
     place: String,
+    has_front: bool,
     record: Record,
 }
 
@@ -74,7 +75,8 @@ pub async fn begin(
         Err(error) => Err(error),
     };
     let place = homes.place(&environment)?;
-    let raised = Raised { name: environment.name, database: None, homes, place, record };
+    let has_front = environment.preview.as_ref().is_some_and(|preview| preview.front.image.is_some());
+    let raised = Raised { name: environment.name, database: None, homes, place, has_front, record };
     match database {
         Ok(database) => Ok(Raised { database, ..raised }),
         Err(error) => {
@@ -176,7 +178,8 @@ fn record(
 impl Raised {
     /// Writes down how the deploy to it went, unless a later one has begun meanwhile. What cannot be written is told, and the sweep looks again.
     pub async fn end(self, settings: &Settings, result: &Result<RolloutAnswer, Error>) {
-        self.homes.settle(&self.place).await;
+        let is_live = result.as_ref().is_ok_and(|answer| answer.exit_code == 0);
+        self.homes.settle(&self.place, self.has_front, is_live).await;
         match result {
             Ok(answer) if answer.exit_code == 0 => self.note(settings, Stage::Up, &answer.sentence).await,
             Ok(answer) => self.note(settings, Stage::Failed, &answer.sentence).await,

@@ -45,49 +45,72 @@ enum Which {
 }
 
 impl Wish {
-    /// What the settings and `--image` ask for; nothing where neither names an image: then the manifests alone say what runs.
+    /// What the settings and `--image` ask for, the app's own image before the others; nothing where neither names an image: then the manifests
+    /// alone say what runs. `given` may name several, with blanks between them.
     ///
     /// # Errors
-    /// `bad-image-name` when `--image` names none, `other-image` when it is not of the repository of the settings.
-    pub(super) fn read(settings: Option<&ImageSettings>, given: Option<&str>) -> Result<Option<Self>, Error> {
-        let known = settings.map(|image| image.repository.clone());
-        let Some(given) = given else {
-            return Ok(known.map(|repository| Self { repository, which: Which::OfVersion }));
-        };
-        let shown = given.escape_debug();
-        let bad = |why: &str| {
-            let sentence = format!("`--image {shown}` names no image: {why}");
-            Error::new(ErrorKind::Usage, "bad-image-name", sentence)
-                .hint("write REPOSITORY:TAG, REPOSITORY@sha256:…, or the digest alone")
-        };
+    /// `bad-image-name` when `--image` names none, `other-image` when it is of no repository of the settings.
+    pub(super) fn read(known: &[&ImageSettings], given: Option<&str>) -> Result<Vec<Self>, Error> {
+        let mut all: Vec<Self> = Vec::new();
+        for text in given.into_iter().flat_map(|given| given.split([' ', '\n', ','])).map(str::trim) {
+            if text.is_empty() && given.is_some_and(|given| !given.trim().is_empty()) {
+                continue;
+            }
+            let wish = Self::given(known, text)?;
+            if all.iter().any(|other| full_name(&other.repository) == full_name(&wish.repository)) {
+                return Err(bad(text, "another image of its repository is named, too"));
+            }
+            all.push(wish);
+        }
+        let is_given = |image: &ImageSettings| all.iter().any(|wish| wish.repository == image.repository);
+        let rest = known.iter().filter(|image| !is_given(image));
+        let rest = rest.map(|image| Self { repository: image.repository.clone(), which: Which::OfVersion });
+        let rest: Vec<Self> = rest.collect();
+        all.extend(rest);
+        // The first is the one that the release is told by.
+        let place = |wish: &Self| known.iter().position(|image| image.repository == wish.repository);
+        all.sort_by_key(|wish| place(wish).unwrap_or(usize::MAX));
+        Ok(all)
+    }
+
+    /// One image of `--image`.
+    fn given(known: &[&ImageSettings], given: &str) -> Result<Self, Error> {
         if given.starts_with("sha256:") {
             if !is_digest(given) {
-                return Err(bad("a digest has 64 hexadecimal digits after `sha256:`"));
+                return Err(bad(given, "a digest has 64 hexadecimal digits after `sha256:`"));
             }
-            let repository = known.ok_or_else(|| {
-                bad("of a digest alone the repository is not known, for tidegate.yaml has no `image`")
+            let own = known.first().ok_or_else(|| {
+                bad(given, "of a digest alone the repository is not known, for tidegate.yaml has no `image`")
             })?;
-            return Ok(Some(Self { repository, which: Which::Digest(given.to_owned()) }));
+            return Ok(Self { repository: own.repository.clone(), which: Which::Digest(given.to_owned()) });
         }
-        let read = Reference::parse(&full_name(given)).map_err(|error| bad(&error.to_string()))?;
+        let read = Reference::parse(&full_name(given)).map_err(|error| bad(given, &error.to_string()))?;
         let named = repository_of(given);
         let which = match read.version {
-            _ if named == given => return Err(bad("it says neither tag nor digest")),
+            _ if named == given => return Err(bad(given, "it says neither tag nor digest")),
             version if is_digest(&version) => Which::Digest(version),
-            version if version.contains(':') => return Err(bad("its digest is not one of SHA-256")),
+            version if version.contains(':') => return Err(bad(given, "its digest is not one of SHA-256")),
             version => Which::Tag(version),
         };
-        match known {
-            Some(known) if full_name(&known) != full_name(named) => {
+        let Some(own) = known.first() else {
+            return Ok(Self { repository: named.to_owned(), which });
+        };
+        match known.iter().find(|image| full_name(&image.repository) == full_name(named)) {
+            Some(image) => Ok(Self { repository: image.repository.clone(), which }),
+            None => {
+                let (shown, own) = (given.escape_debug(), &own.repository);
                 let sentence = format!(
-                    "`--image {shown}` is of another repository than `image` in tidegate.yaml, {known}"
+                    "`--image {shown}` is of another repository than `image` in tidegate.yaml, {own}"
                 );
                 Err(Error::new(ErrorKind::Usage, "other-image", sentence)
-                    .hint(format!("`tidegate image copy {given} {known}:TAG` brings it there")))
+                    .hint(format!("`tidegate image copy {given} {own}:TAG` brings it there")))
             }
-            Some(repository) => Ok(Some(Self { repository, which })),
-            None => Ok(Some(Self { repository: named.to_owned(), which })),
         }
+    }
+
+    /// Registry and repository, as they are written.
+    pub(super) fn repository(&self) -> &str {
+        &self.repository
     }
 
     /// The tag that `--image` names.
@@ -98,8 +121,7 @@ impl Wish {
         }
     }
 
-    /// Finds the digest out and puts it into all containers that name the repository; gives the repository. `given` is the version
-    /// where a person has named one.
+    /// Finds the digest out and puts it into all containers that name the repository. `given` is the version where a person has named one.
     ///
     /// # Errors
     /// `image-not-used` when no container names it; `image-absent`, `no-image-tag` and what a registry says when the digest cannot be
@@ -111,7 +133,7 @@ impl Wish {
         version: &str,
         given: Option<&str>,
         objects: &mut [Object],
-    ) -> Result<String, Error> {
+    ) -> Result<(), Error> {
         demand_use(&self.repository, objects)?;
         let digest = match &self.which {
             Which::Digest(digest) => digest.clone(),
@@ -119,7 +141,7 @@ impl Wish {
             Which::OfVersion => self.of_version(place, cluster, version, given, objects).await?,
         };
         pin_images(objects, &self.repository, &digest);
-        Ok(self.repository)
+        Ok(())
     }
 
     async fn of_version(
@@ -135,7 +157,7 @@ impl Wish {
             .promoted()
             .find(|release| release.version == version)
             .and_then(|release| release.artifacts.iter().find(|artifact| artifact.name == self.repository));
-        let Some(settings) = &place.image else {
+        let Some(settings) = place.images().find(|image| image.repository == self.repository) else {
             return Err(self.absent(version));
         };
         let occasion = Occasion { folder: &place.folder, version, is_given: given.is_some() };
@@ -231,6 +253,12 @@ pub fn demand_use(repository: &str, objects: &[Object]) -> Result<(), Error> {
     })
 }
 
+fn bad(given: &str, why: &str) -> Error {
+    let sentence = format!("`--image {}` names no image: {why}", given.escape_debug());
+    Error::new(ErrorKind::Usage, "bad-image-name", sentence)
+        .hint("write REPOSITORY:TAG, REPOSITORY@sha256:…, or the digest alone")
+}
+
 fn is_digest(text: &str) -> bool {
     let hex = text.strip_prefix("sha256:");
     hex.is_some_and(|hex| hex.len() == 64 && hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')))
@@ -257,9 +285,33 @@ mod tests {
 
     fn read(repository: Option<&str>, given: Option<&str>) -> Result<Option<(String, Which)>, String> {
         let settings = repository.map(settings);
-        let wish =
-            Wish::read(settings.as_ref(), given).map_err(|error| format!("{}: {error}", error.code))?;
-        Ok(wish.map(|wish| (wish.repository, wish.which)))
+        let known: Vec<&ImageSettings> = settings.iter().collect();
+        let wishes = Wish::read(&known, given).map_err(|error| format!("{}: {error}", error.code))?;
+        assert!(wishes.len() < 2, "{wishes:?}");
+        Ok(wishes.into_iter().next().map(|wish| (wish.repository, wish.which)))
+    }
+
+    #[test]
+    fn each_image_of_several_is_named_or_of_the_version() {
+        let (own, api) = (settings("r.test/web"), settings("r.test/api"));
+        let digest = |digit: &str| format!("sha256:{}", digit.repeat(64));
+        let read = |given: Option<&str>| -> Result<Vec<(String, Which)>, String> {
+            let wishes = Wish::read(&[&own, &api], given).map_err(|error| error.sentence)?;
+            Ok(wishes.into_iter().map(|wish| (wish.repository, wish.which)).collect())
+        };
+        let (web, api) = ("r.test/web".to_owned(), "r.test/api".to_owned());
+        let of_version = || Which::OfVersion;
+        assert_eq!(read(None).unwrap(), [(web.clone(), of_version()), (api.clone(), of_version())]);
+        let given = format!("r.test/api:1\n{}", digest("a"));
+        let both = [(web.clone(), Which::Digest(digest("a"))), (api.clone(), Which::Tag("1".into()))];
+        assert_eq!(read(Some(&given)).unwrap(), both, "whatever their order, its own is the first");
+        let one = [(web.clone(), of_version()), (api, Which::Digest(digest("b")))];
+        assert_eq!(read(Some(&format!("r.test/api@{}", digest("b")))).unwrap(), one);
+        assert!(
+            read(Some("r.test/web:1, r.test/web:2")).unwrap_err().contains("another image of its repository")
+        );
+        assert!(read(Some("r.test/other:1")).unwrap_err().contains("another repository"));
+        assert!(read(Some("")).unwrap_err().contains("names no image"));
     }
 
     #[test]

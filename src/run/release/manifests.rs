@@ -13,7 +13,7 @@ use crate::rollout::strategy::StrategyName;
 use crate::run::ground::Cluster;
 use crate::run::migrations::Planned;
 use crate::run::place::Place;
-use crate::settings::{EnvironmentSettings, ImageSource, ManifestSource, TargetSettings};
+use crate::settings::{EnvironmentSettings, ManifestSource, TargetSettings};
 use crate::target::TargetError;
 use crate::target::kubernetes::KubernetesConfig;
 use crate::target::kubernetes::bundle::Bundle;
@@ -46,33 +46,28 @@ async fn put_together(
     asked: Asked<'_>,
     is_look: bool,
 ) -> Result<Wanted, Error> {
-    let image = digest::Wish::read(place.image.as_ref(), asked.image)?;
-    let tag = image.as_ref().and_then(digest::Wish::tag);
+    let wishes = digest::Wish::read(&place.images().collect::<Vec<_>>(), asked.image)?;
+    let tag = wishes.first().and_then(digest::Wish::tag);
     let version = version::of(&place.folder, asked.version.or(tag))?;
     let strategy = place.environment.strategy.name();
     let mut objects = objects_of(place, cluster)?;
-    let repository = match image {
-        Some(wish) => match wish.put_in(place, cluster, &version, asked.version, &mut objects).await {
-            Err(error) if is_look && error.code == "image-absent" && makes_image(place) => {
+    let own = wishes.first().map(|wish| wish.repository().to_owned());
+    for wish in wishes {
+        let is_made = place.images().any(|image| image.repository == wish.repository() && image.is_made());
+        match wish.put_in(place, cluster, &version, asked.version, &mut objects).await {
+            Err(error) if is_look && error.code == "image-absent" && is_made => {
                 tracing::warn!("{}; it is made before the deploy, or by `tidegate build`", error.sentence);
-                None
             }
-            repository => Some(repository?),
-        },
-        None => None,
-    };
+            put => put?,
+        }
+    }
     let bundle = bundle(objects, &cluster.config, strategy)?;
-    let (mut artifacts, spec) = (bundle.artifacts(repository.as_deref()), bundle.spec());
+    let (mut artifacts, spec) = (bundle.artifacts(own.as_deref()), bundle.spec());
     let migrations = Planned::of(place)?;
     artifacts.extend(migrations.as_ref().and_then(Planned::artifact));
     let commit = version::commit(&place.folder);
     let release = Release::new(&place.app, &version, commit, artifacts, spec, Timestamp::now());
     Ok(Wanted::anew(release, Some(bundle), migrations))
-}
-
-/// Whether the configuration says of what the image is made.
-pub fn makes_image(place: &Place) -> bool {
-    place.image.as_ref().is_some_and(|image| image.source != ImageSource::Elsewhere)
 }
 
 /// The objects as they are written, with whatever image they name: for a look at what they need besides.

@@ -15,7 +15,7 @@ mod program;
 mod version;
 
 pub use digest::demand_use;
-pub use manifests::{bundle, fit, makes_image, objects, without_image};
+pub use manifests::{bundle, fit, objects, without_image};
 pub use program::secrets;
 pub use version::{commit, of as version_of};
 

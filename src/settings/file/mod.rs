@@ -55,6 +55,9 @@ pub(super) struct File {
     pub(super) app: Option<String>,
     /// The image that environments in a cluster run: where it is kept, what it is called, what it is made of.
     pub(super) image: Option<Image>,
+    /// Further images of the app, each by a name of its own, with the keys of `image`: `{ worker: { repository: …, build: … } }`. A container takes the
+    /// one of its repository; what has not changed is not built again.
+    pub(super) images: Option<Ordered<Image>>,
     /// Who is told how rollouts ended, in every environment that has no list of its own.
     pub(super) notify: Option<Vec<Notification>>,
     /// The environments by name. A name has small letters, digits and inner dashes, at most 63 characters.

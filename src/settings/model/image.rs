@@ -19,6 +19,14 @@ pub struct ImageSettings {
     pub source: ImageSource,
 }
 
+impl ImageSettings {
+    /// Whether the configuration says of what it is made.
+    #[must_use]
+    pub fn is_made(&self) -> bool {
+        self.source != ImageSource::Elsewhere
+    }
+}
+
 /// What an image is made of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ImageSource {

@@ -43,6 +43,8 @@ pub struct Settings {
     pub file: PathBuf,
     /// The image that environments in a cluster run.
     pub image: Option<ImageSettings>,
+    /// Further images of the app, each of another repository; only where there is `image`.
+    pub others: Vec<ImageSettings>,
     /// The environments in the order of the file; none where there are only previews.
     pub environments: Vec<EnvironmentSettings>,
     /// The template of the preview environments, if there are any.
@@ -232,6 +234,11 @@ fn choice(suggestion: Option<&str>, known: &[String]) -> String {
 }
 
 impl Settings {
+    /// All images of the app, its own before the others.
+    pub fn images(&self) -> impl Iterator<Item = &ImageSettings> {
+        self.image.iter().chain(&self.others)
+    }
+
     /// The environment of that name.
     ///
     /// # Errors

@@ -38,6 +38,8 @@ pub(super) struct Resolved {
     pub(super) app: String,
     /// Its image.
     pub(super) image: Option<ImageSettings>,
+    /// Its other images.
+    pub(super) others: Vec<ImageSettings>,
     /// Its environments.
     pub(super) environments: Vec<EnvironmentSettings>,
     /// Its previews.
@@ -61,6 +63,8 @@ pub(super) fn resolve(
     }
     let is_image_given = file.image.is_some();
     let image = file.image.and_then(|raw| image::resolve(raw, folder, &root.key("image"), findings));
+    let others =
+        image::others(file.images, image.as_ref(), is_image_given, folder, &root.key("images"), findings);
     let is_told = file.notify.is_some();
     let for_all = notify::resolve(file.notify.unwrap_or_default(), &root.key("notify"), findings);
     let all = root.key("environments");
@@ -72,6 +76,9 @@ pub(super) fn resolve(
     let has_cluster = entries.iter().any(|(_, raw)| !matches!(raw.target, Some(Target::Local(_))));
     if let Some(image) = &image {
         image::check_is_wanted(image, has_cluster, &root.key("image"), findings);
+    }
+    for (name, image) in &others {
+        image::check_is_wanted(image, has_cluster, &root.key("images").key(name), findings);
     }
     for (name, mut raw) in entries {
         let path = all.key(&name);
@@ -111,7 +118,8 @@ pub(super) fn resolve(
     if is_image_given && image.is_none() {
         return None;
     }
-    Some(Resolved { app: app?, image, environments, preview })
+    let others = others.into_iter().map(|(_, image)| image).collect();
+    Some(Resolved { app: app?, image, others, environments, preview })
 }
 
 /// The value, or a finding that it is missing.

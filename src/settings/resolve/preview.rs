@@ -12,8 +12,8 @@ use crate::settings::file::{
     self, Database, Environment, Isolation, On, Ordered, Ports, Pulls, Target, Text,
 };
 use crate::settings::model::{
-    DatabaseSettings, EnvironmentSettings, IsolationSettings, PreviewInstance, PreviewSettings, PullRules,
-    TargetSettings, TrafficSettings,
+    DatabaseSettings, EnvironmentSettings, FrontSettings, IsolationSettings, PreviewInstance,
+    PreviewSettings, PullRules, TargetSettings, TrafficSettings,
 };
 use crate::settings::template::{NAME, PORTS};
 use crate::yaml::Path;
@@ -137,13 +137,7 @@ pub(super) fn resolve(
         }
         local @ TargetSettings::Local(_) => local,
     };
-    let has_router = matches!(&target, TargetSettings::Kubernetes(cluster) if !matches!(cluster.traffic, TrafficSettings::Service { .. }));
-    if front.image.is_some() && has_router {
-        let message =
-            "`traffic` divides what routes lead to, and with `front` they lead to the front of the preview";
-        let help = "leave `traffic` out in `preview`: a preview divides no visitors, or name its Service";
-        findings.conflict(&path.key("target").key("kubernetes").key("traffic"), message, help);
-    }
+    check_traffic(&front, &target, path, findings);
     let database = match database {
         Some(database) => Some(database?),
         None => None,
@@ -166,6 +160,17 @@ pub(super) fn resolve(
         sample: Box::new(sample),
         text: String::new(),
     })
+}
+
+/// Where routes lead to the front of a preview, nothing divides them.
+fn check_traffic(front: &FrontSettings, target: &TargetSettings, path: &Path, findings: &mut Findings<'_>) {
+    let TargetSettings::Kubernetes(cluster) = target else { return };
+    if front.image.is_some() && !matches!(cluster.traffic, TrafficSettings::Service { .. }) {
+        let message =
+            "`traffic` divides what routes lead to, and with `front` they lead to the front of the preview";
+        let help = "leave `traffic` out in `preview`: a preview divides no visitors, or name its Service";
+        findings.conflict(&path.key("target").key("kubernetes").key("traffic"), message, help);
+    }
 }
 
 /// How many there may be, and what happens to one more.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::process::Child;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::control::{Hello, Line, PROTOCOL, Reply, Request, disk, failure};
+use super::control::{Hello, Line, PROTOCOL, Phase, Reply, Request, disk, failure};
 use super::paths::{Paths, private_dir};
 use super::process::FileId;
 use super::program::digest_file;
@@ -20,6 +20,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A standby takes over within milliseconds; after this time there is none.
 const STANDBY: Duration = Duration::from_millis(1500);
+
+/// Instances of an environment that wakes are waited for so long before anything else is done.
+const WAKING: Duration = Duration::from_secs(30);
 
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -172,6 +175,26 @@ impl Client {
         let words = super::supervisor::log_tail(&self.paths.log(), begin, 20).join("; ");
         let sentence = format!("the supervisor of {root} was started and does not answer; it said: {words}");
         failure("supervisor-failed", sentence, "mend what it names, or look into supervisor.log")
+    }
+
+    /// Has an environment that sleeps wake, and waits a bounded time until it takes requests: one that waits for it is answered by the supervisor that has it,
+    /// before another one may take that one's place. Nothing where none runs.
+    pub(super) async fn wake(&self) -> Result<(), TargetError> {
+        let asker = self.without_start();
+        if self.hello().await.is_err() {
+            return Ok(());
+        }
+        let until = Instant::now() + WAKING;
+        let Reply::Status(status) = asker.ask(&Request::Status).await? else { return Ok(()) };
+        let mut is_asleep = status.asleep;
+        while is_asleep && Instant::now() < until {
+            // Whoever waits for changes works on it.
+            asker.ask(&Request::Observe { newer_than: Some(u64::MAX), patience: PAUSE }).await?;
+            let Reply::Status(status) = asker.ask(&Request::Status).await? else { return Ok(()) };
+            is_asleep =
+                status.asleep || status.instances.iter().any(|instance| instance.phase != Phase::Ready);
+        }
+        Ok(())
     }
 
     /// Lets `binary` take over where the running supervisor is older; says whether it did.

@@ -59,6 +59,7 @@ impl LocalTarget {
     /// what the disk says.
     pub async fn connect(state: &Path, config: LocalConfig) -> Result<Self, TargetError> {
         let client = Client::new(state, Some(config.binary.clone()));
+        client.wake().await?;
         client.upgrade_if_older(&config.binary).await?;
         let settings =
             Settings { listen: config.listen, admin: config.admin, proxy: config.proxy, sleep: config.sleep };

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::stage::{Door, ROLLING, Stage};
-use crate::parts::kube::image;
+use crate::parts::kube::{image, workload};
 
 /// Settings with an image of the sample app, which says who made it.
 fn settings(stage: &Stage, repository: &str, by: &str) {
@@ -88,4 +88,52 @@ async fn the_digest_that_was_built_is_deployed_and_a_tag_that_moves_changes_noth
         history["rollouts"].as_array().unwrap().iter().map(|one| one["image"].as_str().unwrap()).collect();
     let wanted = [&moved, &first, &second, &first].map(|digest| format!("{repository}@{digest}"));
     assert_eq!(shown, wanted);
+}
+
+/// Settings with two images, of which one says by whom it was made.
+fn two(stage: &Stage, own: &str, other: &str, by: &str) {
+    settings(stage, own, "nobody");
+    let file = stage.dir.path().join("tidegate.yaml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let own = text.split_once("image:\n").unwrap().1;
+    let (_, keys) = own.split_once('\n').unwrap();
+    let keys = keys.replace("nobody", by).replace("\n  ", "\n    ");
+    let more = format!("images:\n  worker:\n    repository: {other}\n  {keys}");
+    std::fs::write(file, text.clone() + &more).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_workload_runs_the_image_of_its_repository() {
+    let Some(stage) = Stage::open("several images", "several", Door::Service).await else { return };
+    let (name, other) = (format!("several-{}", std::process::id()), format!("worker-{}", std::process::id()));
+    stage.manifests(&format!("{name}:x"));
+    let worker = workload("worker", &format!("{other}:x"), 1, "/health", "");
+    std::fs::write(stage.dir.path().join("deploy/worker.yaml"), worker).unwrap();
+    two(&stage, &image(&name), &image(&other), "first");
+    stage.run(&["validate"]).await.exits(0);
+    let first = stage.run(&["build", "--version", "v1"]).await.exits(0).json();
+    assert!(first["reused"] == false && first["others"][0]["reused"] == false, "{first:#}");
+    stage.run(&["deploy", "--version", "v1"]).await.exits(0);
+    let runs = |name: &str| -> String {
+        let deployment = stage.space.json(&["get", "deployment", name]);
+        deployment["spec"]["template"]["spec"]["containers"][0]["image"].as_str().unwrap().to_owned()
+    };
+    let digest = |answer: &Value| answer["digest"].as_str().unwrap().to_owned();
+    assert_eq!(runs("shop"), format!("{}@{}", image(&name), digest(&first)));
+    assert_eq!(runs("worker"), format!("{}@{}", image(&other), digest(&first["others"][0])));
+
+    two(&stage, &image(&name), &image(&other), "second");
+    let second = stage.run(&["build", "--version", "v2"]).await.exits(0).json();
+    assert_ne!(digest(&second["others"][0]), digest(&first["others"][0]));
+    stage.run(&["deploy", "--version", "v2"]).await.exits(0);
+    assert_eq!(runs("shop"), format!("{}@{}", image(&name), digest(&second)));
+    assert_eq!(runs("worker"), format!("{}@{}", image(&other), digest(&second["others"][0])));
+    // Both go back, and each can be named by itself.
+    stage.run(&["rollback"]).await.exits(0);
+    assert_eq!(runs("worker"), format!("{}@{}", image(&other), digest(&first["others"][0])));
+    let named = format!("{}:v2", image(&other));
+    stage.run(&["deploy", "--version", "v1b", "--image", &named]).await.exits(1).reason();
+    stage.run(&["build", "--version", "v1b"]).await.exits(0);
+    stage.run(&["deploy", "--version", "v1b", "--image", &named]).await.exits(0);
+    assert_eq!(runs("worker"), format!("{}@{}", image(&other), digest(&second["others"][0])));
 }

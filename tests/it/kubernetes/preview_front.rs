@@ -84,7 +84,15 @@ async fn a_preview_in_a_cluster_sleeps_behind_its_password_and_wakes_for_the_fir
     assert!(ask(&url, &["-u", "ada:other"]).starts_with("http/1.1 401"));
     let (space, kinds) = (shop.previews.namespace(7), "all,secrets,configmaps,leases");
     let objects = shop.previews.kubectl(&["-n", &space, "get", kinds, "-o", "yaml"]);
-    assert!(!objects.contains(PASSWORD), "what opens stands in the cluster");
+    let encoded = |text: &str| base64::Engine::encode(&base64::engine::general_purpose::STANDARD, text);
+    let forms = [PASSWORD.to_owned(), encoded(PASSWORD), encoded(&format!("ada:{PASSWORD}"))];
+    let secret = ["-n", &space, "get", "secret", "tidegate-front", "-o", "jsonpath={.data.access}"];
+    let kept =
+        base64::Engine::decode(&base64::engine::general_purpose::STANDARD, shop.previews.kubectl(&secret));
+    let all = objects + &String::from_utf8(kept.unwrap()).unwrap();
+    for form in forms {
+        assert!(!all.contains(&form), "what opens stands in the cluster: {form}");
+    }
 
     let asleep = shop.sleeps().await;
     let woken = Instant::now();
@@ -125,15 +133,13 @@ async fn a_preview_in_a_cluster_sleeps_behind_its_password_and_wakes_for_the_fir
     shop.sleeps().await;
     shop.up("2.0.0", "").await;
     until("the app answers by itself", || ask(&url, &[]).starts_with("http/1.1 200").then_some(())).await;
-    let left = shop.previews.kubectl(&[
-        "-n",
-        &space,
-        "get",
-        "all,serviceaccounts,roles,rolebindings,secrets,networkpolicies",
-        "-o",
-        "name",
-    ]);
-    assert!(!left.contains("front"), "{left}");
+    let kinds = "all,configmaps,serviceaccounts,roles,rolebindings,secrets,networkpolicies";
+    // Its pod serves on for some seconds.
+    until("nothing of the front is left", || {
+        let left = shop.previews.kubectl(&["-n", &space, "get", kinds, "-o", "name"]);
+        (!left.contains("front")).then_some(())
+    })
+    .await;
     shop.run(&["preview", "down", "7"]).await.exits(0);
     assert!(!shop.previews.is_there(7));
 }

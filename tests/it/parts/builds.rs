@@ -69,7 +69,8 @@ impl Yard {
         }
     }
 
-    fn command(&self, words: &[&str]) -> Command {
+    /// The program in the context, with nothing of the user's.
+    fn plain(&self, words: &[&str]) -> Command {
         let mut command = Command::new(TIDEGATE);
         let path = format!("{}:{}", self.folder.path().join("bin").display(), std::env::var("PATH").unwrap());
         command
@@ -78,7 +79,13 @@ impl Yard {
             .env("HOME", self.folder.path())
             .env("DOCKER_CONFIG", &self.config);
         command.env("DOCKER_HOST", format!("unix://{}", testbed::run("docker.sock").display()));
-        command.current_dir(self.context()).args(["--output", "json", "build", "--context", "."]).args(words);
+        command.current_dir(self.context()).args(["--output", "json", "build"]).args(words);
+        command
+    }
+
+    fn command(&self, words: &[&str]) -> Command {
+        let mut command = self.plain(&["--context", "."]);
+        command.args(words);
         if let Some(builder) = &self.builder {
             command.args(["--builder", builder]);
         }
@@ -380,4 +387,48 @@ async fn the_list_of_what_is_in_an_image_is_made_listed_and_copied() {
     let about = copied["manifests"].as_array().unwrap().iter().filter(|one| !one["about"].is_null());
     let kinds: Vec<&Value> = about.flat_map(|one| one["predicates"].as_array().unwrap()).collect();
     assert!(kinds.contains(&&Value::from(spdx)) && kinds.len() == 2, "{copied:#}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_several_images_only_what_has_changed_is_built_again() {
+    let Some(yard) = Yard::new("several images by buildx", true).await else { return };
+    let repository = |name: &str| image(&format!("{name}-{}", std::process::id()));
+    let (web, api) = (repository("web"), repository("api"));
+    for part in ["web", "api"] {
+        fs::create_dir(yard.context().join(part)).unwrap();
+        yard.write(&format!("{part}/Dockerfile"), "FROM scratch\nCOPY page /page\n");
+        yard.write(&format!("{part}/page"), "first");
+    }
+    let builder = yard.builder.clone().unwrap();
+    let of =
+        |part: &str| format!("build: {{ context: {part}, builder: {builder}, platforms: [linux/amd64] }}");
+    yard.write(
+        "tidegate.yaml",
+        &format!(
+            "app: shop\nimage: {{ repository: {web}, {} }}\nimages: {{ api: {{ repository: {api}, {} }} }}\n\
+             environments: {{ production: {{ target: {{ kubernetes: {{ manifests: deploy }} }} }} }}\n",
+            of("web"),
+            of("api")
+        ),
+    );
+    let build = |version: &str| -> Value {
+        let output = yard.plain(&["--version", version]).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+        crate::commands::output::fits(&answer);
+        answer
+    };
+    let first = build("v1");
+    assert!(first["reused"] == false && first["others"][0]["reused"] == false, "{first:#}");
+    yard.write("api/page", "second");
+    let second = build("v2");
+    assert_eq!((&second["reused"], &second["digest"]), (&true.into(), &first["digest"]), "{second:#}");
+    assert_eq!(second["others"][0]["reused"], false, "{second:#}");
+    assert_ne!(second["others"][0]["digest"], first["others"][0]["digest"]);
+    // Both have the tag of the version.
+    assert_eq!(yard.crane(&["digest", &format!("{web}:v2")]), first["digest"].as_str().unwrap());
+    assert_eq!(
+        yard.crane(&["digest", &format!("{api}:v2")]),
+        second["others"][0]["digest"].as_str().unwrap()
+    );
 }

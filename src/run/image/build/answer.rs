@@ -39,6 +39,9 @@ pub struct BuildAnswer {
     pub output: Option<String>,
     /// From start to end.
     pub seconds: f64,
+    /// Further images of the app that were made, or were there.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<BuildAnswer>,
 }
 
 /// What is attached to an image.
@@ -69,6 +72,7 @@ impl BuildAnswer {
             attestations: Vec::new(),
             output: None,
             seconds: 0.0,
+            others: Vec::new(),
         }
     }
 
@@ -120,11 +124,9 @@ impl fmt::Display for BuildAnswer {
         attested.sort();
         attested.dedup();
         attested.iter().try_for_each(|kind| writeln!(f, "attested: {kind}"))?;
-        match &self.no_fingerprint {
-            Some(why) if !self.reused => {
-                writeln!(f, "not to be found again by its inputs: {}", printable(why))
-            }
-            _ => Ok(()),
+        if let Some(why) = self.no_fingerprint.as_ref().filter(|_| !self.reused) {
+            writeln!(f, "not to be found again by its inputs: {}", printable(why))?;
         }
+        self.others.iter().try_for_each(|other| write!(f, "{other}"))
     }
 }

@@ -45,7 +45,7 @@ pub(super) async fn run(
     stop: &Stop,
 ) -> Result<Option<BuildAnswer>, Error> {
     let described = if is_told(arguments) { None } else { found(common)? };
-    let Some((folder, image)) = described else {
+    let Some((folder, images)) = described else {
         if arguments.version.is_some() {
             let sentence = "`--version` is for the image of tidegate.yaml, which is not what is built here";
             return Err(Error::new(ErrorKind::Usage, "usage", sentence)
@@ -53,7 +53,29 @@ pub(super) async fn run(
         }
         return Ok(None);
     };
-    made(&image, &folder, arguments, stop).await.map(Some)
+    all(&images, &folder, arguments, stop).await.map(Some)
+}
+
+/// Makes the images of which the configuration says how, or one that is alone; what came of the others stands beside what came of the first.
+///
+/// # Errors
+/// As [`run`].
+async fn all(
+    images: &[ImageSettings],
+    folder: &Path,
+    arguments: &BuildArgs,
+    stop: &Stop,
+) -> Result<BuildAnswer, Error> {
+    let any = images.iter().any(ImageSettings::is_made);
+    let mut answer: Option<BuildAnswer> = None;
+    for image in images.iter().filter(|image| image.is_made() || !any) {
+        let made = Box::pin(made(image, folder, arguments, stop)).await?;
+        match &mut answer {
+            Some(first) => first.others.push(made),
+            None => answer = Some(made),
+        }
+    }
+    answer.ok_or_else(|| Error::new(ErrorKind::Usage, "no-image", "tidegate.yaml has no `image`"))
 }
 
 /// Makes the image.
@@ -92,14 +114,14 @@ async fn made(
     }
 }
 
-/// The digest of the image that a deploy to a place needs, made where it is not there yet. Nothing where the configuration does not say of
-/// what, and where that version was promoted there before: then it is what it was.
+/// The images that a deploy to a place needs, as `--image` names them, made where they are not there yet. Nothing where the configuration does
+/// not say of what, and where that version was promoted there before: then it is what it was.
 ///
 /// # Errors
 /// As [`run`].
 pub async fn for_deploy(place: &mut Place, version: Option<&str>) -> Result<Option<String>, Error> {
-    let Some(image) = place.image.as_ref().filter(|_| release::makes_image(place)) else { return Ok(None) };
-    if !matches!(place.ground, Ground::Cluster(_)) {
+    let images: Vec<ImageSettings> = place.images().filter(|image| image.is_made()).cloned().collect();
+    if images.is_empty() || !matches!(place.ground, Ground::Cluster(_)) {
         return Ok(None);
     }
     let wanted = release::version_of(&place.folder, version)?;
@@ -109,8 +131,12 @@ pub async fn for_deploy(place: &mut Place, version: Option<&str>) -> Result<Opti
     let signals = Signals::listen()?;
     let stop = signals.cancel().receiver();
     let arguments = BuildArgs { version: version.map(str::to_owned), ..BuildArgs::default() };
-    let built = Box::pin(made(image, &place.folder, &arguments, &stop)).await?;
-    tracing::info!("{}", built.sentence);
+    let mut names = Vec::new();
+    for image in &images {
+        let built = Box::pin(made(image, &place.folder, &arguments, &stop)).await?;
+        tracing::info!("{}: {}", image.repository, built.sentence);
+        names.extend(built.digest.map(|digest| format!("{}@{digest}", image.repository)));
+    }
     // From here on it is heard by who deploys: nothing else would tell of a signal that comes before that.
     place.signals = Some(signals.clone());
     match signals.cancel().signal() {
@@ -119,7 +145,7 @@ pub async fn for_deploy(place: &mut Place, version: Option<&str>) -> Result<Opti
             "cancelled",
             "the command was told to stop when the image was built and nothing was deployed yet",
         )),
-        None => Ok(built.digest),
+        None => Ok(Some(names.join(" ")).filter(|names| !names.is_empty())),
     }
 }
 
@@ -149,14 +175,15 @@ fn is_told(arguments: &BuildArgs) -> bool {
     all.any(|(name, value)| !BESIDE.contains(&name.as_str()) && is_set(value))
 }
 
-/// The folder of tidegate.yaml, and the image in it.
-fn found(common: &Common) -> Result<Option<(PathBuf, ImageSettings)>, Error> {
+/// The folder of tidegate.yaml, and the images in it.
+fn found(common: &Common) -> Result<Option<(PathBuf, Vec<ImageSettings>)>, Error> {
     let here = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
     if common.file.is_none() && settings::find(&here).is_none() {
         return Ok(None);
     }
     let settings = load(common)?;
-    Ok(settings.image.map(|image| (beside(&settings.file), image)))
+    let images: Vec<ImageSettings> = settings.images().cloned().collect();
+    Ok(Some(images).filter(|images| !images.is_empty()).map(|images| (beside(&settings.file), images)))
 }
 
 async fn of_files(
@@ -187,6 +214,7 @@ async fn of_files(
         no_fingerprint: None,
         attestations: Vec::new(),
         output: None,
+        others: Vec::new(),
     };
     let order = Order { push: true, tags: answer.names.clone(), ..Order::default() };
     if let Some(places) = Places::of(&order, &arguments.registry)? {

@@ -3,8 +3,8 @@
 use std::path::Path as FilePath;
 
 use super::{Findings, required};
-use crate::registry::{BadReference, Reference};
-use crate::settings::file::Image;
+use crate::registry::{BadReference, Reference, full_name};
+use crate::settings::file::{Image, Ordered};
 use crate::settings::model::{ImageSettings, ImageSource};
 use crate::yaml::Path;
 
@@ -39,6 +39,34 @@ pub(super) fn resolve(
         annotations: annotations.unwrap_or_default(),
         source,
     })
+}
+
+/// The images beside the app's own, by their names.
+pub(super) fn others(
+    raw: Option<Ordered<Image>>,
+    own: Option<&ImageSettings>,
+    is_own_given: bool,
+    folder: &FilePath,
+    path: &Path,
+    findings: &mut Findings<'_>,
+) -> Vec<(String, ImageSettings)> {
+    let Some(raw) = raw else { return Vec::new() };
+    if !is_own_given {
+        let message = "`images` stands beside `image`, and there is none";
+        findings.conflict(path, message, "call the one that tells the release's digest `image`");
+    }
+    let mut all: Vec<(String, ImageSettings)> = Vec::new();
+    for (name, raw) in raw.0 {
+        let at = path.key(&name);
+        let Some(image) = resolve(raw, folder, &at, findings) else { continue };
+        let before = own.into_iter().chain(all.iter().map(|(_, other)| other));
+        if before.clone().any(|other| full_name(&other.repository) == full_name(&image.repository)) {
+            let message = format!("another image is kept in {}, too", image.repository);
+            findings.conflict(&at.key("repository"), message, "give each image a repository of its own");
+        }
+        all.push((name, image));
+    }
+    all
 }
 
 /// An image that nobody makes and nobody looks up has no effect.

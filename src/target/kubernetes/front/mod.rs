@@ -8,6 +8,7 @@
 //! The pod finds those by their label and serves each of their ports; whatever else it needs stands in the namespace before the app does
 //! (`standing`). Sleep is Deployments without pods, which know how many they had (`rest`).
 
+mod past;
 mod rest;
 mod services;
 mod standing;

@@ -8,20 +8,34 @@ use k8s_openapi::api::discovery::v1::{Endpoint, EndpointSlice};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use serde_json::{Value, json};
 
+use super::past::past;
 use super::{BEFORE, PART};
 use crate::target::TargetError;
 use crate::target::kubernetes::manifests::{Key, Object};
 use crate::target::kubernetes::names::joined;
 
 /// The port of the front's pod that the first port of a Service leads to.
-const FIRST: i64 = 20_000;
+const FIRST: u16 = 20_000;
+/// So many ports there are from that one on.
+const COUNT: u16 = 10_000;
+/// What a port may say that it speaks.
+const PLAIN: [&str; 3] = ["http", "HTTP", "kubernetes.io/ws"];
 /// The label of a slice of endpoints: its Service.
 const OF: &str = "kubernetes.io/service-name";
 /// The longest name of a Service.
 const LABEL: usize = 63;
 /// Routes of what is no HTTP/1.1, before which the front cannot stand.
-const OTHERS: [&str; 7] =
-    ["GRPCRoute", "TLSRoute", "TCPRoute", "UDPRoute", "IngressRouteTCP", "IngressRouteUDP", "TraefikService"];
+const OTHERS: [&str; 9] = [
+    "GRPCRoute",
+    "TLSRoute",
+    "TCPRoute",
+    "UDPRoute",
+    "IngressRouteTCP",
+    "IngressRouteUDP",
+    "TraefikService",
+    "HTTPProxy",
+    "Route",
+];
 
 /// A port of the front, and where it leads.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,6 +53,16 @@ pub struct Lead {
 /// # Errors
 /// `front-unfit` where no route leads to a Service of the objects, or one to what the front cannot stand before.
 pub fn stand_before(objects: &mut Vec<Object>) -> Result<(), TargetError> {
+    if let Some((object, why)) = objects.iter().find_map(|object| Some((object, past(object)?))) {
+        let sentence = format!(
+            "{} ({}) {why}: visitors would pass by the front of the preview",
+            object.key, object.source
+        );
+        return Err(unfit(
+            sentence,
+            "take that out of the manifests of `preview`, or `sleep` and `access` out of its settings",
+        ));
+    }
     if let Some(other) = objects.iter().find(|object| OTHERS.contains(&object.key.kind.as_str())) {
         let sentence = format!(
             "{} ({}) is no plain route of HTTP, and the front of a preview passes on nothing else",
@@ -66,7 +90,7 @@ pub fn stand_before(objects: &mut Vec<Object>) -> Result<(), TargetError> {
             "add an HTTPRoute, an Ingress, a VirtualService or an IngressRoute, or take `sleep` and `access` out",
         ));
     }
-    let (mut names, mut at) = (BTreeMap::new(), FIRST);
+    let (mut names, mut taken) = (BTreeMap::new(), BTreeSet::new());
     for (name, whose) in &led {
         let Some(service) = services.get(name) else {
             let sentence = format!("{whose} leads to the Service {name}, which the manifests do not have");
@@ -78,7 +102,7 @@ pub fn stand_before(objects: &mut Vec<Object>) -> Result<(), TargetError> {
             let sentence = format!("the Service before {name} would be called {front}, as another one is");
             return Err(unfit(sentence, "give one of the two another name"));
         }
-        objects.push(before(service, name, &front, &mut at)?);
+        objects.push(before(service, name, &front, &mut taken)?);
         names.insert(name.clone(), front);
     }
     for object in objects.iter_mut() {
@@ -92,22 +116,31 @@ pub fn stand_before(objects: &mut Vec<Object>) -> Result<(), TargetError> {
 }
 
 /// The Service that leads to the front in place of another one.
-fn before(service: &Object, name: &str, front: &str, at: &mut i64) -> Result<Object, TargetError> {
-    if service.value.pointer("/spec/type").is_some_and(|kind| kind == "ExternalName") {
-        let sentence =
-            format!("the Service {name} ({}) stands for something outside of the cluster", service.source);
+fn before(
+    service: &Object,
+    name: &str,
+    front: &str,
+    taken: &mut BTreeSet<u16>,
+) -> Result<Object, TargetError> {
+    let (spec, source) = (&service.value["spec"], &service.source);
+    if spec["type"] == "ExternalName" {
+        let sentence = format!("the Service {name} ({source}) stands for something outside of the cluster");
         return Err(unfit(sentence, "have the route lead to a Service with pods"));
     }
-    let ports = service.value.pointer("/spec/ports").and_then(Value::as_array).cloned().unwrap_or_default();
+    let is_tcp = |port: &&Value| port["protocol"].as_str().is_none_or(|protocol| protocol == "TCP");
     let mut led = Vec::new();
-    for port in ports.iter().filter(|port| port["protocol"].as_str().is_none_or(|protocol| protocol == "TCP"))
-    {
-        let mut own = json!({ "port": port["port"], "protocol": "TCP", "targetPort": *at });
-        if let Some(name) = port.get("name") {
-            own["name"] = name.clone();
+    for port in spec["ports"].as_array().into_iter().flatten().filter(is_tcp) {
+        if let Some(protocol) = port["appProtocol"].as_str().filter(|one| !PLAIN.contains(one)) {
+            let sentence = format!("a port of the Service {name} ({source}) speaks {protocol}");
+            return Err(unfit(sentence, "the front of a preview passes plain HTTP on, and nothing else"));
+        }
+        let its = port["name"].as_str().unwrap_or_default();
+        let mut own =
+            json!({ "port": port["port"], "protocol": "TCP", "targetPort": place(name, its, taken) });
+        if !its.is_empty() {
+            own["name"] = json!(its);
         }
         led.push(own);
-        *at += 1;
     }
     let value = json!({
         "apiVersion": "v1",
@@ -122,6 +155,20 @@ fn before(service: &Object, name: &str, front: &str, at: &mut i64) -> Result<Obj
         name: front.to_owned(),
     };
     Ok(Object { key, source: service.source.clone(), value })
+}
+
+/// The port of the front for a port of a Service: the same each time, so that one which comes later moves none of the others.
+fn place(service: &str, port: &str, taken: &mut BTreeSet<u16>) -> u16 {
+    let name = format!("{service}/{port}");
+    // FNV-1a.
+    let hash =
+        name.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    let begin = u16::try_from(hash % u32::from(COUNT)).unwrap_or_default();
+    let all = (0..COUNT).map(|step| FIRST + (begin + step) % COUNT);
+    let mut free = all.filter(|at| !taken.contains(at));
+    let at = free.next().unwrap_or(FIRST);
+    taken.insert(at);
+    at
 }
 
 /// Where the ports of a Service lead that stands before another one; nothing for one that does not.
@@ -269,7 +316,7 @@ spec: { selector: { app: api }, ports: [{ port: 81 }] }
 apiVersion: gateway.networking.k8s.io/v1
 kind: HTTPRoute
 metadata: { name: a }
-spec: { rules: [{ backendRefs: [{ name: shop, port: 80 }, { name: x, kind: Bucket }, { name: y, namespace: other }] }] }
+spec: { rules: [{ backendRefs: [{ name: shop, port: 80 }, { name: x, kind: Bucket }] }] }
 ---
 apiVersion: networking.k8s.io/v1
 kind: Ingress
@@ -291,23 +338,24 @@ spec: { routes: [{ services: [{ name: shop, port: http }] }] }
         let of = |name: &str| all.iter().find(|object| object.key.name == name).unwrap();
         assert_eq!(of("a").value["spec"]["rules"][0]["backendRefs"][0]["name"], "shop-front");
         assert_eq!(of("a").value["spec"]["rules"][0]["backendRefs"][1]["name"], "x");
-        assert_eq!(of("a").value["spec"]["rules"][0]["backendRefs"][2]["name"], "y");
         let path = "/spec/rules/0/http/paths/0/backend/service/name";
         assert_eq!(of("b").value.pointer(path).unwrap(), "api-front");
         assert_eq!(of("c").value["spec"]["http"][0]["route"][0]["destination"]["host"], "shop-front");
         assert_eq!(of("d").value["spec"]["routes"][0]["services"][0]["name"], "shop-front");
         assert_eq!(of("shop").value["spec"]["selector"], json!({ "app": "shop" }));
-        let ports = of("shop-front").value["spec"]["ports"].clone();
-        assert_eq!(
-            ports,
-            json!([{ "name": "http", "port": 80, "protocol": "TCP", "targetPort": 20_001 },
-                { "name": "admin", "port": 9000, "protocol": "TCP", "targetPort": 20_002 }])
-        );
-        // What the process makes of it.
         let service: Service = serde_json::from_value(of("shop-front").value.clone()).unwrap();
-        let lead = |at, port: &str| Lead { at, service: "shop".into(), port: port.into() };
-        let wanted = [lead(20_001, "http"), lead(20_002, "admin")];
-        assert_eq!(leads(&service).into_iter().collect::<Vec<_>>(), wanted);
+        let all: Vec<Lead> = leads(&service).into_iter().collect();
+        let told: BTreeSet<(&str, &str)> =
+            all.iter().map(|lead| (lead.service.as_str(), lead.port.as_str())).collect();
+        assert_eq!(told, BTreeSet::from([("shop", "http"), ("shop", "admin")]));
+        assert!(all.iter().all(|lead| (20_000..30_000).contains(&lead.at)), "{all:?}");
+        // As alone as beside another one.
+        assert!(all.iter().any(|lead| lead.at == place("shop", "http", &mut BTreeSet::new())));
+        let ports = &of("shop-front").value["spec"]["ports"];
+        assert_eq!(
+            (&ports[0]["name"], &ports[0]["port"], ports.as_array().unwrap().len()),
+            (&json!("http"), &json!(80), 2)
+        );
         let service: Service = serde_json::from_value(of("shop").value.clone()).unwrap();
         assert!(leads(&service).is_empty());
     }
@@ -343,12 +391,15 @@ spec: { routes: [{ services: [{ name: shop, port: http }] }] }
         };
         let taken = "apiVersion: v1\nkind: Service\nmetadata: { name: shop-front }\nspec: { ports: [{ port: 1 }] }\n---\n";
         let outside = "apiVersion: v1\nkind: Service\nmetadata: { name: out }\nspec: { type: ExternalName, externalName: x.test }\n---\n";
+        let secure = "apiVersion: v1\nkind: Service\nmetadata: { name: tls }\nspec: { ports: [{ port: 443, appProtocol: https }] }\n---\n";
         for (text, words) in [
             (SERVICES.to_owned(), "no route of the manifests leads to a Service"),
             (format!("{SERVICES}{}", to("nobody")), "leads to the Service nobody"),
             (format!("{SERVICES}{taken}{}", to("shop")), "would be called shop-front"),
             (format!("{outside}{}", to("out")), "stands for something outside"),
             (format!("{SERVICES}{}", route.replace("HTTPRoute", "GRPCRoute")), "is no plain route of HTTP"),
+            (format!("{SERVICES}{}", outside.replace("ExternalName", "NodePort")), "pass by the front"),
+            (format!("{secure}{}", to("tls")), "speaks https"),
         ] {
             let error = stand_before(&mut objects(&text)).unwrap_err();
             assert!(error.code == "front-unfit" && error.sentence.contains(words), "{}", error.sentence);

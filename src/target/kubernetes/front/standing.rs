@@ -7,7 +7,6 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::api::{ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
 use kube::{Api, Client, Error};
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 use tokio::time::{Instant, sleep};
 
 use super::{ACCESS, HEALTH, NAME, NAMESPACE, PART, rest};
@@ -31,6 +30,8 @@ const LASTING: [&str; 6] = [
     "CreateContainerError",
     "CrashLoopBackOff",
 ];
+/// Ports at which API servers are had.
+const API: [u16; 4] = [443, 6443, 8443, 16443];
 /// Between two looks at whether it has come up.
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -48,7 +49,8 @@ pub struct Standing {
 }
 
 impl Standing {
-    fn objects(&self, namespace: &str) -> Vec<(ApiResource, Value)> {
+    /// What stands there before its Deployment.
+    fn ground(&self, namespace: &str) -> Vec<(ApiResource, Value)> {
         let account = json!({ "kind": "ServiceAccount", "name": NAME, "namespace": namespace });
         let role = json!({ "apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": NAME });
         let mut all = vec![
@@ -65,8 +67,8 @@ impl Standing {
             all.push(object("", "Secret", "secrets", json!({ "stringData": { KEY: access } })));
         }
         if self.is_closed {
-            let open =
-                json!({ "ports": [{ "protocol": "TCP", "port": 443 }, { "protocol": "TCP", "port": 6443 }] });
+            let ports = API.map(|port| json!({ "protocol": "TCP", "port": port }));
+            let open = json!({ "ports": ports });
             let spec = json!({ "podSelector": { "matchLabels": { PART: "true" } },
                 "policyTypes": ["Egress"], "egress": [open] });
             all.push(object(
@@ -76,8 +78,15 @@ impl Standing {
                 json!({ "spec": spec }),
             ));
         }
-        all.push(object("apps", "Deployment", "deployments", json!({ "spec": self.deployment() })));
+        if self.sleep.is_some() {
+            all.push(object("", "ConfigMap", "configmaps", json!({})));
+        }
         all
+    }
+
+    /// Its Deployment; `secret` tells one Secret with what opens from the next.
+    fn workload(&self, secret: &str) -> (ApiResource, Value) {
+        object("apps", "Deployment", "deployments", json!({ "spec": self.deployment(secret) }))
     }
 
     /// It sees the Services that lead to it and the pods behind them; to have the app sleep it scales its Deployments, unless a lock is held.
@@ -88,13 +97,17 @@ impl Standing {
             rule("discovery.k8s.io", "endpointslices", &["get", "list", "watch"]),
         ];
         if self.sleep.is_some() {
-            rules.push(rule("apps", "deployments", &["get", "list", "patch"]));
+            rules.push(rule("apps", "deployments", &["get", "list"]));
+            rules.push(rule("apps", "deployments/scale", &["patch"]));
             rules.push(rule("coordination.k8s.io", "leases", &["get", "list"]));
+            let mut own = rule("", "configmaps", &["get", "patch"]);
+            own["resourceNames"] = json!([NAME]);
+            rules.push(own);
         }
         json!(rules)
     }
 
-    fn deployment(&self) -> Value {
+    fn deployment(&self, secret: &str) -> Value {
         let mut command = vec!["/tidegate".to_owned(), "front".to_owned()];
         if let Some(after) = self.sleep {
             command.extend(["--sleep".to_owned(), format!("{}s", after.as_secs().max(1))]);
@@ -105,17 +118,16 @@ impl Standing {
             let key = json!({ "secretKeyRef": { "name": NAME, "key": KEY } });
             env.push(json!({ "name": ACCESS, "valueFrom": key }));
         }
-        let sum = hex::encode(Sha256::digest(self.access.as_deref().unwrap_or_default()));
         let labels = json!({ PART: "true", MANAGED_BY: MANAGER });
         json!({
             "replicas": 1,
             "selector": { "matchLabels": { PART: "true" } },
             "template": {
                 // Another password is another pod.
-                "metadata": { "labels": labels, "annotations": { "tidegate.dev/access": sum } },
+                "metadata": { "labels": labels, "annotations": { "tidegate.dev/access": secret } },
                 "spec": {
                     "serviceAccountName": NAME,
-                    "terminationGracePeriodSeconds": 40,
+                    "terminationGracePeriodSeconds": 75,
                     "securityContext": {
                         "runAsNonRoot": true, "runAsUser": 65532, "runAsGroup": 65532,
                         "seccompProfile": { "type": "RuntimeDefault" },
@@ -169,14 +181,16 @@ pub async fn raise(
     standing: &Standing,
     patience: Duration,
 ) -> Result<(), TargetError> {
-    let options =
-        PatchParams { field_manager: Some(MANAGER.to_owned()), force: true, ..PatchParams::default() };
-    for (resource, object) in standing.objects(namespace) {
-        let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &resource);
-        let change = Patch::Apply(&object);
-        let applied = patiently(|| api.patch(NAME, &options, &change)).await;
-        applied.map_err(|error| told(trouble("apply", &format!("{} {NAME}", resource.kind), &error)))?;
+    let mut secret = String::new();
+    for (resource, object) in standing.ground(namespace) {
+        let applied = apply(client, namespace, &resource, &object).await?;
+        if resource.kind == "Secret" {
+            // Another password is another pod; what opens is not to be guessed from what the pod bears.
+            secret = applied.metadata.resource_version.unwrap_or_default();
+        }
     }
+    let (resource, object) = standing.workload(&secret);
+    apply(client, namespace, &resource, &object).await?;
     rest::wake(client, namespace, true).await?;
     let (api, begun) = (Api::<Deployment>::namespaced(client.clone(), namespace), Instant::now());
     loop {
@@ -194,6 +208,20 @@ pub async fn raise(
         }
         sleep(PAUSE).await;
     }
+}
+
+async fn apply(
+    client: &Client,
+    namespace: &str,
+    resource: &ApiResource,
+    object: &Value,
+) -> Result<DynamicObject, TargetError> {
+    let options =
+        PatchParams { field_manager: Some(MANAGER.to_owned()), force: true, ..PatchParams::default() };
+    let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, resource);
+    let change = Patch::Apply(object);
+    let applied = patiently(|| api.patch(NAME, &options, &change)).await;
+    applied.map_err(|error| told(trouble("apply", &format!("{} {NAME}", resource.kind), &error)))
 }
 
 fn is_up(deployment: &Deployment) -> bool {
@@ -278,10 +306,15 @@ pub async fn remove(client: &Client, namespace: &str) -> Result<(), TargetError>
     if there.is_none() {
         return Ok(());
     }
-    let every = Standing { image: String::new(), sleep: None, access: Some(String::new()), is_closed: true };
+    let every = Standing {
+        image: String::new(),
+        sleep: Some(Duration::ZERO),
+        access: Some(String::new()),
+        is_closed: true,
+    };
     rest::wake(client, namespace, true).await?;
     // The Deployment last: as long as it is there, so is the rest of the work.
-    for (resource, _) in every.objects(namespace) {
+    for (resource, _) in every.ground(namespace).into_iter().chain([every.workload("")]) {
         let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &resource);
         let options = DeleteParams::default();
         match patiently(|| api.delete(NAME, &options)).await {
@@ -311,24 +344,39 @@ mod tests {
     #[test]
     fn it_has_the_rights_that_it_needs_and_no_more() {
         let kinds = |standing: &Standing| -> Vec<String> {
-            standing.objects("x").iter().map(|(resource, _)| resource.kind.clone()).collect()
+            standing.ground("x").iter().map(|(resource, _)| resource.kind.clone()).collect()
         };
-        let all = ["ServiceAccount", "Role", "RoleBinding", "Secret", "NetworkPolicy", "Deployment"];
+        let all = ["ServiceAccount", "Role", "RoleBinding", "Secret", "NetworkPolicy", "ConfigMap"];
         assert_eq!(kinds(&standing()), all);
         let open = Standing { sleep: None, access: None, is_closed: false, ..standing() };
-        assert_eq!(kinds(&open), ["ServiceAccount", "Role", "RoleBinding", "Deployment"]);
+        assert_eq!(kinds(&open), ["ServiceAccount", "Role", "RoleBinding"]);
         assert_eq!(open.rules().as_array().unwrap().len(), 2, "it looks, and changes nothing");
-        let resources: Vec<_> =
-            standing().rules().as_array().unwrap().iter().map(|rule| rule["resources"][0].clone()).collect();
-        assert_eq!(resources, ["services", "endpointslices", "deployments", "leases"]);
+        let rules = standing().rules();
+        let told: Vec<(String, String)> = rules
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|rule| (rule["resources"].to_string(), rule["verbs"].to_string()))
+            .collect();
+        let look = "[\"get\",\"list\",\"watch\"]";
+        let wanted = [
+            ("[\"services\"]", look),
+            ("[\"endpointslices\"]", look),
+            ("[\"deployments\"]", "[\"get\",\"list\"]"),
+            ("[\"deployments/scale\"]", "[\"patch\"]"),
+            ("[\"leases\"]", "[\"get\",\"list\"]"),
+            ("[\"configmaps\"]", "[\"get\",\"patch\"]"),
+        ];
+        assert_eq!(told, wanted.map(|(resource, verbs)| (resource.to_owned(), verbs.to_owned())));
+        assert_eq!(rules[5]["resourceNames"], json!([NAME]));
     }
 
     #[test]
     fn another_password_is_another_pod_and_stands_in_no_template() {
-        let (one, other) = (standing(), Standing { access: Some("{\"a\":1}".into()), ..standing() });
-        assert_ne!(one.deployment()["template"], other.deployment()["template"]);
-        assert!(!other.deployment().to_string().contains("\"a\""));
-        let container = &one.deployment()["template"]["spec"]["containers"][0];
+        let standing = Standing { access: Some("{\"basic\":\"digest\"}".into()), ..standing() };
+        assert_ne!(standing.deployment("1")["template"], standing.deployment("2")["template"]);
+        assert!(!standing.deployment("1").to_string().contains("digest"));
+        let container = &standing.deployment("1")["template"]["spec"]["containers"][0];
         assert_eq!(container["command"], json!(["/tidegate", "front", "--sleep", "1800s"]));
     }
 

@@ -150,7 +150,9 @@ const FRONT: &[Need] = &[
     need("", &["serviceaccounts"], MADE, "whom the front is to the API server"),
     need("rbac.authorization.k8s.io", &["roles", "rolebindings"], MADE, "what it may do"),
     need("", &["secrets"], MADE, "what opens the preview"),
-    need("apps", &["deployments"], MADE, "its pod, and the sleep of the others"),
+    need("", &["configmaps"], MADE, "what sleeps"),
+    need("apps", &["deployments"], MADE, "its pod"),
+    need("apps", &["deployments/scale"], &["patch"], "the sleep of the others"),
     need("networking.k8s.io", &["networkpolicies"], MADE, "its way to the API server"),
 ];
 const MADE: &[&str] = &["get", "create", "patch", "delete"];

@@ -49,20 +49,17 @@ impl Access {
 
     /// Looks at a request, and takes out of it what let it in.
     pub(super) fn admit(&self, head: &mut request::Parts) -> Entry {
-        if self.by_header(&mut head.headers) || self.by_cookie(&mut head.headers) {
-            // A link that was kept leads to the page all the same.
-            if let Some((rest, given)) = without_token(&head.uri)
-                && opens(&given, self.token.as_deref())
-            {
-                put(head, &rest);
-            }
-            return Entry::Admitted;
-        }
-        let closed = Entry::Closed { challenge: self.challenge() };
-        let Some((rest, given)) = without_token(&head.uri) else { return closed };
-        if !opens(&given, self.token.as_deref()) {
-            return closed;
-        }
+        // Both, whatever the first one says: neither goes further.
+        let (by_header, by_cookie) = (self.by_header(&mut head.headers), self.by_cookie(&mut head.headers));
+        let by_link = without_token(&head.uri).filter(|(_, given)| opens(given, self.token.as_deref()));
+        let Some((rest, given)) = by_link else {
+            return if by_header || by_cookie {
+                Entry::Admitted
+            } else {
+                Entry::Closed { challenge: self.challenge() }
+            };
+        };
+        // The token does not stay in the address, where scripts of the page and what they ask for could see it.
         let is_page = matches!(head.method, Method::GET | Method::HEAD)
             && !head.headers.contains_key(http::header::UPGRADE);
         let remembered = if is_page { remembered(&rest, &given, &head.headers) } else { None };
@@ -229,10 +226,16 @@ mod tests {
         let cookie = cookie.to_str().unwrap();
         assert!(cookie.ends_with("; HttpOnly; SameSite=Lax; Secure"), "{cookie}");
         let pair = cookie.split(';').next().unwrap();
-        let mut second = head("/a%20b?x=1&y&tidegate-token=t0k%2Ben", &[("cookie", pair)]);
+        let mut second = head("/a%20b?x=1", &[("cookie", pair)]);
         assert_eq!(both().admit(&mut second), Entry::Admitted);
-        assert_eq!(second.uri, "/a%20b?x=1&y");
         assert!(!second.headers.contains_key("cookie"));
+        let mut again = head("/a%20b?x=1&y&tidegate-token=t0k%2Ben", &[("cookie", pair)]);
+        assert!(matches!(both().admit(&mut again), Entry::Remembered { .. }), "it stays in no address");
+        assert!(!again.headers.contains_key("cookie"));
+        let value = format!("Basic {}", STANDARD.encode("ada:lovelace: 🦀"));
+        let mut twice = head("/", &[("cookie", pair), ("authorization", &value)]);
+        assert_eq!(both().admit(&mut twice), Entry::Admitted);
+        assert!(twice.headers.is_empty(), "neither goes further: {:?}", twice.headers);
     }
 
     #[test]

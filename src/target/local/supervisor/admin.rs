@@ -136,6 +136,8 @@ fn health(view: &View, now: jiff::Timestamp) -> (StatusCode, String) {
     for (id, set) in &view.sets {
         let carries = view.weights.get(id).is_some_and(|w| *w > Weight::ZERO);
         let status = match (set.ready, set.desired) {
+            // The next request starts it.
+            _ if view.asleep => "healthy",
             (0, d) if d > 0 && carries => "unhealthy",
             (ready, desired) if ready < desired => "degraded",
             _ => "healthy",
