@@ -255,7 +255,10 @@ async fn look_ahead(
     let is_known =
         |repository: &str| plan.candidate.artifacts.iter().any(|artifact| artifact.name == repository);
     for image in place.images().filter(|image| image.is_made() && !is_known(&image.repository)) {
-        let is_it = |sentence: &str| sentence.contains(&image.repository);
+        // Not of another one whose name begins with that of this one.
+        let is_it = |sentence: &str| {
+            sentence.split(&image.repository).skip(1).any(|rest| rest.starts_with([':', '@']))
+        };
         verdict.problems.retain(|problem| problem.code != "image-absent" || !is_it(&problem.sentence));
     }
     // What is told of the cluster as a whole is not told again of each object.

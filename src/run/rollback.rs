@@ -3,6 +3,7 @@
 use super::answer::{RolloutAnswer, exit_code};
 use super::busy::OnLock;
 use super::deploy;
+use super::ground::AnyTarget;
 use super::place::Place;
 use super::release::Wanted;
 use super::reports::github::{GitHub, told};
@@ -70,7 +71,26 @@ async fn go_back(
     let Some(release) = choose(&session.environment, wanted).cloned() else {
         return Err(no_earlier(&session.place));
     };
+    demand_front(session, &release).await?;
     deploy::bring(session, Wanted::again(release, is_forced)).await
+}
+
+/// Refuses a release of a preview whose routes lead to a front that its settings do not have any more, and so is not there.
+async fn demand_front(session: &mut Session, release: &Release) -> Result<(), Error> {
+    let without = session.place.environment.preview.as_ref().is_some_and(|its| its.front.image.is_none());
+    if !without {
+        return Ok(());
+    }
+    let AnyTarget::Kubernetes(target) = session.target().await? else { return Ok(()) };
+    if !target.leads_to_front(release).await? {
+        return Ok(());
+    }
+    let sentence = format!(
+        "the routes of {} lead to the front of the preview, and its settings have neither `sleep` nor `access` any more",
+        release.version
+    );
+    Err(Error::new(ErrorKind::Refused, "no-front", sentence)
+        .hint("deploy that commit again, or put `sleep` or `access` back into `preview` and push"))
 }
 
 /// The release to go back to.

@@ -9,11 +9,14 @@ use super::told::{About, AboutPart, AboutPreview, View};
 use crate::github::comments::LONGEST;
 use crate::report::story::{Standing, Story};
 use crate::report::{markdown, safe};
+use crate::rollout::release::Artifact;
 
 /// What the rollout in full may take of a comment.
 const NEWEST: usize = 40_000;
 /// So many earlier rollouts are kept.
 const EARLIER: usize = 50;
+/// So much of a digest tells it from others: `sha256:` and 12 digits.
+const DIGEST: usize = 19;
 /// So many workloads of a preview are shown.
 const PARTS: usize = 30;
 /// So many characters of a sentence stand in a line.
@@ -51,7 +54,13 @@ pub(super) fn render(view: &View, before: Option<&str>) -> String {
     };
     let full = safe::cut(&full, NEWEST, &pointer);
     let hidden = newest.map(|story| line(story, around.run.as_deref())).unwrap_or_default();
-    let life = view.about.preview.as_ref().map(|preview| table(preview) + &life(preview)).unwrap_or_default();
+    let artifacts = newest.map_or(&[][..], |story| &story.rollout.plan.candidate.artifacts);
+    let life = view
+        .about
+        .preview
+        .as_ref()
+        .map(|preview| table(preview, artifacts) + &life(preview))
+        .unwrap_or_default();
     let mut text = format!("{}\n{full}\n{life}{LINES}{hidden}-->\n", marker(&view.about));
     let mut earlier: Vec<String> =
         view.stories.iter().rev().skip(1).map(|story| line(story, around.run.as_deref())).collect();
@@ -62,18 +71,33 @@ pub(super) fn render(view: &View, before: Option<&str>) -> String {
 }
 
 /// What runs of a preview, a line each.
-fn table(preview: &AboutPreview) -> String {
+fn table(preview: &AboutPreview, artifacts: &[Artifact]) -> String {
     if preview.parts.is_empty() {
         return String::new();
     }
     let line = |part: &AboutPart| {
         let addresses: Vec<String> = part.addresses.iter().map(|at| markdown::link(at, at)).collect();
-        let image = part.image.as_deref().map(safe::text).unwrap_or_default();
+        let image =
+            part.image.as_deref().map(|image| safe::text(&pinned(image, artifacts))).unwrap_or_default();
         let (name, size) = (safe::text(&part.name), safe::text(&part.size));
         format!("| {name} | {} | {image} | {size} |\n", addresses.join("<br>"))
     };
     let lines: String = preview.parts.iter().take(PARTS).map(line).collect();
     format!("| Service | Address | Image | Size |\n| --- | --- | --- | --- |\n{lines}\n")
+}
+
+/// An image as it runs: by the digest that was put in, where one was.
+fn pinned(image: &str, artifacts: &[Artifact]) -> String {
+    let is_its = |artifact: &&Artifact| {
+        image.strip_prefix(&artifact.name).is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '@']))
+    };
+    match artifacts.iter().find(is_its) {
+        Some(artifact) => {
+            let short: String = artifact.digest.chars().take(DIGEST).collect();
+            format!("{} {short}", artifact.name)
+        }
+        None => image.to_owned(),
+    }
 }
 
 /// How long a preview lives, and what to write to change that.
@@ -91,7 +115,8 @@ fn life(preview: &AboutPreview) -> String {
 
 fn time(time: Duration) -> String {
     match time.as_secs() {
-        hours if hours >= 3600 => format!("{} h", hours / 3600),
+        hours if hours >= 3600 && hours % 3600 < 60 => format!("{} h", hours / 3600),
+        hours if hours >= 3600 => format!("{} h {} min", hours / 3600, hours % 3600 / 60),
         minutes if minutes >= 60 => format!("{} min", minutes / 60),
         seconds => format!("{seconds} s"),
     }
@@ -169,16 +194,19 @@ mod tests {
                 part("work|er", &[], None),
             ],
         };
+        let digest = format!("sha256:0123456789ab{}", "c".repeat(52));
+        let artifacts = [Artifact { name: "r.test/web".to_owned(), digest }];
         assert_eq!(
-            table(&preview),
+            table(&preview, &artifacts),
             "| Service | Address | Image | Size |\n| --- | --- | --- | --- |\n\
-             | web | <https://a.test><br><https://b.test> | r.test/web:1 | 2 pods, 100m CPU |\n\
+             | web | <https://a.test><br><https://b.test> | r.test/web sha256:0123456789ab | 2 pods, 100m CPU |\n\
              | work\\|er |  |  | 2 pods, 100m CPU |\n\n"
         );
         assert!(
             life(&preview)
                 .contains("or 72 h after the last push to it. It sleeps after 30 min without a visitor")
         );
-        assert_eq!(table(&AboutPreview::default()), "");
+        assert_eq!(table(&AboutPreview::default(), &[]), "");
+        assert_eq!(time(Duration::from_secs(5400)), "1 h 30 min");
     }
 }

@@ -109,9 +109,10 @@ impl Work<'_> {
                 format!("look at it, and write `/preview {head}`: that commit comes up, and no later one");
             return Err(refusal("from-fork", &why, &hint));
         }
-        if self.inputs.image.as_deref().is_none_or(|image| !image.contains("sha256:")) {
-            let hint =
-                "have a workflow without secrets build its image, and give the step its digest by `image`";
+        let mut images =
+            self.inputs.image.iter().flat_map(|image| crate::run::release::names(image)).peekable();
+        if images.peek().is_none() || images.any(|image| !image.contains("sha256:")) {
+            let hint = "have a workflow without secrets build its images, and give the step the digest of each by `image`";
             return Err(refusal("from-fork", &why, hint));
         }
         Ok(())

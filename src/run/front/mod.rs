@@ -29,6 +29,8 @@ use crate::target::local::proxy::Access;
 const HEARD: Duration = Duration::from_secs(8);
 /// So long those who wait for the app are held on to before it ends.
 const HELD: Duration = Duration::from_secs(35);
+/// A port is waited for so long.
+const LEFT: Duration = Duration::from_secs(2);
 /// How often it is looked whether anybody is there.
 const TICK: Duration = Duration::from_millis(500);
 
@@ -121,12 +123,21 @@ fn heard(kind: SignalKind) -> Result<Signal, Error> {
 
 /// Listens at a port of the pod.
 async fn listen(port: u16) -> Result<TcpListener, Error> {
-    // Where there is no IPv6, by IPv4 alone.
-    let bound = match TcpListener::bind(SocketAddr::from((Ipv6Addr::UNSPECIFIED, port))).await {
-        Ok(listener) => Ok(listener),
-        Err(_) => TcpListener::bind(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port))).await,
-    };
-    bound.map_err(|error| {
-        Error::new(ErrorKind::Failed, "port-taken", format!("cannot listen on port {port}: {error}"))
-    })
+    let begun = Instant::now();
+    loop {
+        // Where there is no IPv6, by IPv4 alone.
+        let bound = match TcpListener::bind(SocketAddr::from((Ipv6Addr::UNSPECIFIED, port))).await {
+            Ok(listener) => Ok(listener),
+            Err(_) => TcpListener::bind(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port))).await,
+        };
+        match bound {
+            Ok(listener) => return Ok(listener),
+            // Who had it before leaves it in an instant.
+            Err(_) if begun.elapsed() < LEFT => tokio::time::sleep(TICK / 10).await,
+            Err(error) => {
+                let sentence = format!("cannot listen on port {port}: {error}");
+                return Err(Error::new(ErrorKind::Failed, "port-taken", sentence));
+            }
+        }
+    }
 }

@@ -105,7 +105,8 @@ impl Sleeper {
             Err(error) => {
                 tracing::warn!("it cannot sleep: {}", error.sentence);
                 self.busy = Instant::now();
-                // A part of it may.
+                // A part of it may; whatever is there takes requests.
+                doors.lead_on();
                 self.state = State::Unknown;
             }
         }
@@ -141,10 +142,11 @@ impl Sleeper {
         }
         tracing::info!("{why}: it wakes");
         self.looked = Instant::now();
-        match wake(&self.client, &self.namespace, false).await {
-            Ok(()) => self.state = State::Waking,
-            Err(error) => tracing::warn!("it cannot be woken: {}; it is tried again", error.sentence),
+        if let Err(error) = wake(&self.client, &self.namespace, false).await {
+            tracing::warn!("not all of it can be woken: {}; it is tried again", error.sentence);
         }
+        // Whatever is there takes requests; where one waits for long, the rest is woken again.
+        self.state = State::Waking;
     }
 
     /// Nothing where that cannot be told; without sleep nobody may ask.

@@ -178,13 +178,23 @@ fn record(
 impl Raised {
     /// Writes down how the deploy to it went, unless a later one has begun meanwhile. What cannot be written is told, and the sweep looks again.
     pub async fn end(self, settings: &Settings, result: &Result<RolloutAnswer, Error>) {
-        let is_live = result.as_ref().is_ok_and(|answer| answer.exit_code == 0);
-        self.homes.settle(&self.place, self.has_front, is_live).await;
+        let all = self.homes.all(&settings.app).await.unwrap_or_default();
+        // Of a later run, what stands before it is that one's.
+        if self.is_still_ours(&all).is_some() {
+            let is_live = result.as_ref().is_ok_and(|answer| answer.exit_code == 0);
+            self.homes.settle(&self.place, self.has_front, is_live).await;
+        }
         match result {
             Ok(answer) if answer.exit_code == 0 => self.note(settings, Stage::Up, &answer.sentence).await,
             Ok(answer) => self.note(settings, Stage::Failed, &answer.sentence).await,
             Err(error) => self.failed(settings, error).await,
         }
+    }
+
+    /// The record as it is by now, unless a later run has begun or it is taken away.
+    fn is_still_ours<'a>(&self, all: &'a [Home]) -> Option<&'a Record> {
+        let now = all.iter().filter_map(Home::record).find(|record| record.number == self.record.number)?;
+        (now.commit == self.record.commit && now.stage != Stage::Falling).then_some(now)
     }
 
     async fn failed(self, settings: &Settings, error: &Error) {
@@ -196,13 +206,8 @@ impl Raised {
 
     async fn note(mut self, settings: &Settings, stage: Stage, sentence: &str) {
         let all = self.homes.all(&settings.app).await.unwrap_or_default();
-        let now = all.iter().filter_map(Home::record).find(|record| record.number == self.record.number);
-        let is_still_ours =
-            now.is_some_and(|now| now.commit == self.record.commit && now.stage != Stage::Falling);
-        if !is_still_ours {
-            return;
-        }
-        self.record.expires = now.map_or(self.record.expires, |now| now.expires);
+        let Some(now) = self.is_still_ours(&all) else { return };
+        self.record.expires = now.expires;
         (self.record.stage, self.record.sentence) = (stage, sentence.to_owned());
         if let Err(error) = self.homes.note(&self.place, &self.record).await {
             tracing::warn!("how the preview stands was not written down: {error}");

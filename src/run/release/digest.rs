@@ -52,10 +52,10 @@ impl Wish {
     /// `bad-image-name` when `--image` names none, `other-image` when it is of no repository of the settings.
     pub(super) fn read(known: &[&ImageSettings], given: Option<&str>) -> Result<Vec<Self>, Error> {
         let mut all: Vec<Self> = Vec::new();
-        for text in given.into_iter().flat_map(|given| given.split([' ', '\n', ','])).map(str::trim) {
-            if text.is_empty() && given.is_some_and(|given| !given.trim().is_empty()) {
-                continue;
-            }
+        if given.is_some_and(|given| names(given).next().is_none()) {
+            return Err(bad("", "it is empty"));
+        }
+        for text in given.into_iter().flat_map(names) {
             let wish = Self::given(known, text)?;
             if all.iter().any(|other| full_name(&other.repository) == full_name(&wish.repository)) {
                 return Err(bad(text, "another image of its repository is named, too"));
@@ -253,6 +253,11 @@ pub fn demand_use(repository: &str, objects: &[Object]) -> Result<(), Error> {
     })
 }
 
+/// The names in what `--image` is given: one, or several with blanks or line ends between them.
+pub fn names(given: &str) -> impl Iterator<Item = &str> {
+    given.split_whitespace()
+}
+
 fn bad(given: &str, why: &str) -> Error {
     let sentence = format!("`--image {}` names no image: {why}", given.escape_debug());
     Error::new(ErrorKind::Usage, "bad-image-name", sentence)
@@ -308,7 +313,7 @@ mod tests {
         let one = [(web.clone(), of_version()), (api, Which::Digest(digest("b")))];
         assert_eq!(read(Some(&format!("r.test/api@{}", digest("b")))).unwrap(), one);
         assert!(
-            read(Some("r.test/web:1, r.test/web:2")).unwrap_err().contains("another image of its repository")
+            read(Some("r.test/web:1 r.test/web:2")).unwrap_err().contains("another image of its repository")
         );
         assert!(read(Some("r.test/other:1")).unwrap_err().contains("another repository"));
         assert!(read(Some("")).unwrap_err().contains("names no image"));

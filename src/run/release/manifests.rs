@@ -47,14 +47,16 @@ async fn put_together(
     is_look: bool,
 ) -> Result<Wanted, Error> {
     let wishes = digest::Wish::read(&place.images().collect::<Vec<_>>(), asked.image)?;
-    let tag = wishes.first().and_then(digest::Wish::tag);
-    let version = version::of(&place.folder, asked.version.or(tag))?;
+    let tag = wishes.first().and_then(digest::Wish::tag).map(str::to_owned);
+    // The other images are looked up for the version that this one names, too.
+    let named = asked.version.or(tag.as_deref());
+    let version = version::of(&place.folder, named)?;
     let strategy = place.environment.strategy.name();
     let mut objects = objects_of(place, cluster)?;
     let own = wishes.first().map(|wish| wish.repository().to_owned());
     for wish in wishes {
         let is_made = place.images().any(|image| image.repository == wish.repository() && image.is_made());
-        match wish.put_in(place, cluster, &version, asked.version, &mut objects).await {
+        match wish.put_in(place, cluster, &version, named, &mut objects).await {
             Err(error) if is_look && error.code == "image-absent" && is_made => {
                 tracing::warn!("{}; it is made before the deploy, or by `tidegate build`", error.sentence);
             }

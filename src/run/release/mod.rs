@@ -14,7 +14,7 @@ mod manifests;
 mod program;
 mod version;
 
-pub use digest::demand_use;
+pub use digest::{demand_use, names};
 pub use manifests::{bundle, fit, objects, without_image};
 pub use program::secrets;
 pub use version::{commit, of as version_of};

@@ -251,6 +251,14 @@ impl KubernetesTarget {
         self.0.run_errand(release, errand, stop).await
     }
 
+    /// Whether routes of a release lead to the front of a preview.
+    ///
+    /// # Errors
+    /// When its objects are not kept, or the API server's word.
+    pub async fn leads_to_front(&self, release: &Release) -> Result<bool, TargetError> {
+        self.0.leads_to_front(&release.id).await
+    }
+
     /// Whether the front of a preview has had it lie down.
     ///
     /// # Errors

@@ -262,8 +262,8 @@ impl Storm {
             let marked = known.issues[&number].comments.iter().filter(|it| it.body.contains(&name)).count();
             assert!(marked <= 1, "one comment: {marked}");
             // What the last one that came up to its end has told; GitHub may have stumbled over it.
-            let comments = known.issues[&number].comments.iter().map(|comment| comment.body.as_str());
-            if let Some(body) = comments.filter(|body| body.contains("## ✅")).last() {
+            let mut comments = known.issues[&number].comments.iter().map(|comment| comment.body.as_str());
+            if let Some(body) = comments.rfind(|body| body.contains("## ✅")) {
                 let row = format!("| shop | <http://{}-{number}.", self.previews.slug(&self.branch(number)));
                 assert!(body.contains(&row), "`{row}` is not in {body}");
             }

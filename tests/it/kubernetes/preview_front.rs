@@ -140,6 +140,8 @@ async fn a_preview_in_a_cluster_sleeps_behind_its_password_and_wakes_for_the_fir
         (!left.contains("front")).then_some(())
     })
     .await;
+    let back = shop.run(&["rollback", "preview-7"]).await.exits(3);
+    assert!(format!("{}{}", back.out, back.err).contains("no-front"), "{}{}", back.out, back.err);
     shop.run(&["preview", "down", "7"]).await.exits(0);
     assert!(!shop.previews.is_there(7));
 }

@@ -43,13 +43,13 @@ async fn ledger(client: &Client, namespace: &str) -> Result<Ledger, TargetError>
     Ok(Ledger { had: had.collect(), awake_until: until })
 }
 
-/// Changes the ledger; nothing where there is none.
-async fn write(client: &Client, namespace: &str, change: Value) -> Result<(), TargetError> {
+/// Changes the ledger; tells whether there is one.
+async fn write(client: &Client, namespace: &str, change: Value) -> Result<bool, TargetError> {
     let api: Api<ConfigMap> = Api::namespaced(client.clone(), namespace);
     let (options, patch) = (options(), Patch::Merge(change));
     match patiently(|| api.patch(NAME, &options, &patch)).await {
-        Ok(_) => Ok(()),
-        Err(Error::Api(status)) if status.code == 404 => Ok(()),
+        Ok(_) => Ok(true),
+        Err(Error::Api(status)) if status.code == 404 => Ok(false),
         Err(error) => Err(told(trouble("write", &format!("ConfigMap {NAME}"), &error))),
     }
 }
@@ -90,7 +90,12 @@ pub async fn lie_down(client: &Client, namespace: &str) -> Result<(), TargetErro
     for deployment in listed.items {
         let replicas = deployment.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1);
         let Some(name) = deployment.metadata.name.filter(|_| replicas > 0) else { continue };
-        write(client, namespace, json!({ "data": { &name: replicas.to_string() } })).await?;
+        if !write(client, namespace, json!({ "data": { &name: replicas.to_string() } })).await? {
+            let sentence =
+                format!("there is no ConfigMap {NAME} to write down in how many instances {name} has");
+            let hint = Some("the next push makes it again".to_owned());
+            return Err(TargetError { code: "not-found", sentence, hint, fatal: false });
+        }
         scale(client, namespace, &name, 0).await?;
     }
     Ok(())
@@ -104,11 +109,15 @@ pub async fn wake(client: &Client, namespace: &str, for_a_run: bool) -> Result<(
     if for_a_run {
         stay_awake(client, namespace, Some(Timestamp::now() + BEGINNING)).await?;
     }
+    let mut failure = None;
     for (name, replicas) in ledger(client, namespace).await?.had {
-        scale(client, namespace, &name, replicas).await?;
-        write(client, namespace, json!({ "data": { &name: null } })).await?;
+        // One that cannot be woken keeps none of the others asleep.
+        match scale(client, namespace, &name, replicas).await {
+            Ok(()) => drop(write(client, namespace, json!({ "data": { &name: null } })).await?),
+            Err(error) => failure = Some(error),
+        }
     }
-    Ok(())
+    failure.map_or(Ok(()), Err)
 }
 
 /// A run that nothing was to lie down for is over.
@@ -121,7 +130,7 @@ pub async fn settle(client: &Client, namespace: &str) -> Result<(), TargetError>
 
 async fn stay_awake(client: &Client, namespace: &str, until: Option<Timestamp>) -> Result<(), TargetError> {
     let until = until.map(|until| until.to_string());
-    write(client, namespace, json!({ "metadata": { "annotations": { AWAKE: until } } })).await
+    write(client, namespace, json!({ "metadata": { "annotations": { AWAKE: until } } })).await.map(drop)
 }
 
 /// Whether a run is at work in the namespace, or is about to begin.

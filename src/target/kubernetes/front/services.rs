@@ -316,7 +316,7 @@ spec: { selector: { app: api }, ports: [{ port: 81 }] }
 apiVersion: gateway.networking.k8s.io/v1
 kind: HTTPRoute
 metadata: { name: a }
-spec: { rules: [{ backendRefs: [{ name: shop, port: 80 }, { name: x, kind: Bucket }] }] }
+spec: { rules: [{ backendRefs: [{ name: shop, port: 80 }, { name: shop, port: 9000 }] }] }
 ---
 apiVersion: networking.k8s.io/v1
 kind: Ingress
@@ -337,7 +337,7 @@ spec: { routes: [{ services: [{ name: shop, port: http }] }] }
         stand_before(&mut all).unwrap();
         let of = |name: &str| all.iter().find(|object| object.key.name == name).unwrap();
         assert_eq!(of("a").value["spec"]["rules"][0]["backendRefs"][0]["name"], "shop-front");
-        assert_eq!(of("a").value["spec"]["rules"][0]["backendRefs"][1]["name"], "x");
+        assert_eq!(of("a").value["spec"]["rules"][0]["backendRefs"][1]["name"], "shop-front");
         let path = "/spec/rules/0/http/paths/0/backend/service/name";
         assert_eq!(of("b").value.pointer(path).unwrap(), "api-front");
         assert_eq!(of("c").value["spec"]["http"][0]["route"][0]["destination"]["host"], "shop-front");

@@ -201,7 +201,7 @@ pub async fn raise(
         }
         let is_over = begun.elapsed() > patience;
         if is_over || begun.elapsed() > SOON {
-            let lacks = lacks(client, namespace, &seen).await;
+            let lacks = lacks(client, namespace, &seen, &standing.image).await;
             if is_over || lacks.as_ref().is_some_and(Lack::is_lasting) {
                 return Err(absent(lacks, begun.elapsed()));
             }
@@ -249,7 +249,7 @@ impl Lack {
 }
 
 /// What keeps it from coming up, as far as that is told.
-async fn lacks(client: &Client, namespace: &str, deployment: &Deployment) -> Option<Lack> {
+async fn lacks(client: &Client, namespace: &str, deployment: &Deployment, image: &str) -> Option<Lack> {
     let conditions = deployment.status.iter().flat_map(|status| status.conditions.iter().flatten());
     let refused = conditions
         .filter(|one| one.type_ == REFUSED && one.status == "True")
@@ -260,7 +260,12 @@ async fn lacks(client: &Client, namespace: &str, deployment: &Deployment) -> Opt
     let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
     let selector = format!("{PART}=true");
     let listed = pods.list(&ListParams::default().labels(&selector)).await.ok()?;
-    listed.items.iter().find_map(lack)
+    // What an earlier image lacked says nothing of this one.
+    let is_current = |pod: &&Pod| {
+        let spec = pod.spec.iter().flat_map(|spec| &spec.containers);
+        spec.filter_map(|container| container.image.as_deref()).any(|its| its == image)
+    };
+    listed.items.iter().filter(is_current).find_map(lack)
 }
 
 fn lack(pod: &Pod) -> Option<Lack> {

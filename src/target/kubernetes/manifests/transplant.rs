@@ -95,6 +95,14 @@ pub fn shared(object: &Object) -> TargetError {
 /// Takes the namespace out of what a route leads to, where that is the one which the route itself was written for.
 fn at_home(object: &mut Object, before: Option<&str>) {
     let Some(before) = before else { return };
+    let is_own = |value: &Value| value.get("namespace").is_some_and(|own| own == before);
+    if object.key.kind == "IngressRoute" {
+        for route in items(object.value.pointer_mut("/spec/routes")) {
+            for service in items(route.get_mut("services")).filter(|service| is_own(service)) {
+                service.as_object_mut().map(|service| service.remove("namespace"));
+            }
+        }
+    }
     if !["HTTPRoute", "GRPCRoute", "TLSRoute"].contains(&object.key.kind.as_str()) {
         return;
     }

@@ -124,6 +124,11 @@ impl Work {
         self.take_up(rollout);
     }
 
+    /// Whether routes of a release lead to the front of a preview.
+    pub(super) async fn leads_to_front(&self, release: &ReleaseId) -> Result<bool, TargetError> {
+        Ok(self.bundle(release).await?.objects().iter().any(|object| front::behind(object).is_some()))
+    }
+
     /// Whether the front of a preview has had it lie down.
     pub(super) async fn is_asleep(&self) -> Result<bool, TargetError> {
         Ok(!front::asleep(&self.client, &self.config.namespace).await?.is_empty())
