@@ -230,7 +230,16 @@ spec:
     /// all of its pods, and a Service that selects as it is written.
     #[track_caller]
     pub fn is_as_written(&self, tag: &str) {
-        assert_eq!(self.differs(tag), Vec::<String>::new());
+        let differs = self.differs(tag);
+        assert!(differs.is_empty(), "{differs:#?}\n{}", self.course());
+    }
+
+    /// The last rollout, event by event, for one that did not end as it should.
+    fn course(&self) -> String {
+        let mut history = std::process::Command::new(TIDEGATE);
+        history.args(["history", "--events", "-n", "1"]).current_dir(self.dir.path());
+        let output = crate::parts::tried(&mut history);
+        String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
     }
 
     /// What is in the cluster otherwise than the manifests have it.

@@ -6,7 +6,7 @@ use tokio::time::sleep;
 
 use super::Work;
 use super::settle::SEEN;
-use super::traffic::Lead;
+use super::traffic::{Lead, is_led_alone};
 use crate::rollout::{ReleaseId, Weight};
 use crate::target::TargetError;
 use crate::target::kubernetes::bundle::Bundle;
@@ -35,7 +35,7 @@ impl Work {
         let held = live.and_then(|service| pinned(service)).unwrap_or_else(|| stable.clone());
         let known = backends(router, snapshot, name);
         if let [(only, _)] = shares {
-            if **only != held {
+            if **only != held && !is_led_alone(snapshot, bundle, only) {
                 self.lead_services(stable, bundle, Lead::To(only), snapshot).await?;
             }
             let leads_away = |backend: &Backend| {

@@ -177,7 +177,7 @@ impl Work {
     }
 }
 
-fn is_handed_over(snapshot: &Snapshot, workload: &Workload, candidate: &ReleaseId) -> bool {
+pub(super) fn is_handed_over(snapshot: &Snapshot, workload: &Workload, candidate: &ReleaseId) -> bool {
     let Some(live) = deployment(snapshot, &workload.name) else { return false };
     let is_new = deployment_release(live).is_some_and(|label| label == candidate.as_str());
     let is_still = live.spec.as_ref().is_some_and(|spec| spec.paused == Some(true));

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use k8s_openapi::api::apps::v1::ReplicaSet;
 use kube::ResourceExt;
 use serde_json::Value;
 
 use super::Work;
-use super::beside::{beside, deployment};
+use super::beside::{all_beside, beside, deployment};
+use super::settle::is_handed_over;
 use crate::rollout::{Release, ReleaseId, Weight};
 use crate::target::TargetError;
 use crate::target::kubernetes::bundle::Bundle;
@@ -25,6 +27,21 @@ pub(super) enum Lead<'a> {
     Split(&'a str),
     /// All pods, as the Services are written.
     All,
+}
+
+/// Whether the Services lead to all pods, and those are of one release: then they lead there already, and a Service that was let go once the others
+/// were gone is not held again by a look from before that.
+pub(super) fn is_led_alone(snapshot: &Snapshot, bundle: &Bundle, only: &ReleaseId) -> bool {
+    let shape = bundle.shape();
+    let is_open = |name: &String| {
+        let live = snapshot.services.iter().find(|service| service.name_any() == *name);
+        live.is_some_and(|live| pinned(live).is_none() && !live.annotations().contains_key(SPLIT))
+    };
+    let has_pods = |set: &ReplicaSet| set.spec.as_ref().and_then(|spec| spec.replicas) != Some(0);
+    let mut others = all_beside(snapshot).into_values().flatten();
+    shape.services.iter().all(is_open)
+        && shape.carriers.iter().all(|workload| is_handed_over(snapshot, workload, only))
+        && !others.any(has_pods)
 }
 
 impl Work {
@@ -47,6 +64,7 @@ impl Work {
         let snapshot = self.snapshot().await?;
         match (bundle.shape().router.as_ref(), shares.as_slice()) {
             (Some(router), _) => self.weigh(router, &leader, &bundle, &shares, &snapshot).await,
+            (None, [(only, _)]) if is_led_alone(&snapshot, &bundle, only) => Ok(()),
             (None, [(only, _)]) => self.lead_services(&leader, &bundle, Lead::To(only), &snapshot).await,
             (None, _) => self.divide_by_number(&leader, &bundle, &shares, &snapshot).await,
         }
