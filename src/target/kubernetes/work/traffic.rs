@@ -154,3 +154,88 @@ impl Work {
         self.lead_services(stable, bundle, Lead::Split(&split.join(",")), snapshot).await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::target::kubernetes::manifests::parse;
+    use crate::target::kubernetes::names::{BESIDE, RELEASE};
+    use crate::target::kubernetes::{KubernetesConfig, Traffic};
+
+    const SHOP: &str = "
+apiVersion: apps/v1
+kind: Deployment
+metadata: { name: shop }
+spec: { selector: { matchLabels: { app: shop } }, template: { metadata: { labels: { app: shop } }, spec: { containers: [{ name: a, image: b }] } } }
+---
+{ apiVersion: v1, kind: Service, metadata: { name: shop }, spec: { selector: { app: shop }, ports: [{ port: 80 }] } }
+";
+
+    fn object<T: serde::de::DeserializeOwned>(value: Value) -> Arc<T> {
+        Arc::new(serde_json::from_value(value).unwrap())
+    }
+
+    /// A set of a release: owned by the Deployment, or beside it.
+    fn set(release: &str, replicas: u32, is_beside: bool) -> Arc<ReplicaSet> {
+        let owner = json!([{ "apiVersion": "apps/v1", "kind": "Deployment", "name": "shop", "uid": "d", "controller": true }]);
+        let (labels, owner) =
+            if is_beside { (json!({ BESIDE: "shop" }), Value::Null) } else { (json!({}), owner) };
+        object(json!({
+            "metadata": { "name": format!("shop-{release}"), "labels": labels, "ownerReferences": owner },
+            "spec": { "replicas": replicas, "selector": {}, "template": { "metadata": { "labels": { RELEASE: release } } } },
+        }))
+    }
+
+    /// What is seen once `release` is the Deployment's own.
+    fn seen(release: &str, pin: Option<&str>) -> Snapshot {
+        let mut selector = json!({ "app": "shop" });
+        if let Some(pin) = pin {
+            selector[RELEASE] = json!(pin);
+        }
+        let template = json!({ "metadata": { "labels": { RELEASE: release } } });
+        Snapshot {
+            deployments: vec![object(json!({
+                "metadata": { "name": "shop", "uid": "d" },
+                "spec": { "selector": {}, "template": template },
+            }))],
+            services: vec![object(
+                json!({ "metadata": { "name": "shop" }, "spec": { "selector": selector } }),
+            )],
+            replica_sets: vec![set(release, 2, false)],
+            ..Snapshot::default()
+        }
+    }
+
+    #[test]
+    fn a_service_that_was_let_go_is_not_held_again_by_a_look_from_before() {
+        let config = KubernetesConfig {
+            app: "shop".into(),
+            environment: "production".into(),
+            namespace: "shop".into(),
+            traffic: Traffic::Service { name: None },
+            take_over: false,
+            drain: std::time::Duration::ZERO,
+            graces: Default::default(),
+            url: None,
+            counts: Default::default(),
+        };
+        let bundle = Bundle::new(parse(Path::new("shop.yaml"), SHOP).unwrap(), &config).unwrap();
+        let new = ReleaseId::new("new");
+        let alone = |snapshot: &Snapshot| is_led_alone(snapshot, &bundle, &new);
+        let with = |more: Arc<ReplicaSet>| {
+            let mut snapshot = seen("new", None);
+            snapshot.replica_sets.push(more);
+            snapshot
+        };
+        assert!(alone(&seen("new", None)));
+        assert!(alone(&with(set("old", 0, true))), "one without pods is on its way out");
+        // Whoever else has pods could get in.
+        assert!(!alone(&with(set("old", 1, true))));
+        assert!(!alone(&seen("old", None)), "the pods are another's");
+        assert!(!alone(&seen("new", Some("new"))) && !alone(&seen("new", Some("old"))), "it is held");
+    }
+}
