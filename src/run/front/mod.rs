@@ -22,7 +22,7 @@ use self::sleeper::Sleeper;
 use crate::cli::FrontArgs;
 use crate::cluster::{Access as Reach, connect};
 use crate::error::{Error, ErrorKind};
-use crate::target::kubernetes::front::{ACCESS, HEALTH, NAMESPACE, lead, leads};
+use crate::target::kubernetes::front::{ACCESS, BEFORE, HEALTH, NAMESPACE, leads};
 use crate::target::local::proxy::Access;
 
 /// So long after it is told to end visitors may still be led to this pod.
@@ -53,7 +53,7 @@ pub(super) async fn serve(arguments: &FrontArgs) -> Result<ExitCode, Error> {
     let every = watcher::Config::default();
     let slices = watcher(Api::<EndpointSlice>::namespaced(client.clone(), &namespace), every.clone());
     let mut slices = std::pin::pin!(slices.default_backoff());
-    let services = watcher(Api::<Service>::namespaced(client, &namespace), every.labels(lead()));
+    let services = watcher(Api::<Service>::namespaced(client, &namespace), every.labels(BEFORE));
     let mut services = std::pin::pin!(services.default_backoff());
     let mut tick = tokio::time::interval(TICK);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);

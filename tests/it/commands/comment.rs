@@ -34,6 +34,16 @@ pub(super) fn git(folder: &Path, arguments: &[&str]) -> String {
     String::from_utf8(said.stdout).unwrap().trim().to_owned()
 }
 
+/// As `actions/checkout` does it: one commit of `origin`, and no other branch.
+pub(super) fn check_out(app: &App, origin: &Path) {
+    let here = app.path("");
+    fs::remove_file(app.path("tidegate.yaml")).unwrap();
+    git(&here, &["init", "-q", "-b", "main"]);
+    git(&here, &["remote", "add", "origin", &origin.display().to_string()]);
+    git(&here, &["fetch", "-q", "--depth=1", "origin", "main"]);
+    git(&here, &["reset", "-q", "--hard", "FETCH_HEAD"]);
+}
+
 impl Shop {
     /// With a change to the pull request, and to the repository around it.
     async fn new(pull: impl FnOnce(Pull) -> Pull, change: impl FnOnce(Repository) -> Repository) -> Self {
@@ -52,12 +62,7 @@ impl Shop {
         };
         let (main, loose, topic) = (commit("main"), commit("loose"), commit("topic"));
         git(&origin, &["tag", "v9", &topic]);
-        // As `actions/checkout` does it: one commit, and no other branch.
-        fs::remove_file(app.path("tidegate.yaml")).unwrap();
-        git(&here, &["init", "-q", "-b", "main"]);
-        git(&here, &["remote", "add", "origin", &origin.display().to_string()]);
-        git(&here, &["fetch", "-q", "--depth=1", "origin", "main"]);
-        git(&here, &["reset", "-q", "--hard", "FETCH_HEAD"]);
+        check_out(&app, &origin);
 
         let shop = Repository::new("acme/shop")
             .commit(Commit::new(&main, "main"))

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 use testbed::github::{Commit, GitHub, Issue, Pull, Repository, World};
 
-use super::comment::git;
+use super::comment::{check_out, git};
 use super::kit::{App, Config, Said, TIDEGATE, tells};
 use super::preview::ports;
 use crate::github::kit::token;
@@ -43,11 +43,7 @@ environments:
             git(&origin, &["rev-parse", "HEAD"])
         };
         let (main, topic) = (commit("main"), commit("topic"));
-        fs::remove_file(app.path("tidegate.yaml")).unwrap();
-        git(&here, &["init", "-q", "-b", "main"]);
-        git(&here, &["remote", "add", "origin", &origin.display().to_string()]);
-        git(&here, &["fetch", "-q", "--depth=1", "origin", "main"]);
-        git(&here, &["reset", "-q", "--hard", "FETCH_HEAD"]);
+        check_out(&app, &origin);
         let shop = Repository::new("acme/shop")
             .commit(Commit::new(&main, "main"))
             .commit(Commit::new(&topic, "topic").after(&main))

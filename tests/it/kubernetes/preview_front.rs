@@ -41,12 +41,7 @@ impl Shop {
         let begun = Instant::now();
         until("it sleeps", || self.pods().is_empty().then_some(())).await;
         let status = self.run(&["status", "preview-7"]).await.exits(0);
-        assert!(
-            status.out.contains("it sleeps: the next request wakes it")
-                || status.json()["asleep"] == json!(true),
-            "{}",
-            status.out
-        );
+        assert_eq!(status.json()["asleep"], json!(true), "{}", status.out);
         assert!(self.pods().is_empty(), "to look does not wake it");
         begun.elapsed()
     }

@@ -218,12 +218,6 @@ pub fn ready<'a>(lead: &Lead, slices: impl Iterator<Item = &'a EndpointSlice>) -
     all
 }
 
-/// The label by which such Services are found.
-#[must_use]
-pub const fn lead() -> &'static str {
-    BEFORE
-}
-
 /// Every name of a Service that a route leads to.
 fn each_backend(object: &mut Object, visit: &mut dyn FnMut(&mut String)) {
     let kind = object.key.kind.clone();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Pod;
-use kube::api::{ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
+use kube::api::{ApiResource, DeleteParams, DynamicObject, GroupVersionKind, ListParams, Patch, PatchParams};
 use kube::{Api, Client, Error};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
@@ -161,14 +161,7 @@ fn object(group: &str, kind: &str, plural: &str, rest: Value) -> (ApiResource, V
     if let (Some(object), Value::Object(rest)) = (object.as_object_mut(), rest) {
         object.extend(rest);
     }
-    let resource = ApiResource {
-        group: group.to_owned(),
-        version: "v1".to_owned(),
-        api_version,
-        kind: kind.to_owned(),
-        plural: plural.to_owned(),
-    };
-    (resource, object)
+    (ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, "v1", kind), plural), object)
 }
 
 /// Puts it there, has whatever sleeps wake for the run that is about to begin, and returns when the front serves.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use kube::api::{ApiResource, DynamicObject, Patch, PatchParams};
+use kube::api::{ApiResource, DynamicObject, GroupVersionKind, Patch, PatchParams};
 use kube::{Api, Client};
 use serde_json::{Value, json};
 
@@ -61,14 +61,7 @@ impl Isolation {
                 "metadata": { "name": NAME, "labels": { MANAGED_BY: MANAGER } } })
         };
         let resource = |group: &str, kind: &str, plural: &str| {
-            let api_version = if group.is_empty() { "v1".to_owned() } else { format!("{group}/v1") };
-            ApiResource {
-                group: group.to_owned(),
-                version: "v1".to_owned(),
-                api_version,
-                kind: kind.to_owned(),
-                plural: plural.to_owned(),
-            }
+            ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, "v1", kind), plural)
         };
         let quota = if self.quota.is_empty() { usual(&QUOTA) } else { self.quota.clone() };
         let limits = if self.defaults.is_empty() { usual(&LIMITS) } else { self.defaults.clone() };
